@@ -1,0 +1,45 @@
+"""The one exception type that commands turn into one line for the user."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import sys
+from collections.abc import Callable
+
+
+class EGSTalkerError(Exception):
+    """Something the user can mend. The message says what is wrong and what to do, in one line."""
+
+
+def one_line(error: BaseException) -> str:
+    """The error's message on a single line; an empty message becomes the type's name."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def door(main: Callable[[], int | None]) -> Callable[[], int]:
+    """Wrap a command's main function: errors end as one line on stderr and an exit code.
+
+    Exit codes: what ``main`` returns (None is 0), 1 for an :class:`EGSTalkerError` or a failing disk, 130 for Ctrl-C.
+    """
+
+    @functools.wraps(main)
+    def wrapped() -> int:
+        try:
+            return main() or 0
+        except EGSTalkerError as error:
+            print(f"error: {one_line(error)}", file=sys.stderr)
+        except KeyboardInterrupt:
+            print("interrupted; run the same command again to go on", file=sys.stderr)
+            return 130
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError as error:
+            reason = "the disk is full; free some space and run again" if error.errno == errno.ENOSPC else one_line(error)
+            print(f"error: {reason}", file=sys.stderr)
+        except MemoryError:
+            print("error: out of memory; use a shorter or smaller video, or a smaller batch", file=sys.stderr)
+        return 1
+
+    return wrapped

@@ -1,0 +1,28 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The checkout's root."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def clips() -> Path:
+    """Real recordings beside the checkout; the test is skipped where there are none."""
+    folder = REPOSITORY.parent / "shared" / "clips"
+    if not folder.is_dir():
+        pytest.skip("no evaluation clips beside this checkout")
+    return folder
