@@ -12,7 +12,7 @@ from typing import Any
 
 @contextlib.contextmanager
 def atomic_path(target: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside ``target`` (same suffix); rename it over ``target`` on success, remove it on failure.
+    """Yield a temporary path beside ``target`` (same suffix), renamed over ``target`` on success, removed on failure.
 
     The parent folder is made if need be. What stood at ``target`` before stays until the new file is whole.
     """
@@ -21,7 +21,7 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
     try:
         yield temporary
-        os.replace(temporary, target)
+        temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 

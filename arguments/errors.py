@@ -36,7 +36,8 @@ def door(main: Callable[[], int | None]) -> Callable[[], int]:
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
-            reason = "the disk is full; free some space and run again" if error.errno == errno.ENOSPC else one_line(error)
+            full_disk = error.errno == errno.ENOSPC
+            reason = "the disk is full; free some space and run again" if full_disk else one_line(error)
             print(f"error: {reason}", file=sys.stderr)
         except MemoryError:
             print("error: out of memory; use a shorter or smaller video, or a smaller batch", file=sys.stderr)
