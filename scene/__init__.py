@@ -1,0 +1,1 @@
+"""What is learnt, and where it is seen from."""
