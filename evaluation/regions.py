@@ -1,0 +1,57 @@
+"""The parts of a frame that are scored on their own: the head's box and the mouth's box."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+HEAD_MARGIN = 0.05  # of the box's side, on each side
+MOUTH_MARGIN = 0.35  # the lips' outline is tight: leave room for the lips' own motion and the chin's crease
+MOUTH_POINTS = slice(48, 68)  # of the 68 landmarks (iBUG 300-W): outer and inner lips
+
+
+@dataclass(frozen=True)
+class Box:
+    """Pixels ``left <= x < right`` and ``top <= y < bottom``."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def crop(self, images: Tensor) -> Tensor:
+        """The box's part of pictures [*B, H, W, C]."""
+        return images[..., self.top : self.bottom, self.left : self.right, :]
+
+
+def head_box(mask: Bool[np.ndarray, "H W"], margin: float = HEAD_MARGIN) -> Box | None:
+    """The box around a frame's head pixels, wider by ``margin`` of its sides and cut at the frame; None for no head."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if rows.size == 0:
+        return None
+    return _box(columns[0], rows[0], columns[-1] + 1, rows[-1] + 1, margin, mask.shape)
+
+
+def mouth_box(
+    landmarks: Float[np.ndarray, "68 2"], height: int, width: int, margin: float = MOUTH_MARGIN
+) -> Box | None:
+    """The box around the 20 mouth points (pixels), wider by ``margin`` of its width; None where it is out of frame."""
+    (left, top), (right, bottom) = landmarks[MOUTH_POINTS].min(0), landmarks[MOUTH_POINTS].max(0)
+    if not np.isfinite([left, top, right, bottom]).all():
+        return None
+    return _box(left, top, right, bottom, margin, (height, width))
+
+
+def _box(left: float, top: float, right: float, bottom: float, margin: float, size: tuple[int, ...]) -> Box | None:
+    # The same margin all around, measured on the longer side: a closed mouth is a flat box.
+    room = margin * max(right - left, bottom - top)
+    box = Box(
+        left=max(int(np.floor(left - room)), 0),
+        top=max(int(np.floor(top - room)), 0),
+        right=min(int(np.ceil(right + room)), size[1]),
+        bottom=min(int(np.ceil(bottom + room)), size[0]),
+    )
+    return box if box.left < box.right and box.top < box.bottom else None
