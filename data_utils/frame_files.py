@@ -1,0 +1,62 @@
+"""Numbered picture files: read, listed and written whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from arguments.atomic import atomic_path
+from arguments.errors import EGSTalkerError
+
+JPEG_QUALITY = 95
+PNG_COMPRESSION = 1  # 0..9; higher costs time and saves little on these pictures
+
+
+def numbered(folder: Path, suffix: str) -> list[Path]:
+    """The files 0{suffix}, 1{suffix}, ... of ``folder`` up to the first that is missing, in order."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    paths: list[Path] = []
+    while f"{len(paths)}{suffix}" in names:
+        paths.append(folder / f"{len(paths)}{suffix}")
+    return paths
+
+
+def read_rgb(path: Path) -> np.ndarray:
+    """An image file as RGB uint8 [H, W, 3]. Raises EGSTalkerError where it is not a readable image."""
+    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def read_rgba(path: Path) -> np.ndarray:
+    """A PNG file as RGBA uint8 [H, W, 4]. Raises EGSTalkerError where it is not a readable four-channel image."""
+    image = _decode(path, cv2.IMREAD_UNCHANGED)
+    if image.ndim != 3 or image.shape[2] != 4:
+        raise EGSTalkerError(f"{path} has no alpha channel; delete it and run preprocess.sh again")
+    return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Write RGB or RGBA uint8 [H, W, 3 or 4] as JPEG or PNG by the path's suffix, atomically."""
+    code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    options = (
+        [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION]
+        if path.suffix == ".png"
+        else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    )
+    done, encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, code), options)
+    if not done:
+        raise EGSTalkerError(f"{path} cannot be encoded; check that the frame has a sane size")
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(encoded.tobytes())
+
+
+def _decode(path: Path, mode: int) -> np.ndarray:
+    try:
+        data = np.fromfile(path, np.uint8)  # cv2.imread writes its complaints to stderr
+    except FileNotFoundError:
+        raise EGSTalkerError(f"{path} is missing; run preprocess.sh again") from None
+    image = cv2.imdecode(data, mode) if data.size else None
+    if image is None:
+        raise EGSTalkerError(f"{path} is not a whole image; delete it and run preprocess.sh again")
+    return image

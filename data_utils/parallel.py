@@ -1,0 +1,117 @@
+"""Per-frame work spread over processes, each on one core with one thread."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import TypeVar
+
+from arguments.errors import EGSTalkerError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+MAX_WORKERS = 8
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def ranges(total: int, size: int) -> list[range]:
+    """Cut 0..total into consecutive ranges of at most ``size``."""
+    return [range(start, min(start + size, total)) for start in range(0, total, size)]
+
+
+def run_jobs(
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    *,
+    workers: int | None = None,
+    done: Callable[[int], None] = lambda index: None,
+) -> list[Result]:
+    """``[function(job) for job in jobs]`` over processes, in the jobs' order.
+
+    Args:
+        function: picklable (a module's function or a partial of one).
+        workers: processes; by default one a core, at most 8 and at most one a job. One means: in this process.
+        done: called in this process with a job's index whenever one ends (progress).
+
+    Raises:
+        EGSTalkerError: a worker was killed (out of memory, as a rule). What a job raises is raised here; the jobs
+            that have not begun are dropped, and Ctrl-C ends the workers at once.
+    """
+    workers = min(len(jobs), workers or min(available_cores(), MAX_WORKERS))
+    if workers <= 1 or not _main_can_be_imported_again():
+        results = []
+        for index, job in enumerate(jobs):
+            results.append(function(job))
+            done(index)
+        return results
+
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+    try:
+        with _one_thread_in_children():
+            futures = {pool.submit(function, job): index for index, job in enumerate(jobs)}
+        for future in _as_completed(futures):
+            future.result()
+            done(futures[future])
+        pool.shutdown()
+    except BaseException as error:
+        _end(pool)
+        if isinstance(error, BrokenProcessPool):
+            raise EGSTalkerError("a worker process was killed; free some memory and run again") from error
+        raise
+    return [future.result() for future in futures]
+
+
+def _as_completed(futures: dict[Future[Result], int]) -> Iterator[Future[Result]]:
+    pending: set[Future[Result]] = set(futures)
+    while pending:
+        finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+        yield from finished
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    processes = list((getattr(pool, "_processes", None) or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(5)
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends us
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+@contextlib.contextmanager
+def _one_thread_in_children() -> Iterator[None]:
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    kept = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _main_can_be_imported_again() -> bool:
+    file = getattr(sys.modules.get("__main__"), "__file__", None)  # a program read from stdin cannot: no processes then
+    return file is None or Path(file).exists()
