@@ -1,0 +1,1 @@
+"""Gaussians to pixels: one :func:`gaussian_renderer.render.render` over several rasterizers."""

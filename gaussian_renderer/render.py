@@ -1,0 +1,58 @@
+"""One function from Gaussians to pixels, whatever rasterizes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from arguments.errors import EGSTalkerError
+from gaussian_renderer import cpu, reference
+from gaussian_renderer.conventions import RenderOutput
+from gaussian_renderer.spherical_harmonics import view_colors
+from scene.cameras import Camera
+from scene.gaussians import Gaussians
+
+Rasterizer = Callable[[Gaussians, Any, Camera, Any], RenderOutput]
+
+BACKENDS: dict[str, Rasterizer] = {"cpu": cpu.rasterize, "reference": reference.rasterize}
+DEVICE_BACKENDS = {"cpu": "cpu"}  # what renders tensors of a device unless the caller names another
+
+
+def render(
+    gaussians: Gaussians,
+    camera: Camera,
+    background: Float[Tensor, "*B H W 3"] | None = None,
+    backend: str | None = None,
+) -> RenderOutput:
+    """Render B views of N Gaussians; differentiable in every field of ``gaussians`` and in the background.
+
+    Args:
+        gaussians: one head for all views (unbatched or a batch of 1), or one per view.
+        camera: B views of one size.
+        background: what shines through, any range; anything that broadcasts to [B, H, W, 3]; black if None.
+        backend: one of ``BACKENDS``; by the tensors' device if None.
+
+    Returns:
+        Image, coverage, projected centres (``means2d.retain_grad()`` keeps the screen-space gradient) and radii.
+
+    Raises:
+        EGSTalkerError: if there is no such backend, or none for the device.
+
+    Example:
+        >>> output = render(gaussians, Camera.from_focal(viewmats, 1200.0, 512, 512))
+        >>> output.image.mean().backward()
+    """
+    device = gaussians.means.device.type
+    name = backend or DEVICE_BACKENDS.get(device)
+    if name not in BACKENDS:
+        wanted = f"rasterizer {name!r}" if name else f"rasterizer for {device} tensors"
+        raise EGSTalkerError(f"there is no {wanted}; use one of: {', '.join(BACKENDS)}")
+    batch = len(camera)
+    camera = camera.to(dtype=gaussians.means.dtype)
+    colors = view_colors(gaussians, camera.positions)
+    size = (batch, camera.height, camera.width, 3)
+    background = gaussians.means.new_zeros(size) if background is None else background.to(gaussians.means).expand(size)
+    return BACKENDS[name](gaussians.broadcast(batch), colors, camera, background)
