@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from arguments.errors import EGSTalkerError
-from gaussian_renderer.soundtrack import FPS, decode
+from data_utils.video import FPS, iter_audio
 
 RATE = 16_000  # Hz, of what the extractors hear
 SAMPLES_PER_FRAME = RATE // FPS
@@ -49,20 +49,16 @@ def speech_features(sound: Path, extract: Extract, work_folder: Path) -> Float[n
     return features
 
 
-def _write_samples(sound: Path, target: Path) -> np.memmap:
+def _write_samples(sound: Path, target: Path) -> np.ndarray:
     peak, length = 0.0, 0
     with target.open("wb") as file:
-        for chunk in _mono(sound):
-            peak = max(peak, float(np.abs(chunk).max(initial=0.0)))
-            length += len(chunk)
-            file.write((chunk.clip(-1, 1) * 32767).round().astype(np.int16).tobytes())
+        for block in iter_audio(sound, RATE):
+            finite = np.nan_to_num(block).clip(-1, 1)
+            peak = max(peak, float(np.abs(finite).max(initial=0.0)))
+            length += len(finite)
+            file.write((finite * 32767).round().astype(np.int16).tobytes())
     if length < SAMPLES_PER_FRAME:
         raise EGSTalkerError(f"{sound} holds {length / RATE * 1000:.0f} ms of sound; a video needs at least 40 ms")
     if peak < SILENCE:
         raise EGSTalkerError(f"{sound} is silent; give a recording of speech")
     return np.memmap(target, dtype=np.int16, mode="r")
-
-
-def _mono(sound: Path) -> Iterator[Float[np.ndarray, "samples"]]:
-    for chunk in decode(sound, RATE, channels=1):
-        yield np.nan_to_num(chunk[:, 0], posinf=1.0, neginf=-1.0)
