@@ -1,0 +1,170 @@
+"""The figure as one mesh: puts the parts together and poses them for one frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sample.head import JAW_ANGLE, LID_KEYS, build_skin
+from sample.parts import HEAD, body, ear, eyeball, grid_faces, hair, linear, mouth_cavity, teeth
+from sample.renderer import vertex_normals
+from sample.shape import EYE_CENTRE, JAW_HINGE, Array
+from sample.texture import paint_skin
+
+
+@dataclass(frozen=True)
+class Expression:
+    """What the face does in one frame."""
+
+    eye_open: float = 1.0  # 0..1
+    jaw: float = 0.0  # 0..1, the opening between the lips as a share of the widest
+    wide: float = 0.0  # corners of the mouth outwards
+    round: float = 0.0  # corners inwards, lips forward
+    press: float = 0.0  # lips together
+    gaze: tuple[float, float] = (0.0, 0.0)  # rad: to the subject's left, up; in the head frame
+
+
+class Character:
+    """The whole mesh with its colours. ``pose`` bends it for one frame."""
+
+    def __init__(self) -> None:
+        self.skin = build_skin()
+        self._lashes = _lash_edges(self.skin)
+        rigid = [eyeball(-1), eyeball(1), teeth(False), teeth(True), mouth_cavity(), ear(-1), ear(1), hair(), body()]
+        parts = [*rigid, *(extra for part in rigid for extra in part.extra)]
+        normals = vertex_normals(self.skin.vertices, self.skin.faces)
+        albedo, shade, gloss = paint_skin(self.skin, normals)
+        strips = sum(2 * len(edge) for edge in self._lashes)
+        own = len(self.skin.vertices)
+        lash_faces, start = [], own
+        for edge in self._lashes:
+            sheet = grid_faces(2, len(edge)) + start
+            lash_faces += [sheet, sheet[:, ::-1]]
+            start += 2 * len(edge)
+        self._soft = own + strips  # vertices that move within the head
+        faces = [self.skin.faces, *lash_faces]
+        columns: dict[str, list] = {
+            "vertices": [np.zeros((self._soft, 3))],
+            "albedo": [albedo, np.tile(linear(26, 17, 14), (strips, 1))],
+            "shade": [shade, np.full(strips, 0.5)],
+            "gloss": [gloss, np.tile([0, 1, 0], (strips, 1))],
+            "label": [np.full(self._soft, HEAD)],
+            "head": [np.ones(self._soft)],
+            "normals": [np.zeros((self._soft, 3))],
+        }
+        self._jaw: list[slice] = []
+        self._eyes: list[tuple[int, slice]] = []
+        count = self._soft
+        for part in parts:
+            size = len(part.vertices)
+            span = slice(count, count + size)
+            if part.follows_jaw:
+                self._jaw.append(span)
+            if part.eye:
+                self._eyes.append((part.eye, span))
+            faces.append(part.faces + count)
+            columns["vertices"].append(part.vertices)
+            columns["albedo"].append(part.albedo)
+            columns["shade"].append(np.broadcast_to(part.occlusion, size))
+            columns["gloss"].append(np.tile(part.gloss, (size, 1)))
+            columns["label"].append(np.broadcast_to(part.label, size))
+            columns["head"].append(np.broadcast_to(part.follows_head, size))
+            columns["normals"].append(vertex_normals(part.vertices, part.faces))
+            count += size
+        whole = {name: np.concatenate(arrays) for name, arrays in columns.items()}
+        self.faces: NDArray[np.int32] = np.concatenate(faces).astype(np.int32)
+        self.albedo: Array = whole["albedo"].astype(np.float32)
+        self.occlusion: Array = whole["shade"].astype(np.float32)
+        self.gloss: Array = whole["gloss"].astype(np.float32)
+        self.labels: NDArray[np.uint8] = whole["label"].astype(np.uint8)
+        self._rest: Array = whole["vertices"].astype(np.float32)
+        self._normals: Array = whole["normals"].astype(np.float32)
+        self._with_head: Array = whole["head"].astype(np.float32)[:, None]
+
+    def shape(self, expression: Expression) -> tuple[Array, Array]:
+        """Vertices and normals [V, 3] in the head frame for an expression, the body as if the head stood straight."""
+        e, skin = expression, self.skin
+        own = len(skin.vertices)
+        vertices, normals = self._rest.copy(), self._normals.copy()
+        amounts = np.array([e.jaw, e.wide, e.round, e.press], np.float32)
+        face = skin.vertices + np.tensordot(amounts, skin.shapes, 1)
+        key = float(np.clip(e.eye_open, 0, 1)) * (len(LID_KEYS) - 1)
+        low = min(int(key), len(LID_KEYS) - 2)
+        lid = skin.lid_keys[low] + (key - low) * (skin.lid_keys[low + 1] - skin.lid_keys[low])
+        face[skin.lid_index] += lid.astype(np.float32)
+        vertices[:own] = face
+        normals[:own] = vertex_normals(face, skin.faces)
+        start = own
+        for edge in self._lashes:
+            root = face[edge]
+            away = root - EYE_CENTRE * np.array([np.sign(root[0, 0]), 1, 1], np.float32)
+            away /= np.linalg.norm(away, axis=1, keepdims=True)
+            length = 0.034 * np.sin(np.pi * np.linspace(0.12, 0.93, len(edge)))[:, None]
+            if root[0, 0] > root[-1, 0]:
+                length = length[::-1]
+            vertices[start : start + 2 * len(edge)] = np.concatenate([root + length * away, root + 0.002 * away])
+            start += 2 * len(edge)
+        normals[own:start] = (0, 0, 1)
+        turn = rotation_x(JAW_ANGLE * max(e.jaw, 0))
+        for span in self._jaw:
+            vertices[span] = (vertices[span] - JAW_HINGE) @ turn.T + JAW_HINGE
+            normals[span] = normals[span] @ turn.T
+        look = rotation_y(e.gaze[0]) @ rotation_x(-e.gaze[1])
+        for side, span in self._eyes:
+            centre = EYE_CENTRE * np.array([side, 1, 1], np.float32)
+            vertices[span] = (vertices[span] - centre) @ look.T + centre
+            normals[span] = normals[span] @ look.T
+        return vertices, normals
+
+    def pose(self, expression: Expression, rotation: Array, translation: Array, stand: Array) -> tuple[Array, Array]:
+        """Vertices and normals [V, 3] in the camera frame.
+
+        rotation [3, 3] and translation [3] take the head frame to the camera's; stand [3] is where the torso puts the
+        head's origin when the head is straight.
+        """
+        vertices, normals = self.shape(expression)
+        rotation = rotation.astype(np.float32)
+        share = self._with_head
+        moved = share * (vertices @ rotation.T + translation.astype(np.float32))
+        moved += (1 - share) * (vertices + stand.astype(np.float32))
+        turned = share * (normals @ rotation.T) + (1 - share) * normals
+        return moved.astype(np.float32), turned.astype(np.float32)
+
+    def lip_gap(self, expression: Expression) -> float:
+        """Distance (dm) between the middles of the inner lips."""
+        amounts = np.array([expression.jaw, expression.wide, expression.round, expression.press], np.float32)
+        upper, lower = (
+            self.skin.vertices[v] + np.tensordot(amounts, self.skin.shapes[:, v], 1) for v in self.skin.lip_edges
+        )
+        return float(np.linalg.norm(upper - lower))
+
+
+def rotation_x(angle: float) -> Array:
+    """Right-handed rotation about x by an angle in rad."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[1, 0, 0], [0, c, -s], [0, s, c]], np.float32)
+
+
+def rotation_y(angle: float) -> Array:
+    """Right-handed rotation about y by an angle in rad."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]], np.float32)
+
+
+def rotation_z(angle: float) -> Array:
+    """Right-handed rotation about z by an angle in rad."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]], np.float32)
+
+
+def _lash_edges(skin) -> list[NDArray]:
+    """Vertices along the edge of each upper lid, from left to right."""
+    on_edge = (np.abs(skin.above_eye) < 1e-6) & (skin.eye_along > 0.08) & (skin.eye_along < 1.0) & ~skin.roll
+    on_edge &= skin.vertices[:, 2] > 0.3
+    edges = []
+    for side in (-1, 1):
+        mine = np.flatnonzero(on_edge & (np.sign(skin.vertices[:, 0]) == side))
+        edges.append(mine[np.argsort(skin.vertices[mine, 0])])
+    return edges

@@ -1,0 +1,117 @@
+"""What the figure does over time: speech to mouth, blinks, head, gaze and breath, each a curve at 25 frames a second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from sample.character import Expression, rotation_x, rotation_y, rotation_z
+from sample.speech import SAMPLE_RATE, Utterance, compose, synthesize
+
+FPS = 25
+HELD_OUT = 1 / 11  # the share at the end that is kept from training
+NECK_PIVOT = np.array([0.0, -0.85, -0.15])
+STAND = np.array([0.0, 0.32, -8.0])  # where the head's origin is when it looks straight ahead, camera frame, dm
+
+
+@dataclass(frozen=True)
+class Performance:
+    """N frames of acting and their sound. Frame i shows the moment i / FPS."""
+
+    expressions: tuple[Expression, ...]
+    rotation: NDArray[np.float64]  # [N, 3, 3] head -> camera
+    translation: NDArray[np.float64]  # [N, 3] dm
+    stand: NDArray[np.float64]  # [N, 3] dm, where the torso carries the head's origin
+    utterance: Utterance
+    sound: NDArray[np.float32]  # [N * SAMPLE_RATE / FPS]
+
+
+def perform(frames: int, seed: int = 0) -> Performance:
+    """Act for a number of frames; the same seed and length act the same."""
+    rng = np.random.default_rng([seed, 2024])
+    seconds = frames / FPS
+    times = np.arange(frames) / FPS
+    utterance = compose(seconds, rng)
+    sound = synthesize(utterance, seconds, rng)
+    mouth = mouth_curves(utterance, times)
+    eye_open = _lid_curve(times, blink_times(seconds, rng))
+
+    stress = gaussian_filter1d(np.interp(times, times, mouth["jaw"]), 4)
+    yaw = np.radians(13.5) * _drift(times, rng, (0.07, 0.26))
+    pitch = np.radians(5.5) * _drift(times, rng, (0.10, 0.33)) + np.radians(5.0) * (stress - stress.mean())
+    roll = np.radians(4.2) * _drift(times, rng, (0.08, 0.28))
+    sway = np.stack([a * _drift(times, rng, (0.06, 0.25)) for a in (0.10, 0.05, 0.15)], 1)
+    breath = 0.012 * np.sin(2 * np.pi * 0.27 * times)
+    stand = STAND + np.stack([0.25 * sway[:, 0], breath, 0 * times], 1)
+    rotation = np.stack(
+        [rotation_x(p) @ rotation_y(y) @ rotation_z(r) for p, y, r in zip(pitch, yaw, roll, strict=True)]
+    ).astype(np.float64)
+    translation = STAND + sway + breath[:, None] * [0, 1, 0] + NECK_PIVOT - rotation @ NECK_PIVOT
+    flick = np.cumsum(rng.standard_normal((frames, 2)) * (rng.random((frames, 1)) < 0.035), 0)
+    flick = gaussian_filter1d(np.sin(flick), 0.6, axis=0) * np.radians(1.6)
+    expressions = tuple(
+        Expression(
+            float(eye_open[i]),
+            float(mouth["jaw"][i]),
+            float(mouth["wide"][i]),
+            float(mouth["round"][i]),
+            float(mouth["press"][i]),
+            (float(-0.7 * yaw[i] + flick[i, 0]), float(0.7 * pitch[i] + 0.4 * flick[i, 1])),
+        )
+        for i in range(frames)
+    )
+    return Performance(expressions, rotation, translation, stand, utterance, sound)
+
+
+def mouth_curves(utterance: Utterance, times: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Jaw (0..1), wide, round and press at given times: the phones' targets, smoothed as lips are by their mass."""
+    rate = 200
+    dense = np.arange(int(times[-1] * rate) + rate) / rate
+    curves = {}
+    for name, sigma in (("jaw", 0.034), ("wide", 0.045), ("round", 0.050), ("press", 0.026)):
+        target = utterance.track([getattr(phone, name) for phone in utterance.phones], dense)
+        curves[name] = np.interp(times, dense, gaussian_filter1d(target, sigma * rate, mode="nearest"))
+    curves["press"] = curves["press"] * np.clip(1 - 6 * np.maximum(curves["jaw"], 0), 0, 1)
+    curves["jaw"] = np.clip(curves["jaw"], 0, 1)
+    return curves
+
+
+def blink_times(seconds: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Middles of the blinks: irregular, about 17 a minute, always two in the held-out end of a long clip."""
+    end = seconds * (1 - HELD_OUT)
+    middles, next_one = [], float(rng.uniform(0.7, 1.4))
+    while next_one < end - 0.3:
+        middles.append(next_one)
+        next_one += float(rng.uniform(2.4, 4.6))
+    if seconds - end >= 1.6:
+        middles += [end + 0.24 * (seconds - end), end + 0.76 * (seconds - end)]
+    return np.array(middles)
+
+
+def _lid_curve(times: NDArray, middles: NDArray) -> NDArray:
+    """Opening of the lids: closes in 90 ms, rests shut for a moment, opens in 150 ms."""
+    closed = np.zeros(len(times))
+    for middle in middles:
+        t = times - middle
+        ramp = np.where(t < 0, 1 - (np.abs(t) - 0.03) / 0.09, 1 - (t - 0.03) / 0.15)
+        ramp = np.clip(ramp, 0, 1)
+        closed = np.maximum(closed, ramp * ramp * (3 - 2 * ramp))
+    return 1 - closed
+
+
+def _drift(times: NDArray, rng: np.random.Generator, band: tuple[float, float]) -> NDArray:
+    """Smooth noise with frequencies (Hz) within a band, mean about 0 and peaks at +-1."""
+    grid = np.arange(0, 30, 1 / FPS)  # scaled on a fixed span, so that a short clip moves no faster
+    frequencies = np.linspace(*band, 7) * rng.uniform(0.9, 1.1, 7)
+    phases, sizes = rng.uniform(0, 2 * np.pi, 7), rng.uniform(0.6, 1, 7)
+
+    def wave(t: NDArray) -> NDArray:
+        return (sizes * np.sin(2 * np.pi * frequencies * t[:, None] + phases)).sum(1)
+
+    return wave(times) / np.abs(wave(grid)).max()
+
+
+__all__ = ["FPS", "HELD_OUT", "SAMPLE_RATE", "Performance", "blink_times", "mouth_curves", "perform"]
