@@ -1,0 +1,191 @@
+# shellcheck shell=bash
+# The Python environment: .venv, made on first use from the locks in requirements/. Sourced; needs $ROOT, the checkout.
+#
+#   set_up native        what the pipeline imports
+#   set_up native dev    and the tools that test.sh adds
+#
+# .venv/.native.txt and .venv/.dev.txt are copies of the locks that were installed to the end: a lock that is the same
+# as its copy installs nothing. .venv/.installing is there while something is installed: if a new set-up finds it, the
+# last one was killed, and .venv is made afresh. EGSTALKER_TORCH=cpu|cuda chooses PyTorch's build (otherwise: cuda where
+# nvidia-smi lists a GPU), EGSTALKER_TORCH_INDEX where its CPU build comes from, PYTHON the interpreter.
+
+VENV="$ROOT/.venv"
+
+fail() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+note() {
+  printf '%s\n' "$*" >&2
+}
+
+set_up() {
+  up_to_date "$@" && return
+  mkdir -p "$ROOT/.setup" || fail "cannot write to $ROOT; copy the checkout to a folder of yours"
+  # A subshell, so that the lock goes when it ends; what it starts holds the lock too, so none is left half at work.
+  (
+    if command -v flock >/dev/null 2>&1; then
+      flock -n 9 || {
+        note "Waiting for another set-up of $VENV to end ..."
+        flock 9
+      }
+    fi
+    up_to_date "$@" || install_locks "$@"
+  ) 9>"$ROOT/.setup/lock" || exit
+}
+
+up_to_date() {
+  local name
+  for name in "$@"; do
+    cmp -s "$ROOT/requirements/$name.txt" "$VENV/.$name.txt" || return
+  done
+  [ ! -e "$VENV/.installing" ] && "$VENV/bin/python" -c '' 2>/dev/null
+}
+
+install_locks() {
+  local python name log="$ROOT/.setup/install.log" removed
+  local -a locks=()
+  if [ -e "$VENV/.installing" ] || ! "$VENV/bin/python" -c '' 2>/dev/null; then
+    python=$(find_python) || exit
+    note "Making .venv with $("$python" --version 2>&1) (a minute or two, once) ..."
+    rm -rf "$VENV"
+    "$python" -m venv "$VENV" >"$log" 2>&1 || fail "could not make $VENV: $(last_line "$log")"
+  else
+    note "Bringing .venv up to date ..."
+    check_python "$VENV/bin/python" || fail "$VENV has $UNSUITABLE; delete it and run again"
+  fi
+  : >"$VENV/.installing" || fail "cannot write to $VENV"
+  for name in "$@"; do
+    removed=$(dropped_packages "$VENV/.$name.txt" "$ROOT/requirements/$name.txt")
+    # shellcheck disable=SC2086 # a list of names
+    [ -z "$removed" ] || pip uninstall --yes $removed >"$log" 2>&1 || fail_install
+    grep -v '^torch==' "$ROOT/requirements/$name.txt" >"$ROOT/.setup/$name.txt"
+    locks+=(-r "$ROOT/.setup/$name.txt")
+  done
+  install_torch
+  pip install --no-deps "${locks[@]}" >"$log" 2>&1 || fail_install
+  import_once >"$log" 2>&1 || fail "the packages are installed but do not work: $(last_line "$log")"
+  for name in "$@"; do
+    cp "$ROOT/requirements/$name.txt" "$VENV/.$name.txt" || fail "cannot write to $VENV"
+  done
+  rm -f "$VENV/.installing"
+}
+
+# Wheels only: no compiler is ever needed. Byte code is left to import_once, which makes a fifth of it.
+pip() {
+  local command=$1
+  shift
+  [ "$command" != install ] || set -- --only-binary :all: --no-compile "$@"
+  "$VENV/bin/python" -m pip "$command" --disable-pip-version-check --no-input "$@"
+}
+
+# Shows that the packages load on this machine, and compiles what is used of them to byte code, so that the commands
+# start fast even where PYTHONDONTWRITEBYTECODE is set.
+import_once() {
+  env -u PYTHONDONTWRITEBYTECODE "$VENV/bin/python" - <<'PYTHON'
+import av, cv2, jaxtyping, librosa.feature, mediapipe, numba, pandas, plyfile, rich.progress, safetensors.torch
+import scipy.interpolate, scipy.ndimage, scipy.optimize, scipy.signal, scipy.sparse.linalg, scipy.spatial.transform
+import skimage.metrics, soundfile, torch.optim, tqdm, transformers.models.wav2vec2.modeling_wav2vec2, wandb
+PYTHON
+}
+
+# PyPI's PyTorch for Linux brings several gigabytes of CUDA. Without a GPU its CPU build is taken instead: from wherever
+# pip is configured to look, if it is there, else from PyTorch's own index.
+install_torch() {
+  local pin log="$ROOT/.setup/install.log" index=${EGSTALKER_TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
+  pin=$(sed -n 's/^\(torch==[^ ;#]*\).*/\1/p' "$ROOT/requirements/native.txt")
+  if [ "$(uname -s)" != Linux ]; then
+    pip install --no-deps "$pin" >"$log" 2>&1 || fail_install
+    return
+  fi
+  if [ "$(torch_build)" = cpu ]; then
+    pip install --no-deps "$pin+cpu" >"$log" 2>&1 && return
+    pip install --no-deps --index-url "$index" --retries 1 --timeout 15 "$pin+cpu" >"$log" 2>&1 && return
+    note "$index does not give $pin for the CPU; taking PyPI's build, which needs several gigabytes ..."
+  fi
+  pip install -c "$ROOT/.setup/native.txt" "$pin" >"$log" 2>&1 || fail_install
+}
+
+torch_build() {
+  if [ -n "${EGSTALKER_TORCH:-}" ]; then
+    printf '%s\n' "$EGSTALKER_TORCH"
+  elif has_gpu; then
+    echo cuda
+  else
+    echo cpu
+  fi
+}
+
+has_gpu() {
+  command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -q '^GPU '
+}
+
+# The packages that the first lock names and the second does not.
+dropped_packages() {
+  [ -e "$1" ] || return 0
+  comm -23 <(package_names "$1") <(package_names "$2") | tr '\n' ' '
+}
+
+package_names() {
+  sed -n 's/^\([a-z0-9][a-z0-9.-]*\)==.*/\1/p' "$1" | sort -u
+}
+
+# Prints the first suitable Python. PYTHON, where it is set, is the only one asked.
+find_python() {
+  local name found=""
+  if [ -n "${PYTHON:-}" ]; then
+    check_python "$PYTHON" || fail "PYTHON=$PYTHON: $UNSUITABLE; EGSTALKER needs Python 3.10, 3.11 or 3.12 (64 bit)"
+    printf '%s\n' "$PYTHON"
+    return
+  fi
+  for name in python3 python3.12 python3.11 python3.10 python; do
+    command -v "$name" >/dev/null 2>&1 || continue
+    if check_python "$name"; then
+      printf '%s\n' "$name"
+      return
+    fi
+    found="$found; $name: $UNSUITABLE"
+  done
+  fail "no suitable Python${found:+ (${found#; })}; install Python 3.10, 3.11 or 3.12 (64 bit, with its venv module), or name one with PYTHON=/path/to/python"
+}
+
+# Sets UNSUITABLE to the reason, in a few words, and fails where the interpreter will not do.
+check_python() {
+  UNSUITABLE=$("$1" - 2>/dev/null <<'PYTHON'
+import platform, struct, sys
+version = "Python %d.%d" % sys.version_info[:2]
+if not (3, 10) <= sys.version_info[:2] <= (3, 12):
+    print("is %s" % version)
+elif struct.calcsize("P") != 8:
+    print("is a 32-bit %s" % version)
+elif sys.implementation.name != "cpython":
+    print("is %s, not CPython" % sys.implementation.name)
+elif (sys.platform, platform.machine()) not in (("linux", "x86_64"), ("darwin", "arm64")):
+    print("runs on %s %s, for which MediaPipe or PyTorch has no package" % (sys.platform, platform.machine()))
+elif sys.platform == "linux" and platform.libc_ver()[0] != "glibc":
+    print("is not built on glibc, for which PyTorch has packages")
+else:
+    try:
+        import ensurepip, venv
+        print("fits")
+    except ImportError:
+        print("is %s without the venv module (on Debian and Ubuntu: apt install python%d.%d-venv)" % ((version,) + sys.version_info[:2]))
+PYTHON
+  )
+  [ -n "$UNSUITABLE" ] || UNSUITABLE="does not run"
+  [ "$UNSUITABLE" = fits ]
+}
+
+last_line() {
+  grep -v '^ *$' "$1" | tail -n 1
+}
+
+fail_install() {
+  local log="$ROOT/.setup/install.log" reason
+  if grep -q -e 'NewConnectionError' -e 'ConnectTimeoutError' -e 'ReadTimeoutError' -e 'name resolution' "$log"; then
+    fail "packages could not be installed: the package index cannot be reached (all of it: $log); see to the network and run again"
+  fi
+  reason=$(grep -i '^error' "$log" | tail -n 1)
+  fail "packages could not be installed: ${reason:-$(last_line "$log")} (all of it: $log); see to it and run again"
+}

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Run the tests: ./test.sh [pytest arguments]. Paths are relative to the checkout.
+set -eu
+
+ROOT=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=scripts/environment.sh
+. "$ROOT/scripts/environment.sh"
+
+set_up native dev
+cd "$ROOT"
+[ -t 1 ] || set -- --color=no "$@"
+exec "$VENV/bin/python" -m pytest "$@"
