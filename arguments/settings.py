@@ -1,0 +1,245 @@
+"""Every setting of the head and of its training, typed, with its meaning.
+
+A configuration file (``arguments/args.py`` is the default) is a Python file of literals only::
+
+    ModelSettings = dict(attention="esaa", feature_dim=32)
+    TrainingSettings = dict(iterations=8000, batch=8)
+
+It is parsed, never executed: anything but such assignments of literals is refused.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
+
+from arguments.errors import EGSTalkerError
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """What the head is made of. The five ablations of the paper come first."""
+
+    attention: Literal["esaa", "cross"] = "esaa"
+    """How Gaussians attend to the audio: through pooled agents (EGSTalker) or directly (GaussianTalker)."""
+    decoder: Literal["kan", "mlp"] = "kan"
+    """Kolmogorov-Arnold layers or a multi-layer perceptron, in both stages."""
+    planes: Literal["hash", "dense"] = "hash"
+    """Spatial features: three multi-resolution 2D hash grids, or three dense multi-resolution planes."""
+    ppe: bool = True
+    """Periodic positional encoding of the audio tokens over time."""
+    static_init: bool = True
+    """Train the static head (coarse stage) before the deformation; off starts the fine stage from the point cloud."""
+
+    initial_gaussians: int = 24_000
+    """Points that the head starts from: face surface and visual hull."""
+    sh_degree: int = 1
+    """Degree of the spherical harmonics, 0..3; 0 is a colour that does not depend on the view."""
+    plane_levels: int = 8
+    """Resolutions of the hash grids."""
+    plane_features: int = 2
+    """Features of each grid level."""
+    plane_base_resolution: int = 16
+    """Cells along the side of the coarsest level."""
+    plane_finest_resolution: int = 512
+    """Cells along the side of the finest level."""
+    plane_log2_entries: int = 14
+    """Entries of each level's table (base-2 logarithm); coarser levels that fit are not hashed."""
+    feature_dim: int = 64
+    """Width of queries, keys, values and hidden layers."""
+    heads: int = 4
+    """Attention heads; divides feature_dim."""
+    agents: int = 32
+    """Agent tokens of ESAA."""
+    kan_grid: int = 5
+    """Intervals of each B-spline."""
+    audio_window: int = 8
+    """Video frames of audio that one frame sees, centred on it."""
+    audio_dropout: float = 0.1
+    """Dropout in the audio encoder while training."""
+    ppe_period: int = 25
+    """Period of the positional encoding, in frames."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How the head is learnt."""
+
+    coarse_iterations: int = 1_000
+    """Iterations of the static stage."""
+    iterations: int = 8_000
+    """Iterations of the deformation stage."""
+    coarse_batch: int = 1
+    """Frames a coarse iteration."""
+    batch: int = 8
+    """Frames a fine iteration."""
+    seed: int = 0
+    """Seed of everything random."""
+
+    means_lr: float = 2e-4
+    """Learning rate of the Gaussians' positions, decimetres."""
+    colors_lr: float = 5e-3
+    """Learning rate of the spherical harmonics."""
+    opacities_lr: float = 3e-2
+    """Learning rate of the opacities' logits."""
+    scales_lr: float = 5e-3
+    """Learning rate of the scales' logarithms."""
+    rotations_lr: float = 2e-3
+    """Learning rate of the quaternions."""
+    planes_lr: float = 5e-3
+    """Learning rate of the hash grids or planes."""
+    network_lr: float = 2e-3
+    """Learning rate of attention, encoders and decoders."""
+    audio_weight_decay: float = 1e-2
+    """Decoupled weight decay of the audio encoder."""
+    poses_lr: float = 5e-4
+    """Learning rate of the pose corrections (radians, decimetres); 0 leaves the tracked poses as they are."""
+    final_lr_ratio: float = 0.05
+    """Learning rates decay exponentially to this share of their start over the fine stage."""
+
+    dssim_weight: float = 0.2
+    """Share of D-SSIM in the image loss; L1 has the rest."""
+    lips_weight: float = 2.0
+    """Weight of the extra L1 inside the mouth box."""
+    eyes_weight: float = 1.0
+    """Weight of the extra L1 inside the eye boxes."""
+    mask_weight: float = 0.1
+    """Weight of the L1 between rendered opacity and the head mask."""
+    perceptual_weight: float = 0.1
+    """Weight of the perceptual term: VGG features where the weights are, multi-scale gradients elsewhere."""
+    motion_weight: float = 2.0
+    """Weight of the tracked face vertices' motion as a guide of the deformation field (decays over the stage)."""
+    motion_frames: int = 16
+    """Frames an iteration whose tracked vertices guide the field."""
+    offset_weight: float = 0.01
+    """Weight of the squared offsets, which keeps what need not move still."""
+
+    densify_from: int = 300
+    """First iteration (of coarse and fine together) after which Gaussians are cloned, split and pruned."""
+    densify_until_share: float = 0.6
+    """Share of the fine stage after which their number stays."""
+    densify_every: int = 200
+    """Iterations between two densifications."""
+    densify_gradient: float = 1.5e-4
+    """Mean screen-space gradient (per normalised device unit) above which a Gaussian is cloned or split."""
+    max_gaussians: int = 40_000
+    """Upper bound of the number of Gaussians."""
+    min_gaussians: int = 10_000
+    """Pruning stops here."""
+    prune_opacity: float = 0.01
+    """Gaussians fainter than this are removed."""
+
+    checkpoint_every: int = 500
+    """Iterations between checkpoints."""
+    validate_every: int = 500
+    """Iterations between validations (PSNR over a few held-out frames, and a picture)."""
+    validation_frames: int = 12
+    """Held-out frames of a validation."""
+
+
+S = TypeVar("S", ModelSettings, TrainingSettings)
+
+
+def settings_from(kind: type[S], values: dict[str, Any], where: str) -> S:
+    """Build ``kind`` from a dictionary, checking names, types and ranges.
+
+    Raises EGSTalkerError naming ``where`` for an unknown name, a wrong type or a number out of range.
+    """
+    hints = get_type_hints(kind)
+    checked: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in hints:
+            raise EGSTalkerError(f"{where}: {kind.__name__} has no setting {name!r}")
+        checked[name] = _checked(name, value, hints[name], where)
+    settings = kind(**checked)
+    _check_ranges(settings, where)
+    return settings
+
+
+def _checked(name: str, value: Any, hint: Any, where: str) -> Any:
+    choices = get_args(hint)
+    if choices:
+        if value not in choices:
+            raise EGSTalkerError(f"{where}: {name} is one of {', '.join(map(str, choices))}, not {value!r}")
+        return value
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise EGSTalkerError(f"{where}: {name} wants {hint.__name__}, not {value!r}")
+    return value
+
+
+def _check_ranges(settings: ModelSettings | TrainingSettings, where: str) -> None:
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if isinstance(value, (int, float)) and not (0 <= value < 1e9):
+            raise EGSTalkerError(f"{where}: {field.name} must be a finite number of at least 0, not {value!r}")
+    at_least_one: tuple[str, ...] = ("coarse_batch", "batch", "checkpoint_every", "validate_every", "densify_every")
+    if isinstance(settings, ModelSettings):
+        at_least_one = ("initial_gaussians", "plane_levels", "plane_features", "feature_dim", "heads", "agents")
+        at_least_one += ("kan_grid", "audio_window", "ppe_period", "plane_base_resolution")
+        if settings.feature_dim % max(1, settings.heads) or settings.feature_dim % 2:
+            raise EGSTalkerError(f"{where}: feature_dim must be even and a multiple of heads")
+        if settings.sh_degree > 3:
+            raise EGSTalkerError(f"{where}: sh_degree is 0, 1, 2 or 3")
+        if settings.audio_dropout >= 1:
+            raise EGSTalkerError(f"{where}: audio_dropout is below 1")
+        if settings.plane_log2_entries > 24 or settings.plane_finest_resolution < settings.plane_base_resolution:
+            raise EGSTalkerError(f"{where}: plane_log2_entries is at most 24 and the finest plane not below the base")
+    for name in at_least_one:
+        if getattr(settings, name) < 1:
+            raise EGSTalkerError(f"{where}: {name} must be at least 1")
+
+
+def load_config(path: Path | str | None) -> tuple[ModelSettings, TrainingSettings]:
+    """Read a configuration file of literals; ``None`` gives the defaults.
+
+    Raises EGSTalkerError for a missing file, for anything but ``Name = dict(key=literal, ...)`` and for bad values.
+    """
+    values: dict[str, dict[str, Any]] = {"ModelSettings": {}, "TrainingSettings": {}}
+    if path is not None:
+        for name, entries in _literal_assignments(Path(path)).items():
+            if name not in values:
+                raise EGSTalkerError(f"{path}: unknown group {name!r}; there are ModelSettings and TrainingSettings")
+            values[name] = entries
+    return (
+        settings_from(ModelSettings, values["ModelSettings"], str(path)),
+        settings_from(TrainingSettings, values["TrainingSettings"], str(path)),
+    )
+
+
+def _literal_assignments(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        tree = ast.parse(path.read_text())
+    except OSError as error:
+        raise EGSTalkerError(f"cannot read the configuration {path}: {error.strerror}") from error
+    except (SyntaxError, ValueError) as error:
+        raise EGSTalkerError(f"{path} is not a configuration file: {error}") from error
+    groups: dict[str, dict[str, Any]] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue  # the docstring
+        group = _literal_group(node)
+        if group is None:
+            raise EGSTalkerError(f"{path}, line {node.lineno}: only `Group = dict(name=literal, ...)` is allowed here")
+        groups[group[0]] = group[1]
+    return groups
+
+
+def _literal_group(node: ast.stmt) -> tuple[str, dict[str, Any]] | None:
+    """``Name = dict(a=1)`` or ``Name = {"a": 1}`` as (name, values); None for anything else."""
+    if not (isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)):
+        return None
+    value = node.value
+    try:
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "dict":
+            if value.args or any(keyword.arg is None for keyword in value.keywords):
+                return None
+            return node.targets[0].id, {str(k.arg): ast.literal_eval(k.value) for k in value.keywords}
+        literal = ast.literal_eval(value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return (node.targets[0].id, literal) if isinstance(literal, dict) else None

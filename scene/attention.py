@@ -1,0 +1,76 @@
+"""How every Gaussian listens: efficient spatial-audio attention (ESAA) and its ablation, cross-attention.
+
+EGSTalker (arXiv 2510.08587), section 3.3. With queries Q from N spatial features, agents A pooled from all of them, and
+keys K and values V from the audio tokens,
+
+    ESAA = softmax(Q A^T / sqrt d) (softmax(A K^T / sqrt d) V).
+
+The second factor has one row an agent, not one a Gaussian; the first does not depend on the frame. Cost per frame falls
+from N x T to a x T plus a product with constant weights, which :class:`SpatialWeights` holds for as many frames as
+share the Gaussians.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class SpatialQueries:
+    """What attention needs of the Gaussians, the same for all frames."""
+
+    agents: Float[Tensor, "H A D"]
+    """Agent queries (ESAA), or the Gaussians' own queries (cross-attention: A = N)."""
+    weights: Float[Tensor, "H N A"] | None
+    """softmax(Q A^T / sqrt d); None for cross-attention."""
+
+
+class Attention(nn.Module):
+    """Multi-head attention of N Gaussians over T tokens; ``agents=None`` is plain cross-attention."""
+
+    def __init__(self, spatial_dim: int, token_dim: int, dim: int, *, heads: int, agents: int | None) -> None:
+        super().__init__()
+        self.heads, self.dim = heads, dim
+        self.to_query = nn.Linear(spatial_dim, dim)
+        self.to_key_value = nn.Linear(token_dim, 2 * dim)
+        self.to_out = nn.Linear(dim, dim)
+        self.pool = None if agents is None else nn.Parameter(torch.randn(heads, agents, dim // heads))
+
+    def spatial(self, features: Float[Tensor, "N F"]) -> SpatialQueries:
+        """Queries, agents and their product. The agents do not depend on the order of the Gaussians.
+
+        Each agent is a learnt soft cluster of all queries: its pooling weights are a softmax over the N Gaussians.
+        """
+        queries = self._split(self.to_query(features))  # [H, N, D]
+        if self.pool is None:
+            return SpatialQueries(queries, None)
+        scale = queries.shape[-1] ** -0.5
+        pooling = torch.softmax(self.pool @ queries.transpose(-1, -2) * scale, dim=-1)  # [H, A, N]
+        agents = pooling @ queries + self.pool
+        return SpatialQueries(agents, torch.softmax(queries @ agents.transpose(-1, -2) * scale, dim=-1))
+
+    def forward(self, spatial: SpatialQueries, tokens: Float[Tensor, "B T C"]) -> Float[Tensor, "B N D"]:
+        """What each Gaussian hears in each frame."""
+        keys, values = self.to_key_value(tokens).chunk(2, dim=-1)
+        keys, values = self._split(keys), self._split(values)  # [B, H, T, D]
+        scale = keys.shape[-1] ** -0.5
+        heard = torch.softmax(spatial.agents @ keys.transpose(-1, -2) * scale, dim=-1) @ values  # [B, H, A, D]
+        # to_out is linear, so it is applied to the few agents instead of the many Gaussians
+        mixed = torch.einsum("bhad,hdo->bhao", heard, self._out_by_head())
+        if spatial.weights is None:
+            out = mixed.sum(dim=1)
+        else:
+            joint = spatial.weights.transpose(0, 1).flatten(1)  # [N, H * A]
+            out = joint @ mixed.flatten(1, 2)
+        return out + self.to_out.bias
+
+    def _split(self, x: Tensor) -> Tensor:
+        """[..., T, H * D] -> [..., H, T, D]"""
+        return x.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
+
+    def _out_by_head(self) -> Float[Tensor, "H D O"]:
+        return self.to_out.weight.T.unflatten(0, (self.heads, -1))

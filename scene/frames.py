@@ -1,0 +1,56 @@
+"""What one step of training or rendering sees of a batch of frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from scene.cameras import Camera
+
+
+@dataclass(frozen=True)
+class Drive:
+    """What makes the head move in B frames."""
+
+    audio: Float[Tensor, "B T *D"]
+    """Features of the frames around each frame."""
+    audio_frames: Int[Tensor, "B T"]
+    """Absolute numbers of those frames (25 a second)."""
+    eye: Float[Tensor, "B 1"]
+    """Blink intensity, 0 (open) to 1 (AU45 / 5)."""
+    camera: Camera
+    """Pose of the head, as the camera's."""
+
+    def __len__(self) -> int:
+        return len(self.eye)
+
+
+@dataclass(frozen=True)
+class FrameBatch:
+    """B frames of a dataset: what drives them and what they should look like, cut to one size."""
+
+    index: Int[Tensor, "B"]
+    """Frame numbers in the dataset."""
+    drive: Drive
+    image: Float[Tensor, "B H W 3"]
+    """The frame over the clean background, 0..1."""
+    background: Float[Tensor, "B H W 3"]
+    """Clean background with the torso over it, 0..1."""
+    head: Bool[Tensor, "B H W"]
+    """Pixels of the head: face, hair and ears."""
+    corner: Int[Tensor, "B 2"]
+    """Top left pixel (x, y) of the cut in the whole picture."""
+
+    def to(self, device: str) -> FrameBatch:
+        """The same batch on a device."""
+        drive = replace(
+            self.drive,
+            audio=self.drive.audio.to(device),
+            audio_frames=self.drive.audio_frames.to(device),
+            eye=self.drive.eye.to(device),
+            camera=self.drive.camera.to(device),
+        )
+        moved = {name: getattr(self, name).to(device) for name in ("index", "image", "background", "head", "corner")}
+        return replace(self, drive=drive, **moved)

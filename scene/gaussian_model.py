@@ -1,0 +1,97 @@
+"""The static head: free positions, and attributes that are a free part plus what the tri-plane's decoder adds.
+
+GaussianTalker (ACM MM 2024), section 3.2, decodes scale, rotation, opacity and spherical harmonics from tri-plane
+features alone; the free part lets each Gaussian start from the point cloud (its colour, its neighbours' distance) and
+keep detail finer than the planes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from arguments.settings import ModelSettings
+from scene.deformation import Offsets
+from scene.gaussians import Gaussians
+from scene.kan import make_decoder
+
+SH_C0 = 0.28209479177387814  # the constant spherical harmonic, 1 / (2 sqrt(pi))
+FREE_PARAMETERS = ("means", "log_scales", "quats", "logit_opacities", "sh_dc", "sh_rest")
+
+
+class GaussianModel(nn.Module):
+    """N Gaussians of the head at rest."""
+
+    def __init__(self, count: int, feature_dim: int, settings: ModelSettings) -> None:
+        super().__init__()
+        higher = (settings.sh_degree + 1) ** 2 - 1
+        self.means = nn.Parameter(torch.zeros(count, 3))
+        self.log_scales = nn.Parameter(torch.full((count, 3), -4.0))
+        self.quats = nn.Parameter(torch.tensor([1.0, 0, 0, 0]).repeat(count, 1))
+        self.logit_opacities = nn.Parameter(torch.zeros(count))
+        self.sh_dc = nn.Parameter(torch.zeros(count, 3))
+        self.sh_rest = nn.Parameter(torch.zeros(count, higher, 3))
+        outputs = 3 + 4 + 1 + 3
+        self.decoder = make_decoder(
+            settings.decoder, [feature_dim, settings.feature_dim, outputs], grid=settings.kan_grid, zero=True
+        )
+
+    @torch.no_grad()
+    def start_from(
+        self, points: Float[Tensor, "N 3"], colors: Float[Tensor, "N 3"], spacing: Float[Tensor, "N"]
+    ) -> None:
+        """Take positions (decimetres), colours (0..1) and the distance to the neighbours (decimetres) of a cloud."""
+        self.means.copy_(points)
+        self.sh_dc.copy_((colors - 0.5) / SH_C0)
+        self.log_scales.copy_((spacing * 0.6).clamp(1e-3, 0.3).log()[:, None].expand(-1, 3))
+        self.logit_opacities.fill_(torch.logit(torch.tensor(0.6)).item())
+
+    @property
+    def count(self) -> int:
+        """Number of Gaussians."""
+        return len(self.means)
+
+    def gaussians(self, features: Float[Tensor, "N F"], offsets: Offsets | None = None) -> Gaussians:
+        """The head at rest, or moved by ``offsets`` (then every field has the offsets' batch).
+
+        ``features``: of the tri-plane at the means.
+        """
+        scales, quats, opacities, colors = self.decoder(features).split((3, 4, 1, 3), dim=-1)
+        means = self.means
+        scales = self.log_scales + scales
+        quats = self.quats + 0.1 * quats
+        opacities = self.logit_opacities + opacities[:, 0]
+        dc = self.sh_dc + colors
+        rest = self.sh_rest
+        if offsets is not None:
+            means = means + offsets.means
+            scales = scales + offsets.scales
+            quats = quats + offsets.rotations
+            opacities = opacities + offsets.opacities
+            dc = dc + offsets.colors
+            rest = rest.expand(*dc.shape[:-1], *rest.shape[-2:])[..., :, :] if rest.shape[-2] else rest
+        harmonics = dc[..., None, :]
+        if rest.shape[-2]:
+            harmonics = torch.cat([harmonics, rest], dim=-2)
+        return Gaussians(
+            means=means,
+            quats=functional.normalize(quats, dim=-1),
+            scales=scales.clamp(-9.0, 0.0).exp(),
+            opacities=opacities.sigmoid(),
+            colors=harmonics,
+        )
+
+    def rearrange(self, change: Callable[[str, Tensor], Tensor]) -> dict[str, nn.Parameter]:
+        """Replace every free parameter by ``change(name, values)``, of another length; returns the new parameters."""
+        for name in FREE_PARAMETERS:
+            values = change(name, getattr(self, name).detach())
+            setattr(self, name, nn.Parameter(values.contiguous()))
+        return {name: getattr(self, name) for name in FREE_PARAMETERS}
+
+    def keep(self, rows: Int[Tensor, "M"]) -> dict[str, nn.Parameter]:
+        """Keep the Gaussians at ``rows`` only, in that order; rows may repeat (clones)."""
+        return self.rearrange(lambda _, values: values[rows])

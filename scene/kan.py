@@ -1,0 +1,113 @@
+"""Kolmogorov-Arnold layers: a learnt one-dimensional function on every edge, sums at the nodes.
+
+Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756), equation 2.10 and section 2.2: an edge is
+``w_b silu(x) + sum_g w_g B_g(x)`` with cubic B-splines ``B_g`` on a uniform grid. A layer is a sum over its inputs, so
+the contribution of inputs that several frames share is computed once and added (:class:`KANLayer` takes a list).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+ORDER = 3  # cubic splines
+
+
+def spline_basis(x: Float[Tensor, "*S"], grid: int) -> Float[Tensor, "*S G"]:
+    """Values of the ``grid + 3`` uniform cubic B-splines whose knots cover [-1, 1] with ``grid`` intervals.
+
+    They sum to one on [-1, 1]. Closed form of the cubic B-spline: with u the distance to the spline's centre in
+    intervals, ``B(u) = (max(0, 2 - u)^3 - 4 max(0, 1 - u)^3) / 6``.
+    """
+    step = 2.0 / grid
+    centres = torch.arange(-1, grid + 2, device=x.device, dtype=x.dtype) * step - 1.0
+    u = ((x[..., None] - centres) / step).abs()
+    return ((2 - u).clamp(min=0) ** 3 - 4 * (1 - u).clamp(min=0) ** 3) / 6
+
+
+class KANLayer(nn.Module):
+    """One layer of spline edges; inputs are squashed to [-1, 1] by tanh, the splines' domain."""
+
+    def __init__(self, in_features: int, out_features: int, *, grid: int = 5, zero: bool = False) -> None:
+        """``zero`` starts the layer at zero output, for a decoder whose offsets start at none."""
+        super().__init__()
+        self.in_features, self.out_features, self.grid = in_features, out_features, grid
+        self.base = nn.Parameter(torch.empty(in_features, out_features))
+        self.spline = nn.Parameter(torch.empty(in_features, grid + ORDER, out_features))
+        scale = 0.0 if zero else in_features**-0.5
+        nn.init.normal_(self.base, std=scale)
+        nn.init.normal_(self.spline, std=scale * 0.3)
+
+    def forward(self, x: Float[Tensor, "*B I"]) -> Float[Tensor, "*B O"]:
+        """Sum of every input's edge functions, without an activation after it."""
+        return self.partial(x, 0)
+
+    def partial(self, x: Float[Tensor, "*B P"], start: int) -> Float[Tensor, "*B O"]:
+        """What inputs ``start .. start + P`` contribute to the output; contributions of all inputs add up."""
+        stop = start + x.shape[-1]
+        return spline_edges(x, self.base[start:stop], self.spline[start:stop])
+
+
+def spline_edges(
+    x: Float[Tensor, "*B I"], base: Float[Tensor, "I O"], spline: Float[Tensor, "I G O"]
+) -> Float[Tensor, "*B O"]:
+    """``silu(x) base + B(tanh x) spline``: the plain implementation, on any device, in any precision."""
+    basis = spline_basis(torch.tanh(x), spline.shape[1] - ORDER)
+    return functional.silu(x) @ base + basis.flatten(-2) @ spline.flatten(0, 1)
+
+
+class KAN(nn.Module):
+    """A stack of KAN layers."""
+
+    def __init__(self, widths: Sequence[int], *, grid: int = 5, zero: bool = False) -> None:
+        """``widths``: of the input, each hidden layer and the output. ``zero``: the last layer starts at zero."""
+        super().__init__()
+        last = len(widths) - 2
+        self.layers = nn.ModuleList(
+            KANLayer(a, b, grid=grid, zero=zero and i == last)
+            for i, (a, b) in enumerate(zip(widths[:-1], widths[1:], strict=True))
+        )
+
+    def forward(self, shared: Float[Tensor, "N S"], own: Float[Tensor, "B N O"] | None = None) -> Tensor:
+        """Decode ``shared`` inputs (the same in all frames) and each frame's ``own``; widths[0] = S + O.
+
+        Returns [N, widths[-1]] without ``own``, else [B, N, widths[-1]].
+        """
+        first = self.layers[0]
+        x = first.partial(shared, 0)
+        if own is not None:
+            x = x + first.partial(own, shared.shape[-1])
+        for layer in self.layers[1:]:
+            x = layer(x)
+        return x
+
+
+class MLP(nn.Module):
+    """The ablation's decoder: linear layers with ReLU, the same interface as :class:`KAN`."""
+
+    def __init__(self, widths: Sequence[int], *, zero: bool = False) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        if zero:
+            nn.init.zeros_(self.layers[-1].weight)
+            nn.init.zeros_(self.layers[-1].bias)
+
+    def forward(self, shared: Float[Tensor, "N S"], own: Float[Tensor, "B N O"] | None = None) -> Tensor:
+        """As :meth:`KAN.forward`."""
+        first = self.layers[0]
+        split = shared.shape[-1]
+        x = functional.linear(shared, first.weight[:, :split], first.bias)
+        if own is not None:
+            x = x + functional.linear(own, first.weight[:, split:])
+        for layer in self.layers[1:]:
+            x = layer(torch.relu(x))
+        return x
+
+
+def make_decoder(kind: str, widths: Sequence[int], *, grid: int, zero: bool) -> KAN | MLP:
+    """The decoder of setting ``kind``: "kan" or "mlp"."""
+    return KAN(widths, grid=grid, zero=zero) if kind == "kan" else MLP(widths, zero=zero)
