@@ -94,7 +94,6 @@ class _Blend(torch.autograd.Function):
         lists: TileLists = ctx.lists
         batch, count = lists.order.shape
         v_background = v_image * transmittance[..., None] if ctx.needs_input_grad[4] else None
-        behind = (v_image * image).sum(-1) - v_alpha[..., 0] * transmittance
         v_means2d, v_conics, v_opacities, v_colors = (image.new_zeros(batch, count, size) for size in (2, 3, 1, 3))
         with kernels() as threads:
             pairs = np.empty((len(lists.ranks), 9), lists.splats.dtype)
@@ -105,7 +104,9 @@ class _Blend(torch.autograd.Function):
                 lists.ranks,
                 lists.slots,
                 v_image.contiguous().numpy(),
-                behind.contiguous().numpy(),
+                v_alpha[..., 0].contiguous().numpy(),
+                image.numpy(),
+                transmittance.numpy(),
                 pairs,
                 threads,
             )
@@ -154,6 +155,19 @@ E0, E1, E2, E3, E4, E5 = (
 )
 
 
+# A tile's planes in one array, so that LLVM sees that they do not overlap; unsigned, so that it need not wrap indices.
+# LIGHT is the transmittance, and its sign turns when the pixel is finished; X, Y are the pixel's place in the tile.
+RED, GREEN, BLUE, REST, LIGHT, X, Y = (np.uint64(PIXELS * plane) for plane in range(7))
+
+
+@njit(inline="always")
+def _new_scratch(like):
+    scratch = np.empty(7 * PIXELS, like.dtype)
+    for p in range(np.uint64(PIXELS)):
+        scratch[p + X], scratch[p + Y] = p % np.uint64(TILE), p // np.uint64(TILE)
+    return scratch
+
+
 @njit(inline="always")
 def _row_range(y, box_y, top):
     """First and one past the last row of a tile whose pixel centres are within the box; ``top`` is the tile's edge."""
@@ -171,29 +185,22 @@ def _blend_forward(splats, starts, ranks, background, image, transmittance, ends
     one, zero = number(1), number(0)
     faintest, strongest, last_light = number(MIN_ALPHA), number(MAX_ALPHA), number(MIN_TRANSMITTANCE)
     for worker in prange(workers):
-        px, py = np.empty(PIXELS, splats.dtype), np.empty(PIXELS, splats.dtype)
-        for p in range(PIXELS):
-            px[p], py[p] = p % TILE, p // TILE
-        light = np.empty(PIXELS, splats.dtype)  # transmittance; its sign turns when the pixel is finished
-        red, green, blue = np.empty_like(light), np.empty_like(light), np.empty_like(light)
+        scratch = _new_scratch(splats)
         for place in range(worker, batch * tiles, workers):
             b, tile = place // tiles, place % tiles
             left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
-            light[:] = one
-            red[:] = zero
-            green[:] = zero
-            blue[:] = zero
+            scratch[:LIGHT] = zero
+            scratch[LIGHT:X] = -one
             rows, columns = min(TILE, height - top), min(TILE, width - left)
-            for row in range(TILE):
-                for column in range(TILE):
-                    if row >= rows or column >= columns:
-                        light[row * TILE + column] = -one
+            for row in range(rows):
+                for column in range(columns):
+                    scratch[np.uint64(row * TILE + column) + LIGHT] = one
             entry = starts[place]
             while entry < starts[place + 1]:
                 if (entry - starts[place]) % CHECK_EVERY == 0:
                     brightest = -one
-                    for p in range(PIXELS):
-                        brightest = max(brightest, light[p])
+                    for p in range(np.uint64(PIXELS)):
+                        brightest = max(brightest, scratch[p + LIGHT])
                     if brightest < zero:
                         break
                 splat = splats[b, ranks[entry]]
@@ -202,57 +209,53 @@ def _blend_forward(splats, starts, ranks, background, image, transmittance, ends
                 a, k, c, opacity, r, g, bl = splat[2], splat[3], splat[4], splat[5], splat[6], splat[7], splat[8]
                 first, last = _row_range(splat[1], splat[10], top)
                 for p in range(np.uint64(first * TILE), np.uint64(last * TILE)):
-                    dx, dy = px[p] - x, py[p] - y
+                    dx, dy = scratch[p + X] - x, scratch[p + Y] - y
                     alpha = opacity * _exp_negative(dx * (a * dx + k * dy) + c * dy * dy)
                     alpha = strongest if alpha > strongest else alpha
                     alpha = alpha if alpha >= faintest else zero
-                    before = light[p]
+                    before = scratch[p + LIGHT]
                     after = before * (one - alpha)
                     lit = after > last_light
                     weight = alpha * before if lit else zero
-                    light[p] = after if lit else -abs(before)
-                    red[p] += weight * r
-                    green[p] += weight * g
-                    blue[p] += weight * bl
+                    scratch[p + LIGHT] = after if lit else -abs(before)
+                    scratch[p + RED] += weight * r
+                    scratch[p + GREEN] += weight * g
+                    scratch[p + BLUE] += weight * bl
             ends[place] = entry
             for row in range(rows):
                 for column in range(columns):
-                    p = row * TILE + column
+                    p = np.uint64(row * TILE + column)
                     i, j = top + row, left + column
-                    rest = abs(light[p])
+                    rest = abs(scratch[p + LIGHT])
                     transmittance[b, i, j] = rest
-                    image[b, i, j, 0] = red[p] + rest * background[b, i, j, 0]
-                    image[b, i, j, 1] = green[p] + rest * background[b, i, j, 1]
-                    image[b, i, j, 2] = blue[p] + rest * background[b, i, j, 2]
+                    image[b, i, j, 0] = scratch[p + RED] + rest * background[b, i, j, 0]
+                    image[b, i, j, 1] = scratch[p + GREEN] + rest * background[b, i, j, 1]
+                    image[b, i, j, 2] = scratch[p + BLUE] + rest * background[b, i, j, 2]
 
 
 @njit(parallel=True, cache=True, nogil=True, fastmath=FAST)
-def _blend_backward(splats, starts, ends, ranks, slots, v_image, behind, pairs, workers):
-    batch, height, width = behind.shape
+def _blend_backward(splats, starts, ends, ranks, slots, v_image, v_alpha, image, transmittance, pairs, workers):
+    batch, height, width = transmittance.shape
     tiles_x, tiles_y = -(-width // TILE), -(-height // TILE)
     tiles = tiles_x * tiles_y
     number = splats.dtype.type
     one, zero = number(1), number(0)
     faintest, strongest, last_light = number(MIN_ALPHA), number(MAX_ALPHA), number(MIN_TRANSMITTANCE)
     for worker in prange(workers):
-        px, py = np.empty(PIXELS, splats.dtype), np.empty(PIXELS, splats.dtype)
-        for p in range(PIXELS):
-            px[p], py[p] = p % TILE, p // TILE
-        light, rest = np.empty(PIXELS, splats.dtype), np.empty(PIXELS, splats.dtype)
-        v_red, v_green, v_blue = np.empty_like(light), np.empty_like(light), np.empty_like(light)
+        scratch = _new_scratch(splats)
         for place in range(worker, batch * tiles, workers):
             b, tile = place // tiles, place % tiles
             left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
-            for row in range(TILE):
-                for column in range(TILE):
-                    p = row * TILE + column
-                    i, j = top + row, left + column
-                    if i < height and j < width:
-                        light[p], rest[p] = one, behind[b, i, j]
-                        v_red[p], v_green[p], v_blue[p] = v_image[b, i, j, 0], v_image[b, i, j, 1], v_image[b, i, j, 2]
-                    else:
-                        light[p], rest[p] = -one, zero
-                        v_red[p], v_green[p], v_blue[p] = zero, zero, zero
+            scratch[:LIGHT] = zero
+            scratch[LIGHT:X] = -one
+            for row in range(min(TILE, height - top)):
+                for column in range(min(TILE, width - left)):
+                    p = np.uint64(row * TILE + column)
+                    pixel, v_pixel = image[b, top + row, left + column], v_image[b, top + row, left + column]
+                    v_light = v_alpha[b, top + row, left + column] * transmittance[b, top + row, left + column]
+                    scratch[p + RED], scratch[p + GREEN], scratch[p + BLUE] = v_pixel[0], v_pixel[1], v_pixel[2]
+                    scratch[p + LIGHT] = one
+                    scratch[p + REST] = v_pixel[0] * pixel[0] + v_pixel[1] * pixel[1] + v_pixel[2] * pixel[2] - v_light
             for entry in range(starts[place], ends[place]):
                 splat = splats[b, ranks[entry]]
                 x, y = splat[0] - number(left) - number(0.5), splat[1] - number(top) - number(0.5)
@@ -260,22 +263,22 @@ def _blend_backward(splats, starts, ends, ranks, slots, v_image, behind, pairs, 
                 first, last = _row_range(splat[1], splat[10], top)
                 s = sx = sy = sxx = sxy = syy = v_r = v_g = v_b = zero
                 for p in range(np.uint64(first * TILE), np.uint64(last * TILE)):
-                    dx, dy = px[p] - x, py[p] - y
+                    dx, dy = scratch[p + X] - x, scratch[p + Y] - y
                     full = opacity * _exp_negative(dx * (a * dx + k * dy) + c * dy * dy)
                     alpha = strongest if full > strongest else full
                     alpha = alpha if alpha >= faintest else zero
-                    before = light[p]
+                    before = scratch[p + LIGHT]
                     remaining = one - alpha
                     after = before * remaining
                     lit = after > last_light
                     weight = alpha * before if lit else zero
-                    light[p] = after if lit else -abs(before)
-                    shine = r * v_red[p] + g * v_green[p] + bl * v_blue[p]
-                    left_over = rest[p] - weight * shine
-                    rest[p] = left_over
-                    v_r += weight * v_red[p]
-                    v_g += weight * v_green[p]
-                    v_b += weight * v_blue[p]
+                    scratch[p + LIGHT] = after if lit else -abs(before)
+                    shine = r * scratch[p + RED] + g * scratch[p + GREEN] + bl * scratch[p + BLUE]
+                    left_over = scratch[p + REST] - weight * shine
+                    scratch[p + REST] = left_over
+                    v_r += weight * scratch[p + RED]
+                    v_g += weight * scratch[p + GREEN]
+                    v_b += weight * scratch[p + BLUE]
                     slope = weight * shine - alpha * left_over / remaining
                     slope = slope if lit and full <= strongest else zero
                     s += slope

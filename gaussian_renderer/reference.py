@@ -39,6 +39,8 @@ def project(
     """EWA projection (Zwicker et al. 2001; Kerbl et al. 2023, eq. 5): centres and covariances in pixels, and depths."""
     rotation, translation = camera.viewmats[:, None, :3, :3], camera.viewmats[:, None, :3, 3]
     points = (rotation @ gaussians.means[..., None])[..., 0] + translation
+    depths = points[..., 2]
+    points = torch.where(depths[..., None] >= NEAR, points, torch.ones_like(points))  # culled later: keep them finite
     x, y, z = points.unbind(-1)
     fx, fy = camera.intrinsics[:, 0, 0, None], camera.intrinsics[:, 1, 1, None]
     cx, cy = camera.intrinsics[:, 0, 2, None], camera.intrinsics[:, 1, 2, None]
@@ -55,7 +57,7 @@ def project(
     axes = rotation_matrices(gaussians.quats) * gaussians.scales[..., None, :]
     spread = jacobian @ rotation @ axes
     covariances = spread @ spread.transpose(-1, -2) + LOW_PASS * torch.eye(2, dtype=z.dtype, device=z.device)
-    return means2d, covariances, z
+    return means2d, covariances, depths
 
 
 def visible(
