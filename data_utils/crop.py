@@ -1,0 +1,115 @@
+"""One fixed square around the head: hair, neck and the top of the shoulders, with room for the head's motion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from arguments.errors import EGSTalkerError
+from data_utils.face_mesh import FaceMesh
+from data_utils.quiet import import_mediapipe, quiet_stderr
+
+MAX_SIDE = 512  # pixels of the finished square; larger crops are scaled down, smaller ones are never scaled up
+SIDE = 2.4  # of the square, in heights of the face (hairline to chin)
+LOWER = 0.1  # the square's centre lies this many face heights below the face's, for more neck than sky
+KEEP_WHOLE_FROM = 0.25  # a square video whose face is at least this share of its side is not cropped
+MAX_LOST_SAMPLES = 0.35  # of the sampled frames without the face; the frame-by-frame check later is stricter
+MIN_SAMPLE_SHARE = 0.1  # with the face in fewer of them there is none, but for something that looks like one
+SAMPLES = 30
+_MIN_SIDE = 64  # pixels
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square of the source's upright picture, and the even size that it is scaled to."""
+
+    x: int
+    y: int
+    side: int
+    size: int
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Cut an RGB image [H, W, 3] to [size, size, 3]."""
+        cut = image[self.y : self.y + self.side, self.x : self.x + self.side]
+        if self.side == self.size:
+            return np.ascontiguousarray(cut)
+        return cv2.resize(cut, (self.size, self.size), interpolation=cv2.INTER_AREA)
+
+
+def choose_crop(samples: Sequence[np.ndarray]) -> Crop:
+    """The square for a clip, from RGB frames [H, W, 3] sampled across it.
+
+    Where several people are seen, the one who is largest in most of the samples is followed.
+
+    Raises:
+        EGSTalkerError: no face, a face in too few of the samples, or one too small to learn from.
+    """
+    height, width = samples[0].shape[:2]
+    boxes = _one_person(_face_boxes(samples))
+    if len(boxes) < MIN_SAMPLE_SHARE * len(samples):
+        raise EGSTalkerError("no face in the video; use one that shows one face from the front throughout")
+    missing = 1 - len(boxes) / len(samples)
+    if missing > MAX_LOST_SAMPLES:
+        raise EGSTalkerError(f"the face is away for about {missing:.0%} of the video; cut those parts out")
+    face = float(np.median(boxes[:, 3] - boxes[:, 1]))
+    if width == height and face >= KEEP_WHOLE_FROM * width:
+        x, y, side = 0, 0, width
+    else:
+        x, y, side = _square(boxes, face, width, height)
+    side -= side % 2
+    if side < _MIN_SIDE:
+        raise EGSTalkerError(f"the face is only {face:.0f} pixels tall; use a larger picture of the head")
+    return Crop(x, y, side, min(side, MAX_SIDE))
+
+
+def _square(boxes: np.ndarray, face: float, width: int, height: int) -> tuple[int, int, int]:
+    left, top = np.percentile(boxes[:, :2], 5, axis=0)
+    right, bottom = np.percentile(boxes[:, 2:], 95, axis=0)
+    wandering = max(0.0, (right - left) - float(np.median(boxes[:, 2] - boxes[:, 0])), (bottom - top) - face)
+    side = min(round(SIDE * face + wandering), width, height)
+    x = round((left + right) / 2 - side / 2)
+    y = round((top + bottom) / 2 + LOWER * face - side / 2)
+    return int(np.clip(x, 0, width - side)), int(np.clip(y, 0, height - side)), side
+
+
+def _one_person(boxes: list[np.ndarray]) -> np.ndarray:
+    """The largest face of each sample, less those that are elsewhere than most: [K, 4] left, top, right, bottom."""
+    largest = np.array([max(found, key=lambda box: box[3] - box[1]) for found in boxes if len(found)]).reshape(-1, 4)
+    if len(largest) == 0:
+        return largest
+    typical = np.median(largest, axis=0)
+    face = typical[3] - typical[1]
+    chosen = []
+    for found in boxes:
+        near = [box for box in found if np.abs(box - typical).max() < 1.2 * face]
+        if near:
+            chosen.append(min(near, key=lambda box: float(np.abs(box - typical).max())))
+    return np.array(chosen).reshape(-1, 4)
+
+
+def _face_boxes(samples: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Hairline-to-chin boxes [F, 4] of the faces of each sample: found anywhere, then measured close up."""
+    mediapipe = import_mediapipe()
+    with quiet_stderr():
+        finder = mediapipe.solutions.face_detection.FaceDetection(model_selection=1, min_detection_confidence=0.4)
+        finder.process(samples[0])
+    boxes = []
+    with finder, FaceMesh(tracking=False) as mesh:
+        for image in samples:
+            height, width = image.shape[:2]
+            found = []
+            for detection in finder.process(image).detections or ():
+                box = detection.location_data.relative_bounding_box
+                centre = np.array([(box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height])
+                reach = 1.2 * max(box.width * width, box.height * height)
+                left, top = np.maximum(centre - reach, 0).astype(int)
+                right, bottom = np.minimum(centre + reach, (width, height)).astype(int)
+                found += [
+                    np.concatenate([points[:, :2].min(0), points[:, :2].max(0)]) + (left, top) * 2
+                    for points in mesh.faces(image[top:bottom, left:right])[:1]
+                ]
+            boxes.append(np.array(found).reshape(-1, 4))
+    return boxes

@@ -1,0 +1,15 @@
+"""Parsers that cut a frame into head, neck, torso and background, one file each, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from arguments.dataset_folder import DatasetFolder
+from data_utils.face_parsing import mediapipe
+
+Parser = Callable[[DatasetFolder, Path, Callable[[int], None]], None]
+"""Writes parsing maps 0.png, 1.png, ... of a dataset's frames into a folder; calls back with numbers of frames done."""
+
+PARSERS: dict[str, Parser] = {"mediapipe": mediapipe.parse}
+DEFAULT_PARSER = "mediapipe"

@@ -1,0 +1,66 @@
+"""Where head, hair and neck can be, from the face mesh: a frame of reference that follows the head's pose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+# MediaPipe's face oval, clockwise in the picture from the forehead's middle.
+OVAL = (
+    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
+    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
+)
+_FOREHEAD, _CHIN, _EARLOBES, _EARS = 10, 152, (132, 361), (234, 454)
+_FEATURES = (  # eyes with brows, and the mouth: not skin
+    (70, 63, 105, 66, 107, 133, 153, 144, 33),
+    (336, 296, 334, 293, 300, 263, 373, 380, 362),
+    (61, 39, 0, 269, 291, 405, 17, 181),
+)
+
+
+@dataclass(frozen=True)
+class HeadRegion:
+    """Maps over one picture [H, W], from one frame's mesh."""
+
+    across: np.ndarray  # sideways from the head's axis, in half widths of the face
+    down: np.ndarray  # from the earlobes towards the chin, in face heights
+    chin: float  # where the chin is on ``down``
+    oval: np.ndarray  # bool: inside the face's outline
+    skin: np.ndarray  # bool: inside the outline, away from eyes, brows, mouth and the outline itself
+
+    @property
+    def above(self) -> np.ndarray:
+        """Bool: where a person's pixels are the head's (skull, hair, ears)."""
+        return (self.down < 0) & (self.down > -1.8) & (np.abs(self.across) < 2.4)
+
+
+def head_region(points: np.ndarray, height: int, width: int) -> HeadRegion:
+    """The head's region in a picture of ``height`` x ``width`` from mesh points [478, 3] in its pixels."""
+    flat = points[:, :2].astype(np.float32)
+    axis = flat[_CHIN] - flat[_FOREHEAD]
+    face_height = float(np.linalg.norm(axis)) + 1e-6
+    axis = axis / face_height
+    origin = flat[list(_EARLOBES)].mean(0)
+    half_width = max(float(np.linalg.norm(flat[_EARS[1]] - flat[_EARS[0]])) / 2, 0.34 * face_height)
+    y, x = np.mgrid[:height, :width].astype(np.float32) + 0.5
+    x, y = x - origin[0], y - origin[1]
+    oval = _filled(flat[list(OVAL)], height, width)
+    reach = max(3, round(0.06 * face_height)) | 1
+    skin = cv2.erode(oval, np.ones((reach, reach), np.uint8))
+    for feature in _FEATURES:
+        hull = cv2.convexHull(flat[list(feature)])[:, 0]
+        skin &= ~cv2.dilate(_filled(hull, height, width), np.ones((reach, reach), np.uint8))
+    return HeadRegion(
+        across=(x * axis[1] - y * axis[0]) / half_width,
+        down=(x * axis[0] + y * axis[1]) / face_height,
+        chin=float((flat[_CHIN] - origin) @ axis) / face_height,
+        oval=oval > 0,
+        skin=skin > 0,
+    )
+
+
+def _filled(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
+    mask = np.zeros((height, width), np.uint8)
+    return cv2.fillPoly(mask, [np.round(polygon * 16).astype(np.int32)], 255, shift=4)

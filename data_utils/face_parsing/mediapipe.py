@@ -1,0 +1,165 @@
+"""Head, neck, torso and background from FaceMesh geometry, selfie segmentation and the clip's own colours.
+
+The person comes from MediaPipe's selfie segmentation. Above the earlobes the person is head (skull, hair, ears), inside
+the face's outline as well; elsewhere hair, neck and torso are told apart by colour: histograms that the clip itself
+gives (hair above the forehead, skin in the face, clothes at the bottom), with a prior that follows the head's pose.
+Edges are drawn to the picture's by a guided filter (He, Sun, Tang, "Guided Image Filtering", 2013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from arguments.dataset_folder import DatasetFolder
+from data_utils.face_mesh import load_or_detect
+from data_utils.face_parsing.classes import to_colours
+from data_utils.face_parsing.head_region import HeadRegion, head_region
+from data_utils.frame_files import read_rgb, write_image
+from data_utils.parallel import ranges, run_jobs
+from data_utils.quiet import import_mediapipe, quiet_stderr
+
+WORKING_SIDE = 256  # pixels; classes are weighed at this size and their edges drawn at the frame's own
+_COLOUR_FRAMES = 16  # sampled for the histograms
+_TIME_KERNEL = (0.25, 0.5, 0.25)  # over neighbouring frames' probabilities, against flicker
+_COLOUR_BITS = 5  # of each channel, in the histograms
+_HAIR, _SKIN, _CLOTHES = range(3)
+
+
+def parse(folder: DatasetFolder, target: Path, done: Callable[[int], None] = lambda frames: None) -> None:
+    """Write the parsing map of every frame of ``folder`` as ``target``/i.png (see DatasetFolder.parsing_map).
+
+    Raises:
+        EGSTalkerError: no frames, or no face in them.
+    """
+    points = load_or_detect(folder).points
+    colours = _clip_colours(folder, points)
+    jobs = ranges(len(points), 50)
+    run_jobs(partial(_parse_range, folder, target, points, colours), jobs, done=lambda i: done(len(jobs[i])))
+
+
+class PersonMask:
+    """MediaPipe's selfie segmentation: the probability that a pixel is a person's. A context manager."""
+
+    def __init__(self) -> None:
+        mediapipe = import_mediapipe()
+        with quiet_stderr():
+            self._model = mediapipe.solutions.selfie_segmentation.SelfieSegmentation(model_selection=0)
+            self._model.process(np.zeros((64, 64, 3), np.uint8))
+
+    def __enter__(self) -> PersonMask:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._model.close()
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """[H, W] float32 in 0..1 from an RGB image [H, W, 3]."""
+        return self._model.process(np.ascontiguousarray(image)).segmentation_mask
+
+
+def _parse_range(folder: DatasetFolder, target: Path, points: np.ndarray, colours: np.ndarray, frames: range) -> None:
+    cv2.setNumThreads(1)
+    around = range(max(frames.start - 1, 0), min(frames.stop + 1, len(points)))
+    images, probabilities = [], []
+    with PersonMask() as person:
+        for i in around:
+            images.append(read_rgb(folder.frame(i)))
+            probabilities.append(_probabilities(images[-1], points[i], person, colours))
+    for i in frames:
+        here = i - around.start
+        neighbours = [min(max(here + step, 0), len(around) - 1) for step in (-1, 0, 1)]
+        steady = sum(w * probabilities[j] for w, j in zip(_TIME_KERNEL, neighbours, strict=True))
+        write_image(target / f"{i}.png", to_colours(_edges_from(images[here], np.asarray(steady))))
+
+
+def _edges_from(image: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Class numbers [H, W] from working-size ``probabilities`` [h, w, 4], their edges snapped to the picture's."""
+    height, width = image.shape[:2]
+    wide = cv2.resize(probabilities, (width, height), interpolation=cv2.INTER_LINEAR)
+    radius = max(2, round(5 * width / 512))
+    guide = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
+    filtered = cv2.ximgproc.guidedFilter(guide, wide, radius, 60.0, scale=0.5)
+    return np.argmax(filtered, axis=-1)
+
+
+def _probabilities(image: np.ndarray, points: np.ndarray, person: PersonMask, colours: np.ndarray) -> np.ndarray:
+    """[h, w, 4] float32: how likely each pixel of the picture at working size is of each class."""
+    small, points = _at_working_size(image, points)
+    region = head_region(points, *small.shape[:2])
+    is_person = cv2.resize(person(image), small.shape[1::-1], interpolation=cv2.INTER_AREA)
+    is_person = np.maximum(is_person, region.oval)
+    hair, neck, torso = np.moveaxis(_priors(region) * colours[_colour_index(small)], -1, 0)
+    total = hair + neck + torso + 1e-9
+    hair, neck = hair / total, neck / total
+    sure = region.above | region.oval
+    hair = np.where(sure, 1, _attached(cv2.blur(hair, (5, 5)), sure, is_person))
+    neck = np.where(sure, 0, cv2.blur(neck, (5, 5)))
+    shares = np.stack([hair, neck, np.maximum(1 - hair - neck, 0)], -1) * is_person[..., None]
+    return np.concatenate([1 - is_person[..., None], shares], -1).astype(np.float32)
+
+
+def _priors(region: HeadRegion) -> np.ndarray:
+    """[h, w, 3]: hair, neck and torso before any colour is seen, outside the parts that are head for sure."""
+    below = region.down - region.chin  # in face heights
+    off_axis = np.abs(region.across)
+    column = _fall(off_axis, 0.75, 1.05)
+    neck = column * _fall(below, 0.15, 0.55)
+    hair = (0.06 + 0.5 * (1 - column)) * _fall(below, 0.0, 1.2) * _fall(off_axis, 1.3, 2.0)
+    torso = 0.05 + 0.6 * (1 - _fall(below, -0.1, 0.5)) + 0.3 * (off_axis > 1.2)
+    return np.stack([hair, 0.02 + neck, torso], -1)
+
+
+def _fall(value: np.ndarray, begin: float, end: float) -> np.ndarray:
+    """1 up to ``begin``, 0 from ``end`` on, straight between."""
+    return np.clip((end - value) / (end - begin), 0, 1)
+
+
+def _attached(hair: np.ndarray, head: np.ndarray, is_person: np.ndarray) -> np.ndarray:
+    """``hair`` [h, w] where its likely pixels hang together with the head; nothing elsewhere."""
+    likely = ((hair > 0.5) & (is_person > 0.5)) | (head & (is_person > 0.5))
+    _, labels = cv2.connectedComponents(likely.astype(np.uint8), connectivity=4)
+    with_head = np.bincount(labels[head & likely], minlength=labels.max() + 1) > 0
+    with_head[0] = False
+    return hair * cv2.dilate(with_head[labels].astype(np.uint8), np.ones((3, 3), np.uint8))
+
+
+def _clip_colours(folder: DatasetFolder, points: np.ndarray) -> np.ndarray:
+    """[colours, 3]: how likely a colour is on hair, skin and clothes, learnt from some frames of the clip."""
+    bins = 1 << _COLOUR_BITS
+    counts = np.zeros((3, bins**3))
+    with PersonMask() as person:
+        for i in np.linspace(0, len(points) - 1, min(_COLOUR_FRAMES, len(points))).round().astype(int):
+            image = read_rgb(folder.frame(i))
+            small, mesh = _at_working_size(image, points[i])
+            region = head_region(mesh, *small.shape[:2])
+            is_person = cv2.resize(person(image), small.shape[1::-1]) > 0.9
+            below = region.down - region.chin
+            index = _colour_index(small)
+            crown = region.above & ~region.oval & (region.down < -0.6) & (np.abs(region.across) < 1.2)
+            clothes = (below > 0.6) | ((below > 0.25) & (np.abs(region.across) > 1.5))
+            for kind, seeds in ((_HAIR, crown), (_SKIN, region.skin), (_CLOTHES, clothes & ~region.above)):
+                counts[kind] += np.bincount(index[seeds & is_person], minlength=bins**3)
+    likelihood = np.empty((bins**3, 3), np.float32)
+    for kind in range(3):
+        smooth = gaussian_filter(counts[kind].reshape(bins, bins, bins), 1.2).reshape(-1)
+        likelihood[:, kind] = smooth / max(smooth.sum(), 1e-9)
+    floor = 0.02 / bins**3 + 0.02 * likelihood.mean(1, keepdims=True)
+    return np.sqrt(likelihood + floor)  # the root, since neighbouring pixels do not err independently
+
+
+def _at_working_size(image: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    scale = min(1.0, WORKING_SIDE / max(image.shape[:2]))
+    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), points * scale
+
+
+def _colour_index(image: np.ndarray) -> np.ndarray:
+    """The histogram cell [h, w] of each pixel of an RGB image [h, w, 3]."""
+    cells = image.astype(np.int32) >> (8 - _COLOUR_BITS)
+    return (cells[..., 0] << (2 * _COLOUR_BITS)) + (cells[..., 1] << _COLOUR_BITS) + cells[..., 2]
