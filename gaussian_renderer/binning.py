@@ -11,9 +11,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from numba import njit, prange
+from torch import Tensor
 
 from gaussian_renderer.conventions import MIN_ALPHA
+from gaussian_renderer.projection import Projection
 
 TILE = 16  # pixels, both ways
 SPLAT = 12  # numbers per splat: x, y, a/2, b, c/2, opacity, red, green, blue, box half width, half height, threshold
@@ -32,32 +35,31 @@ class TileLists(NamedTuple):
 
 
 def tile_lists(
-    means2d: np.ndarray,
-    conics: np.ndarray,
-    opacities: np.ndarray,
-    colors: np.ndarray,
-    depths: np.ndarray,
-    radii: np.ndarray,
-    boxes: np.ndarray,
+    seen: Projection,
+    opacities: Float[Tensor, "B N"],
+    colors: Float[Tensor, "B N 3"],
     width: int,
     height: int,
     threads: int,
 ) -> TileLists:
-    """Bin a batch of projected Gaussians ([B, N, ...], contiguous, one float type); those of radius 0 are left out."""
+    """Bin a batch of projected Gaussians for pictures of ``width`` x ``height`` pixels; no gradient passes.
+
+    Those of radius 0 and those whose colour is not finite are left out. All tensors have one float type.
+    """
+    tensors = (seen.means2d, seen.conics, opacities, colors, seen.boxes, seen.depths, seen.radii)
+    means2d, conics, opaque, rgb, boxes, depths, radii = (tensor.detach().contiguous().numpy() for tensor in tensors)
     batch, count = radii.shape
     tiles_x, tiles_y = -(-width // TILE), -(-height // TILE)
     keys = depths.view(np.uint32 if depths.dtype == np.float32 else np.uint64)
     order = np.empty((batch, count), np.int32)
     visible = np.empty(batch, np.int32)
-    _sort_by_depth(keys, radii, colors, order, visible)
+    _sort_by_depth(keys, radii, rgb, order, visible)
 
     splats = np.empty((batch, count, SPLAT), radii.dtype)
     touched = np.zeros((batch, count), np.int32)
     chunks = max(1, -(-threads // batch)) if count else 1
     cursors = np.zeros((batch, chunks, tiles_x * tiles_y), np.int64)
-    _pack_and_count(
-        means2d, conics, opacities, colors, boxes, order, visible, tiles_x, tiles_y, splats, touched, cursors
-    )
+    _pack_and_count(means2d, conics, opaque, rgb, boxes, order, visible, tiles_x, tiles_y, splats, touched, cursors)
 
     starts = np.empty(batch * tiles_x * tiles_y + 1, np.int64)
     slot_starts = np.empty(batch * count + 1, np.int64)

@@ -1,6 +1,7 @@
 """What every rasterizer agrees on: the picture's definition, and what a render returns.
 
-The constants are those of 3D Gaussian Splatting (Kerbl et al. 2023) in gsplat's "classic" mode.
+The constants are those of 3D Gaussian Splatting (Kerbl et al. 2023) in gsplat's "classic" mode. The compiled kernels
+are cached with these values in them: whoever changes one clears ``__pycache__``.
 """
 
 from __future__ import annotations

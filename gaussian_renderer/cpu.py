@@ -26,21 +26,10 @@ def rasterize(
 
 class _Blend(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, means2d, conics, opacities, colors, background, seen: Projection):
+    def forward(ctx, _means2d, _conics, opacities, colors, background, seen: Projection):
         height, width = background.shape[1:3]
         with kernels() as threads:
-            lists = tile_lists(
-                means2d.numpy(),
-                conics.numpy(),
-                opacities.contiguous().numpy(),
-                colors.contiguous().numpy(),
-                seen.depths.numpy(),
-                seen.radii.numpy(),
-                seen.boxes.numpy(),
-                width,
-                height,
-                threads,
-            )
+            lists = tile_lists(seen, opacities, colors, width, height, threads)
             blended = blend(lists, background.contiguous().numpy(), threads)
         image, transmittance = torch.from_numpy(blended.image), torch.from_numpy(blended.transmittance)
         ctx.lists, ctx.ends = lists, blended.ends

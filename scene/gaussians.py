@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import torch
@@ -34,11 +35,11 @@ class Gaussians:
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Gaussians:
         """The same Gaussians on another device or in another floating-point type."""
-        return self._map(lambda tensor, _: tensor.to(device=device, dtype=dtype))
+        return self.map(lambda tensor, _: tensor.to(device=device, dtype=dtype))
 
     def detach(self) -> Gaussians:
         """The same values outside the autograd graph."""
-        return self._map(lambda tensor, _: tensor.detach())
+        return self.map(lambda tensor, _: tensor.detach())
 
     def broadcast(self, batch: int) -> Gaussians:
         """Views with one leading dimension of ``batch``; every field may be unbatched, of batch 1, or of that batch.
@@ -46,13 +47,13 @@ class Gaussians:
         Raises:
             RuntimeError: if a field has another batch size.
         """
-        return self._map(lambda tensor, event: tensor.expand(batch, *tensor.shape[tensor.ndim - event :]))
+        return self.map(lambda tensor, event: tensor.expand(batch, *tensor.shape[tensor.ndim - event :]))
 
     def __getitem__(self, index: int | slice | Tensor) -> Gaussians:
         """The head(s) at ``index`` of the batch; unbatched fields are shared by all of it."""
-        return self._map(lambda tensor, event: tensor if tensor.ndim == event else tensor[index])
+        return self.map(lambda tensor, event: tensor if tensor.ndim == event else tensor[index])
 
-    def _map(self, function) -> Gaussians:
+    def map(self, function: Callable[[Tensor, int], Tensor]) -> Gaussians:
         """Apply ``function(tensor, number of dimensions after the batch)`` to every field."""
         dimensions = {"means": 2, "quats": 2, "scales": 2, "opacities": 1, "colors": 3}
         return Gaussians(**{f.name: function(getattr(self, f.name), dimensions[f.name]) for f in fields(self)})

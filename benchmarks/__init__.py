@@ -1,0 +1,1 @@
+"""The speed figures that the README quotes, each one command."""

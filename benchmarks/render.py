@@ -1,0 +1,138 @@
+"""Rendering speed: ``python -m benchmarks.render --device cpu|cuda [--json F]``.
+
+Every row is one batch of pictures of a head-like cloud. ``forward`` is the whole of a render, ``backward`` its
+gradient in every input, both with the device synchronised; the CPU's forward pass is also shown stage by stage.
+Medians over the repeats, in milliseconds a batch; fps is pictures a second of the forward pass.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from arguments.atomic import atomic_path
+from arguments.errors import EGSTalkerError, door
+from benchmarks.head_cloud import head_camera, head_cloud
+from gaussian_renderer.binning import TileLists, tile_lists
+from gaussian_renderer.blending import blend
+from gaussian_renderer.numba_threads import kernels
+from gaussian_renderer.projection import project
+from gaussian_renderer.render import render
+from gaussian_renderer.spherical_harmonics import view_colors
+from scene.cameras import Camera
+from scene.gaussians import Gaussians
+
+COUNTS, SIZES, BATCHES = (5_000, 20_000, 32_768, 100_000), (256, 384, 512, 1024), (1,)
+
+
+def median_milliseconds(call: Callable[[], Any], device: torch.device, repeats: int) -> float:
+    """Median wall-clock time of ``call``, the device's queue empty before and after."""
+    times = []
+    for _ in range(repeats):
+        _synchronize(device)
+        start = time.perf_counter()
+        call()
+        _synchronize(device)
+        times.append(time.perf_counter() - start)
+    return 1000 * median(times)
+
+
+def measure(gaussians: Gaussians, camera: Camera, repeats: int) -> dict[str, Any]:
+    """One row: {gaussians, size, batch, stages: {name: median ms}, fps} of ``gaussians`` seen by ``camera``."""
+    device = gaussians.means.device
+    stages = _cpu_stages(gaussians, camera, repeats) if device.type == "cpu" else {}
+    with torch.no_grad():
+        render(gaussians, camera)
+        stages["forward"] = median_milliseconds(lambda: render(gaussians, camera), device, repeats)
+
+    leaves = gaussians.map(lambda tensor, _: tensor.clone().requires_grad_())
+    image = render(leaves, camera).image
+    gradient = torch.rand_like(image)
+    stages["backward"] = median_milliseconds(lambda: image.backward(gradient, retain_graph=True), device, repeats)
+    return {
+        "gaussians": gaussians.count,
+        "size": camera.height,
+        "batch": len(camera),
+        "stages": stages,
+        "fps": 1000 * len(camera) / stages["forward"],
+    }
+
+
+@torch.no_grad()
+def _cpu_stages(gaussians: Gaussians, camera: Camera, repeats: int) -> dict[str, float]:
+    """The compiled rasterizer's stages, one after the other on the same data."""
+    cpu = torch.device("cpu")
+    batch = len(camera)
+    heads = gaussians.broadcast(batch)
+    colors = view_colors(gaussians, camera.positions)
+    seen = project(heads, camera)
+    background = torch.zeros(batch, camera.height, camera.width, 3).numpy()
+    with kernels() as threads:
+
+        def bin_tiles() -> TileLists:
+            return tile_lists(seen, heads.opacities, colors, camera.width, camera.height, threads)
+
+        lists = bin_tiles()
+        blend(lists, background, threads)
+        return {
+            "colors": median_milliseconds(lambda: view_colors(gaussians, camera.positions), cpu, repeats),
+            "project": median_milliseconds(lambda: project(heads, camera), cpu, repeats),
+            "bin": median_milliseconds(bin_tiles, cpu, repeats),
+            "blend": median_milliseconds(lambda: blend(lists, background, threads), cpu, repeats),
+        }
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows as aligned text, one line each."""
+    names = list(rows[0]["stages"])
+    lines = ["".join(f"{name:>11}" for name in ("gaussians", "size", "batch", *names, "fps"))]
+    for row in rows:
+        counts = "".join(f"{row[name]:>11,}" for name in ("gaussians", "size", "batch"))
+        lines.append(counts + "".join(f"{row['stages'][name]:>11.2f}" for name in names) + f"{row['fps']:>11.1f}")
+    return "\n".join(lines)
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.render", description="Measure rendering speed.")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--gaussians", type=int, nargs="+", default=COUNTS, help="how many Gaussians, one row each")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="height and width of the pictures")
+    parser.add_argument("--batches", type=int, nargs="+", default=BATCHES, help="pictures rendered at once")
+    parser.add_argument("--degree", type=int, choices=range(4), default=0, help="of the spherical harmonics")
+    parser.add_argument("--repeats", type=int, default=10, help="the median of so many is shown")
+    parser.add_argument("--json", type=Path, help="write the rows to this file too")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure every combination and print one table."""
+    arguments = _arguments()
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        raise EGSTalkerError("there is no CUDA device here; use --device cpu")
+    device = torch.device(arguments.device)
+    rows = []
+    for count in arguments.gaussians:
+        gaussians = head_cloud(count, degree=arguments.degree).to(device)
+        for size in arguments.sizes:
+            for batch in arguments.batches:
+                rows.append(measure(gaussians, head_camera(size, batch).to(device), arguments.repeats))  # noqa: PERF401
+    print(table(rows))
+    if arguments.json:
+        with atomic_path(arguments.json) as path:
+            path.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(door(main)())
