@@ -6,7 +6,7 @@ keys K and values V from the audio tokens,
     ESAA = softmax(Q A^T / sqrt d) (softmax(A K^T / sqrt d) V).
 
 The second factor has one row an agent, not one a Gaussian; the first does not depend on the frame. Cost per frame falls
-from N x T to a x T plus a product with constant weights, which :class:`SpatialWeights` holds for as many frames as
+from N x T to a x T plus a product with constant weights, which :class:`SpatialQueries` holds for as many frames as
 share the Gaussians.
 """
 
@@ -28,6 +28,12 @@ class SpatialQueries:
     weights: Float[Tensor, "H N A"] | None
     """softmax(Q A^T / sqrt d); None for cross-attention."""
 
+    def rows(self, which: slice) -> SpatialQueries:
+        """The queries of some of the Gaussians, with the agents of all."""
+        if self.weights is None:
+            return SpatialQueries(self.agents[:, which], None)
+        return SpatialQueries(self.agents, self.weights[:, which])
+
 
 class Attention(nn.Module):
     """Multi-head attention of N Gaussians over T tokens; ``agents=None`` is plain cross-attention."""
@@ -40,17 +46,19 @@ class Attention(nn.Module):
         self.to_out = nn.Linear(dim, dim)
         self.pool = None if agents is None else nn.Parameter(torch.randn(heads, agents, dim // heads))
 
-    def spatial(self, features: Float[Tensor, "N F"]) -> SpatialQueries:
+    def spatial(self, features: Float[Tensor, "N F"], pooled: int | None = None) -> SpatialQueries:
         """Queries, agents and their product. The agents do not depend on the order of the Gaussians.
 
         Each agent is a learnt soft cluster of all queries: its pooling weights are a softmax over the N Gaussians.
+        With ``pooled``, only the first so many rows make the agents; the others just listen.
         """
         queries = self._split(self.to_query(features))  # [H, N, D]
         if self.pool is None:
             return SpatialQueries(queries, None)
         scale = queries.shape[-1] ** -0.5
-        pooling = torch.softmax(self.pool @ queries.transpose(-1, -2) * scale, dim=-1)  # [H, A, N]
-        agents = pooling @ queries + self.pool
+        members = queries[:, :pooled]
+        pooling = torch.softmax(self.pool @ members.transpose(-1, -2) * scale, dim=-1)  # [H, A, N]
+        agents = pooling @ members + self.pool
         return SpatialQueries(agents, torch.softmax(queries @ agents.transpose(-1, -2) * scale, dim=-1))
 
     def forward(self, spatial: SpatialQueries, tokens: Float[Tensor, "B T C"]) -> Float[Tensor, "B N D"]:

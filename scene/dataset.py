@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from arguments.dataset_folder import DatasetFolder
@@ -34,9 +34,10 @@ CACHE_BYTES = 3 << 30  # decoded pictures kept in memory
 class _Pictures:
     """One frame's crops, uint8."""
 
-    image: np.ndarray
-    background: np.ndarray
-    head: np.ndarray
+    image: np.ndarray  # [H, W, 3]
+    background: np.ndarray  # [H, W, 3]
+    head: np.ndarray  # [H, W] bool
+    landmarks: np.ndarray  # [68, 2] pixels of the crop
 
 
 class TalkingHeadDataset:
@@ -97,6 +98,8 @@ class TalkingHeadDataset:
             image=_floats([p.image for p in pictures]),
             background=_floats([p.background for p in pictures]),
             head=torch.from_numpy(np.stack([p.head for p in pictures])),
+            mouth=_boxes([(p.landmarks[48:68],) for p in pictures], width, height),
+            eyes=_boxes([(p.landmarks[36:42], p.landmarks[42:48]) for p in pictures], width, height),
             corner=corner,
         )
 
@@ -128,8 +131,11 @@ class TalkingHeadDataset:
         whole = read_rgb(self.folder.ground_truth_image(i))
         if whole.shape[:2] != (self.height, self.width):
             raise EGSTalkerError(f"{self.folder.ground_truth_image(i)} has another size than frame 0; run --task 6")
+        landmarks = read_landmarks(self.folder.landmarks(i)) - corners[i]
         # a cut is a view: copied, so that the whole picture is let go
-        pictures = _Pictures(whole[cut].copy(), self._backdrops[i][cut].copy(), self.head_mask(i)[cut].copy())
+        pictures = _Pictures(
+            whole[cut].copy(), self._backdrops[i][cut].copy(), self.head_mask(i)[cut].copy(), landmarks
+        )
         self._cache[i] = pictures
         if len(self._cache) * 7 * width * height > self._cache_bytes:
             self._cache.popitem(last=False)
@@ -152,6 +158,19 @@ def read_features(path: Path) -> Float[Tensor, "N *D"]:
     if not np.isfinite(values).all():
         raise EGSTalkerError(f"{path} holds values that are not finite; make it again")
     return torch.from_numpy(values.astype(np.float32))
+
+
+def read_landmarks(path: Path) -> Float[np.ndarray, "68 2"]:
+    """68 landmarks (x y per line, pixels). Raises EGSTalkerError for a missing or damaged file."""
+    try:
+        points = np.loadtxt(path, dtype=np.float64, ndmin=2)
+    except OSError as error:
+        raise EGSTalkerError(f"{path} is missing: run preprocess.sh with --task 7") from error
+    except ValueError as error:
+        raise EGSTalkerError(f"{path} holds no landmarks: delete it and run preprocess.sh with --task 7") from error
+    if points.shape != (68, 2) or not np.isfinite(points).all():
+        raise EGSTalkerError(f"{path} holds no 68 landmarks: delete it and run preprocess.sh with --task 7")
+    return points
 
 
 def _check_whole(folder: DatasetFolder) -> None:
@@ -218,7 +237,11 @@ def _read_vertices(path: Path, num_frames: int) -> tuple[Float[Tensor, "N V 3"],
         raise problem from error
     if vertices.ndim != 3 or vertices.shape[0] < num_frames or vertices.shape[2] != 3 or vertices.shape[1] < 4:
         raise problem
-    if faces.ndim != 2 or faces.shape[1] != 3 or (len(faces) and not 0 <= faces.min() <= faces.max() < vertices.shape[1]):
+    if (
+        faces.ndim != 2
+        or faces.shape[1] != 3
+        or (len(faces) and not 0 <= faces.min() <= faces.max() < vertices.shape[1])
+    ):
         raise problem
     if not torch.isfinite(vertices).all():
         raise problem
@@ -232,6 +255,18 @@ def _bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
         return 0, 0, mask.shape[1], mask.shape[0]
     x, y, w, h, _ = stats[1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))]
     return int(x), int(y), int(x + w), int(y + h)
+
+
+def _boxes(groups: list[tuple[np.ndarray, ...]], width: int, height: int) -> Bool[Tensor, "B H W"]:
+    """Boxes around groups of landmarks, a third larger than they are, at least six pixels on each side."""
+    mask = np.zeros((len(groups), height, width), dtype=bool)
+    for picture, boxes in zip(mask, groups, strict=True):
+        for points in boxes:
+            low, high = points.min(axis=0), points.max(axis=0)
+            margin = np.maximum((high - low).max() / 6, 6)
+            (x0, y0), (x1, y1) = np.maximum(low - margin, 0).astype(int), np.maximum(high + margin, 0).astype(int)
+            picture[y0:y1, x0:x1] = True
+    return torch.from_numpy(mask)
 
 
 def _floats(pictures: list[np.ndarray]) -> Float[Tensor, "B H W 3"]:

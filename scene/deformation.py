@@ -37,6 +37,10 @@ class SpatialState:
     features: Float[Tensor, "N F"]
     queries: SpatialQueries
 
+    def rows(self, which: slice) -> SpatialState:
+        """The state of some of the points."""
+        return SpatialState(self.features[which], self.queries.rows(which))
+
 
 class Deformation(nn.Module):
     """Offsets of N points in B frames."""
@@ -53,10 +57,10 @@ class Deformation(nn.Module):
         self.attention = Attention(width, width, width, heads=settings.heads, agents=agents)
         self.decoder = make_decoder(settings.decoder, [2 * width, width, 14], grid=settings.kan_grid, zero=True)
 
-    def spatial(self, features: Float[Tensor, "N F"]) -> SpatialState:
-        """Queries and decoder inputs of the points."""
+    def spatial(self, features: Float[Tensor, "N F"], pooled: int | None = None) -> SpatialState:
+        """Queries and decoder inputs of the points; the first ``pooled`` of them (all, if None) make the agents."""
         lifted = self.lift(features)
-        return SpatialState(lifted, self.attention.spatial(lifted))
+        return SpatialState(lifted, self.attention.spatial(lifted, pooled))
 
     def forward(self, spatial: SpatialState, drive: Drive) -> Offsets:
         """Offsets of the points of ``spatial`` in the frames of ``drive``."""

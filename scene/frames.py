@@ -40,6 +40,10 @@ class FrameBatch:
     """Clean background with the torso over it, 0..1."""
     head: Bool[Tensor, "B H W"]
     """Pixels of the head: face, hair and ears."""
+    mouth: Bool[Tensor, "B H W"]
+    """Pixels of the box around the lips."""
+    eyes: Bool[Tensor, "B H W"]
+    """Pixels of the boxes around the eyes."""
     corner: Int[Tensor, "B 2"]
     """Top left pixel (x, y) of the cut in the whole picture."""
 
@@ -52,5 +56,5 @@ class FrameBatch:
             eye=self.drive.eye.to(device),
             camera=self.drive.camera.to(device),
         )
-        moved = {name: getattr(self, name).to(device) for name in ("index", "image", "background", "head", "corner")}
-        return replace(self, drive=drive, **moved)
+        names = ("index", "image", "background", "head", "mouth", "eyes", "corner")
+        return replace(self, drive=drive, **{name: getattr(self, name).to(device) for name in names})

@@ -46,21 +46,19 @@ class GaussianHead(nn.Module):
         """The head at rest, unbatched."""
         return self.model.gaussians(self.planes(self.model.means.detach()))
 
-    def at_rest(self, extra_points: Float[Tensor, "M 3"] | None = None) -> AtRest:
-        """Spatial features and queries of the Gaussians, followed by those of ``extra_points`` (decimetres).
+    def at_rest(self) -> AtRest:
+        """What all frames share. Positions enter the planes without gradient: only the picture moves a Gaussian."""
+        features = self.planes(self.model.means.detach())
+        return AtRest(features, self.deformation.spatial(features))
 
-        Positions enter the planes without gradient: only the picture moves a Gaussian, not what it hears there.
-        """
-        means = self.model.means.detach()
-        points = means if extra_points is None else torch.cat([means, extra_points])
-        features = self.planes(points)
-        return AtRest(features[: len(means)], self.deformation.spatial(features))
+    def at_rest_with(self, points: Float[Tensor, "M 3"]) -> tuple[AtRest, SpatialState]:
+        """:meth:`at_rest`, and the state of other points (decimetres) of the same field; one look-up for both."""
+        count = self.num_gaussians
+        features = self.planes(torch.cat([self.model.means.detach(), points]))
+        state = self.deformation.spatial(features, count)
+        return AtRest(features[:count], state.rows(slice(count))), state.rows(slice(count, None))
 
     def deform(self, drive: Drive, at_rest: AtRest | None = None) -> Gaussians:
         """The head in each frame of ``drive``: a batch of Gaussians. ``at_rest`` saves what frames share."""
         at_rest = at_rest or self.at_rest()
-        return self.model.gaussians(at_rest.features, self.offsets(drive, at_rest))
-
-    def offsets(self, drive: Drive, at_rest: AtRest) -> Offsets:
-        """How far each frame moves the points of ``at_rest``."""
-        return self.deformation(at_rest.spatial, drive)
+        return self.model.gaussians(at_rest.features, self.deformation(at_rest.spatial, drive))

@@ -8,6 +8,7 @@ the contribution of inputs that several frames share is computed once and added 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -68,8 +69,7 @@ class KAN(nn.Module):
         super().__init__()
         last = len(widths) - 2
         self.layers = nn.ModuleList(
-            KANLayer(a, b, grid=grid, zero=zero and i == last)
-            for i, (a, b) in enumerate(zip(widths[:-1], widths[1:], strict=True))
+            KANLayer(a, b, grid=grid, zero=zero and i == last) for i, (a, b) in enumerate(pairwise(widths))
         )
 
     def forward(self, shared: Float[Tensor, "N S"], own: Float[Tensor, "B N O"] | None = None) -> Tensor:
@@ -91,7 +91,7 @@ class MLP(nn.Module):
 
     def __init__(self, widths: Sequence[int], *, zero: bool = False) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         if zero:
             nn.init.zeros_(self.layers[-1].weight)
             nn.init.zeros_(self.layers[-1].bias)

@@ -1,0 +1,58 @@
+#!/usr/bin/env python
+"""Learn a Gaussian head from a dataset folder: python train.py -s data/input --model_path output/m."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from arguments.errors import EGSTalkerError, door
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-s", "--source_path", type=Path, required=True, help="dataset folder that preprocess.sh made")
+    parser.add_argument("--model_path", "-m", type=Path, required=True, help="folder of the model; a run in it goes on")
+    parser.add_argument("--configs", type=Path, default=Path(__file__).parent / "arguments" / "args.py")
+    parser.add_argument("--iterations", type=int, help="iterations of the fine stage (default: the configuration's)")
+    parser.add_argument("--batch", type=int, help="frames a fine iteration (default: the configuration's)")
+    parser.add_argument(
+        "--test_iterations", type=int, nargs="*", default=[], help="further iterations to validate after"
+    )
+    parser.add_argument("--save_iterations", type=int, nargs="*", default=[], help="further iterations to save after")
+    parser.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda where there is one that can render")
+    parser.add_argument("--use_wandb", action="store_true", help="log to Weights & Biases (WANDB_MODE=offline works)")
+    return parser.parse_args()
+
+
+@door
+def main() -> None:
+    options = parse()
+    from arguments.settings import load_config
+    from training.devices import choose_device
+    from training.loop import TrainOptions, train
+
+    model, training = load_config(options.configs)
+    for name in ("iterations", "batch"):
+        value = getattr(options, name)
+        if value is not None:
+            if value < 1:
+                raise EGSTalkerError(f"--{name} must be at least 1, not {value}")
+            training = replace(training, **{name: value})
+    train(
+        TrainOptions(
+            source_path=options.source_path,
+            model_path=options.model_path,
+            model=model,
+            training=training,
+            device=choose_device(options.device),
+            use_wandb=options.use_wandb,
+            test_iterations=tuple(options.test_iterations),
+            save_iterations=tuple(options.save_iterations),
+        )
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

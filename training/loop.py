@@ -1,0 +1,252 @@
+"""The training loop: a static head first (coarse), then one that audio moves (fine)."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch.optim import Adam
+
+from arguments.errors import EGSTalkerError
+from arguments.settings import ModelSettings, TrainingSettings
+from evaluation.lpips import load_lpips
+from gaussian_renderer.render import render
+from scene.dataset import TalkingHeadDataset
+from scene.head import GaussianHead
+from scene.initialization import initial_cloud
+from training.checkpoints import (
+    Checkpoint,
+    ModelRecord,
+    Progress,
+    checkpoints,
+    forget_training_state,
+    load_training_state,
+    load_weights,
+    read_record,
+    save_checkpoint,
+    write_record,
+)
+from training.densification import GradientStatistics, densify
+from training.losses import Perceptual, image_losses, motion_loss, multi_scale_gradients, offset_loss, psnr_of
+from training.optimizer import make_optimizer, set_rates, step
+from training.poses import PoseCorrections
+from training.reporter import Reporter
+from training.sampling import frames_of_iteration
+from training.validation import validate
+
+MOTION_VERTICES = 468  # at most so many tracked vertices guide the deformation
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What a user asks for."""
+
+    source_path: Path
+    model_path: Path
+    model: ModelSettings
+    training: TrainingSettings
+    device: str = "cpu"
+    use_wandb: bool = False
+    test_iterations: tuple[int, ...] = ()
+    """Fine iterations to validate after, besides every ``validate_every``-th."""
+    save_iterations: tuple[int, ...] = ()
+    """Fine iterations to save after, besides every ``checkpoint_every``-th."""
+
+
+def train(options: TrainOptions) -> GaussianHead:
+    """Train, or go on where an earlier run of the same settings stopped; returns the head.
+
+    Raises EGSTalkerError for an unusable dataset, or a model folder that holds another model.
+    """
+    dataset = TalkingHeadDataset(options.source_path)
+    trainer = Trainer(options, dataset)
+    totals = {"coarse": trainer.coarse_iterations, "fine": options.training.iterations}
+    done = trainer.progress.iteration + (totals["coarse"] if trainer.progress.stage == "fine" else 0)
+    wandb_settings = dataclasses.asdict(options.training) if options.use_wandb else None
+    with Reporter(options.model_path, sum(totals.values()), done, wandb_settings) as reporter:
+        try:
+            for stage in ("coarse", "fine"):
+                trainer.run_stage(stage, totals[stage], reporter)
+        except KeyboardInterrupt:
+            trainer.save()
+            raise
+    return trainer.head
+
+
+class Trainer:
+    """The state of a training and its steps."""
+
+    def __init__(self, options: TrainOptions, dataset: TalkingHeadDataset) -> None:
+        self.options, self.dataset, self.settings = options, dataset, options.training
+        self.coarse_iterations = options.training.coarse_iterations if options.model.static_init else 0
+        self.perceptual = _perceptual(options.device)
+        self.statistics = GradientStatistics()
+        self.last_validation: float | None = None
+        resumed = self._resumable()
+        if resumed is None:
+            self.head = self._new_head()
+            self.progress = Progress("coarse", 0)
+        else:
+            self.head = load_weights(resumed.path, read_record(options.model_path), options.device)
+            self.progress = resumed.progress
+        self.poses = PoseCorrections(len(dataset.train)).to(options.device)
+        self.optimizer: Adam = make_optimizer(self.head, self.poses, self.settings)
+        if resumed is not None:
+            state = load_training_state(resumed.path)
+            self.poses.values.data.copy_(state["poses"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.statistics = GradientStatistics(*(state[name].to(options.device) for name in ("total", "seen")))
+        self._prepare_motion()
+
+    def run_stage(self, stage: str, total: int, reporter: Reporter) -> None:
+        """Do what is left of a stage."""
+        if (stage == "coarse" and self.progress.stage == "fine") or total == 0:
+            return
+        if stage != self.progress.stage:
+            self.progress = replace(self.progress, stage=stage, iteration=0)
+        self.head.train()
+        while self.progress.iteration < total:
+            iteration = self.progress.iteration
+            offset = self.coarse_iterations if stage == "fine" else 0
+            torch.manual_seed(self.settings.seed * 1_000_003 + offset + iteration)
+            values = self.iterate(stage, iteration, total)
+            self.progress = replace(self.progress, iteration=iteration + 1)
+            reporter.step(stage, iteration + 1, self.head.num_gaussians, values)
+            self._after(stage, iteration + 1, total, values, reporter)
+
+    def iterate(self, stage: str, iteration: int, total: int) -> dict[str, float]:
+        """One step of the optimizer."""
+        settings, fine = self.settings, stage == "fine"
+        batch = settings.batch if fine else settings.coarse_batch
+        indices = frames_of_iteration(self.dataset.train, iteration, batch, settings.seed + fine)
+        frames = self.dataset.batch(indices, self.options.model.audio_window).to(self.options.device)
+        set_rates(self.optimizer, settings.final_lr_ratio ** (iteration / total) if fine else 1.0)
+        extra = frames.image.new_zeros(())
+        if fine:
+            at_rest, vertex_state = self.head.at_rest_with(self.mean_vertices)
+            offsets = self.head.deformation(at_rest.spatial, frames.drive)
+            gaussians = self.head.model.gaussians(at_rest.features, offsets)
+            extra = settings.offset_weight * offset_loss(offsets)
+            extra = extra + self._motion_term(vertex_state, iteration, total)
+        else:
+            gaussians = self.head.static()
+        if settings.poses_lr > 0:
+            gaussians = self.poses(gaussians, frames.index - self.dataset.train.start)
+        output = render(gaussians, frames.drive.camera, frames.background)
+        densifying = fine and iteration < total * settings.densify_until_share or not fine
+        if densifying:
+            output.means2d.retain_grad()
+        losses = image_losses(output, frames, settings, self.perceptual)
+        loss = losses.total() + extra
+        loss.backward()
+        if densifying and output.means2d.grad is not None:
+            camera = frames.drive.camera
+            self.statistics.add(output.means2d.grad, output.radii, camera.width, camera.height)
+        step(self.optimizer)
+        self.poses.remove_drift()
+        everything = iteration + (self.coarse_iterations if fine else 0)
+        if densifying and everything >= settings.densify_from and (everything + 1) % settings.densify_every == 0:
+            densify(self.head, self.optimizer, self.statistics, settings)
+        return {"loss": loss.item(), "psnr": psnr_of(output.image, frames.image)}
+
+    def save(self) -> None:
+        """Write a checkpoint of where the training is."""
+        state = {
+            "optimizer": self.optimizer.state_dict(),
+            "poses": self.poses.values.detach().cpu(),
+            "total": self.statistics.total.cpu(),
+            "seen": self.statistics.seen.cpu(),
+        }
+        name = f"{self.progress.stage}-{self.progress.iteration:05d}"
+        save_checkpoint(self.options.model_path / "checkpoints" / name, self.head, state, self.progress)
+        forget_training_state(self.options.model_path)
+
+    def _after(self, stage: str, iteration: int, total: int, values: dict[str, float], reporter: Reporter) -> None:
+        """Validate, save and log, where it is time."""
+        settings, options, last = self.settings, self.options, iteration == total
+        fine = stage == "fine"
+        if last or iteration % settings.validate_every == 0 or (fine and iteration in options.test_iterations):
+            picture = options.model_path / "validation" / f"{stage}-{iteration:05d}.png"
+            psnr = validate(
+                self.head, self.dataset, settings.validation_frames, moving=fine, device=options.device, picture=picture
+            )
+            entry = {"stage": stage, "gaussians": self.head.num_gaussians, **values, "val_psnr": psnr}
+            reporter.record(entry)
+            reporter.say(f"{stage} {iteration}: held-out head PSNR {psnr:.2f} dB ({picture})")
+            if fine and psnr > (self.progress.best_psnr or float("-inf")):
+                self.progress = replace(self.progress, best_psnr=psnr)
+                save_checkpoint(options.model_path / "best", self.head, None, self.progress)
+        elif iteration % 50 == 0:
+            reporter.record({"stage": stage, "gaussians": self.head.num_gaussians, **values})
+        if last or iteration % settings.checkpoint_every == 0 or (fine and iteration in options.save_iterations):
+            self.save()
+
+    def _motion_term(self, vertex_state, iteration: int, total: int) -> torch.Tensor:
+        """The field should move the tracked face's vertices as they were tracked; less so as pictures take over."""
+        settings = self.settings
+        weight = settings.motion_weight * (1 - 0.8 * iteration / total)
+        if weight <= 0 or settings.motion_frames < 1:
+            return self.mean_vertices.new_zeros(())
+        chosen = torch.randint(len(self.dataset.train), (settings.motion_frames,))
+        frames = chosen + self.dataset.train.start
+        drive = self.dataset.drive(frames, self.options.model.audio_window)
+        drive = replace(
+            drive,
+            **{
+                name: getattr(drive, name).to(self.options.device)
+                for name in ("audio", "audio_frames", "eye", "camera")
+            },
+        )
+        moved = self.mean_vertices + self.head.deformation(vertex_state, drive).means
+        return weight * motion_loss(moved, self.tracked_vertices[chosen.to(self.tracked_vertices.device)])
+
+    def _prepare_motion(self) -> None:
+        vertices = self.dataset.vertices[self.dataset.train.start : self.dataset.train.stop]
+        count = vertices.shape[1]
+        rows = torch.linspace(0, count - 1, min(count, MOTION_VERTICES)).round().long()
+        self.tracked_vertices = vertices[:, rows].to(self.options.device)
+        self.mean_vertices = self.tracked_vertices.median(dim=0).values
+
+    def _new_head(self) -> GaussianHead:
+        options, dataset = self.options, self.dataset
+        torch.manual_seed(options.training.seed)
+        cloud = initial_cloud(dataset, options.model.initial_gaussians, options.training.seed)
+        head = GaussianHead(len(cloud.points), dataset.feature_shape, options.model)
+        head.model.start_from(*(torch.from_numpy(part) for part in (cloud.points, cloud.colors, cloud.spacing)))
+        head.deformation.tokens.audio.set_statistics(dataset.audio[dataset.train.start : dataset.train.stop])
+        write_record(options.model_path, self._record())
+        return head.to(options.device)
+
+    def _record(self) -> ModelRecord:
+        dataset, options = self.dataset, self.options
+        extractor = dataset.folder.read_record().get("extractor")
+        source = str(options.source_path.resolve())
+        return ModelRecord(
+            options.model, options.training, dataset.feature_shape, extractor, source, len(dataset.train)
+        )
+
+    def _resumable(self) -> Checkpoint | None:
+        """The checkpoint to go on from; None for a fresh start."""
+        path = self.options.model_path
+        there = checkpoints(path)
+        if not there:
+            return None
+        old, new = read_record(path), self._record()
+        same = replace(old.training, iterations=new.training.iterations) == new.training
+        if not (same and old.model == new.model and old.num_train_frames == new.num_train_frames):
+            raise EGSTalkerError(
+                f"{path} holds a model of other settings or another dataset; give another --model_path or delete it"
+            )
+        write_record(path, new)
+        return there[-1]
+
+
+def _perceptual(device: str) -> Perceptual:
+    """VGG features where their weights are, multi-scale gradients elsewhere."""
+    network = load_lpips(net="vgg")
+    if network is None:
+        return multi_scale_gradients
+    network = network.to(device)
+    return lambda image, truth: network(image.clamp(0, 1), truth).mean()

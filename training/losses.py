@@ -1,0 +1,92 @@
+"""What training minimises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional
+
+from arguments.settings import TrainingSettings
+from evaluation.ssim import ssim
+from gaussian_renderer.render import RenderOutput
+from scene.deformation import Offsets
+from scene.frames import FrameBatch
+
+Perceptual = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The terms of one iteration, weighted; their sum is the objective."""
+
+    l1: Tensor
+    dssim: Tensor
+    lips: Tensor
+    eyes: Tensor
+    mask: Tensor
+    perceptual: Tensor
+
+    def total(self) -> Tensor:
+        return self.l1 + self.dssim + self.lips + self.eyes + self.mask + self.perceptual
+
+
+def image_losses(
+    output: RenderOutput, frames: FrameBatch, settings: TrainingSettings, perceptual: Perceptual
+) -> Losses:
+    """Terms that compare the rendered batch with the truth.
+
+    L1 and D-SSIM as in 3D Gaussian Splatting (Kerbl et al. 2023, equation 7); extra L1 at the lips (EGSTalker, section
+    3.4) and at the eyes; L1 between rendered opacity and the head's mask, so that the head does not paint the torso.
+    """
+    error = (output.image - frames.image).abs().mean(dim=-1)
+    share = settings.dssim_weight
+    pictures = output.image, frames.image
+    return Losses(
+        l1=(1 - share) * error.mean(),
+        dssim=share * (1 - ssim(*pictures).mean()),
+        lips=settings.lips_weight * _mean_inside(error, frames.mouth) * 0.1,
+        eyes=settings.eyes_weight * _mean_inside(error, frames.eyes) * 0.1,
+        mask=settings.mask_weight * (output.alpha[..., 0] - frames.head.float()).abs().mean(),
+        perceptual=settings.perceptual_weight * perceptual(*pictures),
+    )
+
+
+def multi_scale_gradients(image: Float[Tensor, "B H W 3"], truth: Float[Tensor, "B H W 3"], scales: int = 3) -> Tensor:
+    """L1 between the horizontal and vertical differences of the pictures, over a pyramid of halved sizes.
+
+    Sensitive to edges and texture at all sizes as features of a network are, and needs no weights.
+    """
+    difference = (image - truth).permute(0, 3, 1, 2)
+    loss = difference.new_zeros(())
+    for scale in range(scales):
+        if scale:
+            difference = functional.avg_pool2d(difference, 2)
+        loss = loss + difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean()
+    return loss
+
+
+def motion_loss(moved: Float[Tensor, "B V 3"], tracked: Float[Tensor, "B V 3"]) -> Tensor:
+    """Mean distance (decimetres) between where the field moves the face's vertices and where they were tracked.
+
+    Robust (not squared): the tracked vertices carry a millimetre or so of noise.
+    """
+    return ((moved - tracked).square().sum(dim=-1) + 1e-6).sqrt().mean()
+
+
+def offset_loss(offsets: Offsets) -> Tensor:
+    """Mean squared offsets, in the decoder's units."""
+    return 100 * offsets.means.square().mean() + offsets.scales.square().mean() + offsets.opacities.square().mean()
+
+
+def _mean_inside(error: Float[Tensor, "B H W"], mask: Bool[Tensor, "B H W"]) -> Tensor:
+    inside = mask.to(error.dtype)
+    return (error * inside).sum() / inside.sum().clamp(min=1)
+
+
+def psnr_of(image: Tensor, truth: Tensor) -> float:
+    """PSNR of a training batch in dB, for the progress line."""
+    return float(-10 * torch.log10((image.detach().clamp(0, 1) - truth).square().mean().clamp(min=1e-10)))

@@ -1,0 +1,78 @@
+"""Adam over the head's parameters, with rates by kind, and moments that follow Gaussians when these are rearranged."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+from torch.optim import Adam
+
+from arguments.settings import TrainingSettings
+from scene.gaussian_model import FREE_PARAMETERS
+from scene.head import GaussianHead
+from training.poses import PoseCorrections
+
+
+def make_optimizer(head: GaussianHead, poses: PoseCorrections, settings: TrainingSettings) -> Adam:
+    """One parameter group for each learning rate; a Gaussian's parameters have a group each, named after it."""
+    rates = {
+        "means": settings.means_lr,
+        "log_scales": settings.scales_lr,
+        "quats": settings.rotations_lr,
+        "logit_opacities": settings.opacities_lr,
+        "sh_dc": settings.colors_lr,
+        "sh_rest": settings.colors_lr / 20,
+    }
+    groups: list[dict] = [
+        {"name": name, "params": [getattr(head.model, name)], "lr": rate, "eps": 1e-15} for name, rate in rates.items()
+    ]
+    audio = list(head.deformation.tokens.audio.parameters())
+    chosen = {id(p) for p in audio} | {id(p) for p in head.planes.parameters()}
+    chosen |= {id(getattr(head.model, name)) for name in FREE_PARAMETERS}
+    rest = [p for p in head.parameters() if id(p) not in chosen]
+    groups += [
+        {"name": "planes", "params": list(head.planes.parameters()), "lr": settings.planes_lr, "eps": 1e-12},
+        {"name": "audio", "params": audio, "lr": settings.network_lr, "decay": settings.audio_weight_decay},
+        {"name": "network", "params": rest, "lr": settings.network_lr},
+        {"name": "poses", "params": list(poses.parameters()), "lr": settings.poses_lr},
+    ]
+    for group in groups:
+        group["initial_lr"] = group["lr"]
+        group.setdefault("decay", 0.0)
+    return Adam(groups, lr=settings.network_lr, betas=(0.9, 0.99))
+
+
+def set_rates(optimizer: Adam, factor: float) -> None:
+    """Set every group's rate to ``factor`` of its start."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["initial_lr"] * factor
+
+
+@torch.no_grad()
+def step(optimizer: Adam) -> None:
+    """One step of Adam with decoupled weight decay (Loshchilov and Hutter 2019) where a group has one."""
+    for group in optimizer.param_groups:
+        if group["decay"]:
+            for parameter in group["params"]:
+                parameter.mul_(1 - group["lr"] * group["decay"])
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+
+
+def follow(optimizer: Adam, head: GaussianHead, rows: Int[Tensor, "M"], fresh: Bool[Tensor, "M"]) -> None:
+    """Point the optimizer at the head's rearranged Gaussians.
+
+    ``rows``: for each Gaussian now, the row it had before; ``fresh``: it is new, and its moments start at zero.
+    """
+    for group in optimizer.param_groups:
+        if group["name"] not in FREE_PARAMETERS:
+            continue
+        old, new = group["params"][0], getattr(head.model, group["name"])
+        state = optimizer.state.pop(old, {})
+        for key in ("exp_avg", "exp_avg_sq"):
+            if key in state:
+                state[key] = state[key][rows]
+                state[key][fresh] = 0
+        if state:
+            optimizer.state[new] = state
+        group["params"] = [new]

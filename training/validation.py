@@ -1,0 +1,41 @@
+"""How well the head does on held-out frames while it trains: head-box PSNR and a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from data_utils.frame_files import write_image
+from evaluation.comparison import error_map
+from gaussian_renderer.render import render
+from scene.dataset import TalkingHeadDataset
+from scene.head import GaussianHead
+
+ROWS = 4  # frames of the picture
+
+
+@torch.no_grad()
+def validate(
+    head: GaussianHead, dataset: TalkingHeadDataset, count: int, *, moving: bool, device: str, picture: Path
+) -> float:
+    """Mean PSNR (dB) of ``count`` held-out frames inside their head boxes; writes truth | render | error to ``picture``.
+
+    ``moving``: deform the head; else it is shown at rest (coarse stage).
+    """
+    frames = np.unique(np.linspace(dataset.val.start, dataset.val.stop - 1, min(count, len(dataset.val))).round())
+    head.eval()
+    at_rest = head.at_rest()
+    scores, rows = [], []
+    for number, i in enumerate(frames.astype(int)):
+        batch = dataset.batch([int(i)], head.settings.audio_window).to(device)
+        gaussians = head.deform(batch.drive, at_rest) if moving else head.static()
+        image = render(gaussians, batch.drive.camera, batch.background).image.clamp(0, 1)
+        scores.append(float(-10 * torch.log10((image - batch.image).square().mean().clamp(min=1e-10))))
+        if number % max(1, len(frames) // ROWS) == 0 and len(rows) < ROWS:
+            shown, truth = ((x[0] * 255).round().byte().cpu().numpy() for x in (image, batch.image))
+            rows.append(np.concatenate([truth, shown, error_map(shown, truth)], axis=1))
+    head.train()
+    write_image(picture, np.concatenate(rows, axis=0))
+    return float(np.mean(scores))
