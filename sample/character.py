@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sample.head import JAW_ANGLE, LID_KEYS, build_skin
 from sample.parts import HEAD, body, ear, eyeball, grid_faces, hair, linear, mouth_cavity, teeth
-from sample.renderer import vertex_normals
+from sample.renderer import place, vertex_normals
 from sample.shape import EYE_CENTRE, JAW_HINGE, Array
 from sample.texture import paint_skin
 
@@ -26,16 +26,30 @@ class Expression:
     gaze: tuple[float, float] = (0.0, 0.0)  # rad: to the subject's left, up; in the head frame
 
 
+SHORTER = 0.92  # the parts are modelled with a long face, which this shortens below the eyes
+BELOW = 0.06
+
+
+def shortened(points: Array) -> Array:
+    """Modelled points [..., 3] at the figure's proportions."""
+    out = np.array(points, np.float32)
+    out[..., 1] = np.where(out[..., 1] < BELOW, BELOW + (out[..., 1] - BELOW) * SHORTER, out[..., 1])
+    return out
+
+
 class Character:
     """The whole mesh with its colours. ``pose`` bends it for one frame."""
 
     def __init__(self) -> None:
-        self.skin = build_skin()
+        raw = build_skin()
+        self.skin = replace(
+            raw, vertices=shortened(raw.vertices), shapes=raw.shapes * np.array([1, SHORTER, 1], np.float32)
+        )
         self._lashes = _lash_edges(self.skin)
         rigid = [eyeball(-1), eyeball(1), teeth(False), teeth(True), mouth_cavity(), ear(-1), ear(1), hair(), body()]
         parts = [*rigid, *(extra for part in rigid for extra in part.extra)]
-        normals = vertex_normals(self.skin.vertices, self.skin.faces)
-        albedo, shade, gloss = paint_skin(self.skin, normals)
+        normals = vertex_normals(raw.vertices, raw.faces)
+        albedo, shade, gloss = paint_skin(raw, normals)
         strips = sum(2 * len(edge) for edge in self._lashes)
         own = len(self.skin.vertices)
         lash_faces, start = [], own
@@ -65,13 +79,13 @@ class Character:
             if part.eye:
                 self._eyes.append((part.eye, span))
             faces.append(part.faces + count)
-            columns["vertices"].append(part.vertices)
+            columns["vertices"].append(shortened(part.vertices))
             columns["albedo"].append(part.albedo)
             columns["shade"].append(np.broadcast_to(part.occlusion, size))
             columns["gloss"].append(np.tile(part.gloss, (size, 1)))
             columns["label"].append(np.broadcast_to(part.label, size))
             columns["head"].append(np.broadcast_to(part.follows_head, size))
-            columns["normals"].append(vertex_normals(part.vertices, part.faces))
+            columns["normals"].append(vertex_normals(shortened(part.vertices), part.faces))
             count += size
         whole = {name: np.concatenate(arrays) for name, arrays in columns.items()}
         self.faces: NDArray[np.int32] = np.concatenate(faces).astype(np.int32)
@@ -81,7 +95,7 @@ class Character:
         self.labels: NDArray[np.uint8] = whole["label"].astype(np.uint8)
         self._rest: Array = whole["vertices"].astype(np.float32)
         self._normals: Array = whole["normals"].astype(np.float32)
-        self._with_head: Array = whole["head"].astype(np.float32)[:, None]
+        self._with_head: Array = whole["head"].astype(np.float32)
 
     def shape(self, expression: Expression) -> tuple[Array, Array]:
         """Vertices and normals [V, 3] in the head frame for an expression, the body as if the head stood straight."""
@@ -125,12 +139,8 @@ class Character:
         head's origin when the head is straight.
         """
         vertices, normals = self.shape(expression)
-        rotation = rotation.astype(np.float32)
-        share = self._with_head
-        moved = share * (vertices @ rotation.T + translation.astype(np.float32))
-        moved += (1 - share) * (vertices + stand.astype(np.float32))
-        turned = share * (normals @ rotation.T) + (1 - share) * normals
-        return moved.astype(np.float32), turned.astype(np.float32)
+        place(vertices, normals, self._with_head, *(a.astype(np.float32) for a in (rotation, translation, stand)))
+        return vertices, normals
 
     def lip_gap(self, expression: Expression) -> float:
         """Distance (dm) between the middles of the inner lips."""

@@ -1,7 +1,8 @@
 """The skin: a dense grid over the head with slits for eyes and mouth, and the shapes that open them.
 
-At rest eyes and mouth are closed. Each slit is a row of the grid whose vertices are doubled; lids open by sliding over the
-eyeball (key shapes), the mouth by linear blend shapes (jaw, wide, round, press) whose weights are harmonic on the mesh.
+At rest eyes and mouth are closed. Each slit is a row of the grid whose vertices are doubled; lids open by sliding over
+the eyeball (key shapes), the mouth by linear blend shapes (jaw, wide, round, press), the jaw's
+with harmonic weights.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def build_skin() -> Skin:
         fade = np.exp(-(((latitude - latitude[row]) / width) ** 2))
         lat += fade[:, None] * (line - latitude[row])
     rows, columns = lat.shape
-    vertices = [surface_point(np.broadcast_to(azimuth, lat.shape), lat).reshape(-1, 3)]
+    vertices = [_smooth_nose(surface_point(np.broadcast_to(azimuth, lat.shape), lat)).reshape(-1, 3)]
     count = rows * columns
 
     corner = float(np.arctan2(MOUTH_CORNER, 0.72))
@@ -138,6 +139,16 @@ def build_skin() -> Skin:
     )
 
 
+def _smooth_nose(grid: Array) -> Array:
+    """Even out the nose's flanks, which the directions from the centre only graze. ``grid`` is [rows, columns, 3]."""
+    x, y, z = np.abs(grid[..., 0]), grid[..., 1], grid[..., 2]
+    share = smoothstep(0.24, 0.16, x) * smoothstep(0.20, 0.12, y) * smoothstep(-0.37, -0.30, y) * (z > 0.7)
+    for _ in range(6):
+        near = np.roll(grid, 1, 0) + np.roll(grid, -1, 0) + np.roll(grid, 1, 1) + np.roll(grid, -1, 1)
+        grid = grid + 0.5 * share[..., None] * (near / 4 - grid)
+    return grid.astype(np.float32)
+
+
 def _spaced(start: float, end: float, fine: float, coarse: float, dense) -> Array:
     """Samples from start to end whose spacing is fine where ``dense`` and coarse elsewhere, changing gradually."""
     x = np.linspace(start, end, 20001)
@@ -163,7 +174,7 @@ def _eye_line(azimuth: Array) -> tuple[Array, Array]:
 def _mouth_line(azimuth: Array) -> Array:
     """Latitude of the line between the lips at each azimuth."""
     x = np.linspace(0, MOUTH_CORNER, 101)
-    y = -0.549 - 0.010 * np.exp(-((x / 0.05) ** 2)) + 0.015 * (x / MOUTH_CORNER) ** 3
+    y = -0.549 - 0.010 * np.exp(-((x / 0.05) ** 2)) + 0.023 * (x / MOUTH_CORNER) ** 3
     z = 0.95 - 0.13 * (x / MOUTH_CORNER) ** 2
     line = np.arctan2(y - CENTRE[1], np.hypot(x, z - CENTRE[2]))
     return np.interp(np.abs(azimuth), np.arctan2(x, z - CENTRE[2]), line)
@@ -210,7 +221,7 @@ def _lids(rest, parent, sheet, azimuth, latitude, along, above, size, slits):
     return np.concatenate([moved, rolled]), np.stack(keys).astype(np.float32)
 
 
-def _mouth_shapes(rest: Array, faces: NDArray, slit: _Slit) -> Array:
+def _mouth_shapes(rest: Array, faces: NDArray, slit: _Slit) -> NDArray:
     """Displacements [4, V, 3] of MOUTH_SHAPES."""
     x, y, z = rest.T
     weight = _jaw_weights(rest, faces, slit)
@@ -229,7 +240,7 @@ def _mouth_shapes(rest: Array, faces: NDArray, slit: _Slit) -> Array:
     return np.stack([jaw, stretch, rounding, press])
 
 
-def _jaw_weights(rest: Array, faces: NDArray, slit: _Slit) -> Array:
+def _jaw_weights(rest: Array, faces: NDArray, slit: _Slit) -> NDArray:
     """How much of the jaw's turn each vertex follows: 1 at the chin, 0 above the lip, harmonic between."""
     x, y, z = rest.T
     weight = np.zeros(len(rest))

@@ -1,7 +1,8 @@
-"""Everything of the figure but the skin of the head: eyes, lashes, teeth, ears, hair, neck and clothes. Head frame, dm."""
+"""Everything of the figure but the skin of the head: eyes, lashes, teeth, ears, hair, neck, clothes. Head frame, dm."""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -175,7 +176,7 @@ def hair_thickness(points: Array) -> Array:
     """Signed distance (dm) of skin points [..., 3] inside the hairline, in profile: positive where hair grows."""
     z, y = points[..., 2], points[..., 1]
     distance = np.full(z.shape, 9.0)
-    for (z0, y0), (z1, y1) in zip(HAIRLINE[:-1], HAIRLINE[1:], strict=True):
+    for (z0, y0), (z1, y1) in itertools.pairwise(HAIRLINE):
         along = np.clip(((z - z0) * (z1 - z0) + (y - y0) * (y1 - y0)) / ((z1 - z0) ** 2 + (y1 - y0) ** 2), 0, 1)
         distance = np.minimum(distance, np.hypot(z - z0 - along * (z1 - z0), y - y0 - along * (y1 - y0)))
     order = np.argsort(HAIRLINE[:, 0])
@@ -194,8 +195,8 @@ def hair() -> Part:
     near, far = np.full(len(directions), 0.3, np.float32), np.full(len(directions), 1.6, np.float32)
     for _ in range(13):
         middle = 0.5 * (near + far)
-        inside = head_distance(centre + directions * middle[:, None]) < 0
-        near, far = np.where(inside, middle, near), np.where(inside, far, middle)
+        within = head_distance(centre + directions * middle[:, None]) < 0
+        near, far = np.where(within, middle, near), np.where(within, far, middle)
     skin = centre + directions * far[:, None]
     x, y, z = skin.T
     ragged = 0.028 * noise(np.stack([x * 16, y * 3, z * 5], 1), 11) + 0.02 * noise(skin * 6, 12)
@@ -204,7 +205,7 @@ def hair() -> Part:
     sweep = np.where(parting < 0, 1.0, -0.8) * np.abs(parting) ** 0.8
     lane = z * 0.85 + 0.42 * sweep * smoothstep(0.3, 0.9, y) + 0.10 * noise(skin * 2.5, 13)
     side = smoothstep(0.95, 0.55, y)
-    strand = np.stack([lane * (1 - 0.0 * side) * 26, x * 2.2 + 5 * side, y * 2.2], 1)
+    strand = np.stack([lane * 26, x * 2.2 + 5 * side, y * 2.2], 1)
     locks = noise(strand * [0.35, 1, 1], 14)
     fine = noise(strand * [1.6, 1.3, 1.3], 15)
     finest = noise(strand * [3.2, 1.5, 1.5], 16)
@@ -219,7 +220,7 @@ def hair() -> Part:
     colour = np.tile(linear(98, 62, 40), (len(points), 1)) * np.exp(0.55 * tone)[:, None]
     colour = blend(colour, linear(168, 112, 70), 0.35 * smoothstep(0.25, 0.9, tone))
     shade = np.clip(0.55 + 0.45 * smoothstep(0.0, 0.12, thickness) + 0.2 * locks, 0.25, 1)
-    faces = grid_faces(*lat.shape, wrap=True)
+    faces = grid_faces(len(latitude), len(azimuth), wrap=True)
     faces = faces[(inside[faces] > -0.06).any(1)]
     return Part(points, faces, colour, (0.07, 14.0, 0.03), shade)
 
@@ -256,7 +257,8 @@ def body() -> Part:
     points = points + out * (0.045 * cloth + 0.025 * collar + 0.018 * fold * smoothstep(0.1, 0.5, inside))[:, None]
     skin = np.tile(linear(222, 160, 134), (len(t), 1)) * (1 + 0.05 * noise(points * 9, 23))[:, None]
     skin = blend(skin, linear(205, 128, 106), 0.25 + 0.25 * noise(points * 3, 24))
-    stripes = smoothstep(0.28, 0.33, np.abs((y * 5.5 + 0.03 * fold) % 1 - 0.5)) * smoothstep(-1.84, -1.86, y)
+    height = y + 0.02 * fold
+    stripes = smoothstep(0.055, 0.045, np.abs(height + 1.86)) + smoothstep(0.055, 0.045, np.abs(height + 2.04))
     knit = 1 + 0.16 * noise(points * [26, 34, 10], 25) + 0.10 * noise(points * [5, 60, 5], 26)
     wool = blend(np.tile(linear(38, 92, 104), (len(t), 1)), linear(196, 188, 168), 0.85 * stripes) * knit[:, None]
     wool = blend(wool, linear(28, 66, 78), 0.8 * collar)

@@ -1,4 +1,4 @@
-"""What the figure does over time: speech to mouth, blinks, head, gaze and breath, each a curve at 25 frames a second."""
+"""What the figure does over time: speech to mouth, blinks, head, gaze and breath, at 25 frames a second."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sample.speech import SAMPLE_RATE, Utterance, compose, synthesize
 
 FPS = 25
 HELD_OUT = 1 / 11  # the share at the end that is kept from training
-NECK_PIVOT = np.array([0.0, -0.85, -0.15])
-STAND = np.array([0.0, 0.32, -8.0])  # where the head's origin is when it looks straight ahead, camera frame, dm
+NECK_PIVOT = np.array([0.0, -0.78, -0.15])
+STAND = np.array([0.0, 0.17, -8.0])  # where the head's origin is when it looks straight ahead, camera frame, dm
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,12 @@ def perform(frames: int, seed: int = 0) -> Performance:
     eye_open = _lid_curve(times, blink_times(seconds, rng))
 
     stress = gaussian_filter1d(np.interp(times, times, mouth["jaw"]), 4)
-    yaw = np.radians(13.5) * _drift(times, rng, (0.07, 0.26))
-    pitch = np.radians(5.5) * _drift(times, rng, (0.10, 0.33)) + np.radians(5.0) * (stress - stress.mean())
+    yaw = np.radians(14.5) * _drift(times, rng, (0.07, 0.26))
+    pitch = (
+        np.radians(5.8) * _drift(times, rng, (0.10, 0.33))
+        - np.radians(1.0)
+        + np.radians(5.0) * (stress - stress.mean())
+    )
     roll = np.radians(4.2) * _drift(times, rng, (0.08, 0.28))
     sway = np.stack([a * _drift(times, rng, (0.06, 0.25)) for a in (0.10, 0.05, 0.15)], 1)
     breath = 0.012 * np.sin(2 * np.pi * 0.27 * times)

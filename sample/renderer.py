@@ -1,6 +1,6 @@
 """A z-buffer rasterizer with shading per vertex, for meshes whose triangles are about as small as the samples.
 
-The camera is the OpenGL/NeRF one of the head frame: x right, y up, the scene at negative z. Each pixel takes 2 x 2 samples.
+The camera is the OpenGL/NeRF one of the head frame: x right, y up, the scene at negative z. Pixels take 2 x 2 samples.
 Colours are linear light until the last step, which encodes them as sRGB-like bytes (gamma 2.2).
 """
 
@@ -64,7 +64,7 @@ def _shade(vertices, normals, albedo, occlusion, gloss):
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _rasterize(vertices, colours, faces, labels, focal, height, width, image, depth, mask):
-    """Fill ``image``, ``depth`` (1/distance) and ``mask`` at the samples' resolution; faces seen from behind are skipped."""
+    """Fill ``image``, ``depth`` (1/distance) and ``mask`` at the samples' resolution; back faces are skipped."""
     screen = np.empty((len(vertices), 3), np.float32)
     for v in range(len(vertices)):
         inverse = -1 / vertices[v, 2]
@@ -101,26 +101,43 @@ def _rasterize(vertices, colours, faces, labels, focal, height, width, image, de
                         image[row, column, k] = wa * colours[a, k] + wb * colours[b, k] + wc * colours[c, k]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=True)
 def _resolve(image, mask, samples, grain):
     """Average the samples of each pixel and encode; the label is the one that most samples have."""
     height, width = image.shape[0] // samples, image.shape[1] // samples
     out = np.empty((height, width, 3), np.uint8)
     label = np.empty((height, width), np.uint8)
+    votes = np.empty(4, np.int64)
+    gamma, share = np.float32(1 / 2.2), np.float32(1 / (samples * samples))
     for v in range(height):
         for u in range(width):
-            votes = np.zeros(4, np.int64)
-            for k in range(3):
-                total = 0.0
-                for i in range(samples):
-                    for j in range(samples):
-                        light = image[v * samples + i, u * samples + j, k]
-                        total += min(max(light, 0.0), 1.0) ** (1 / 2.2)
-                        if k == 0:
-                            votes[mask[v * samples + i, u * samples + j]] += 1
-                out[v, u, k] = np.uint8(min(max(total / (samples * samples) * 255 + grain[v, u], 0.0), 255.0) + 0.5)
+            votes[:] = 0
+            red, green, blue = np.float32(0), np.float32(0), np.float32(0)
+            for i in range(v * samples, (v + 1) * samples):
+                for j in range(u * samples, (u + 1) * samples):
+                    red += min(image[i, j, 0], np.float32(1))
+                    green += min(image[i, j, 1], np.float32(1))
+                    blue += min(image[i, j, 2], np.float32(1))
+                    votes[mask[i, j]] += 1
+            for k, light in enumerate((red, green, blue)):
+                value = (light * share) ** gamma * np.float32(255) + grain[v, u] + np.float32(0.5)
+                out[v, u, k] = np.uint8(min(max(value, np.float32(0)), np.float32(255)))
             label[v, u] = np.argmax(votes)
     return out, label
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def place(vertices, normals, share, rotation, translation, stand):
+    """Vertices and normals [V, 3] moved in place: ``share`` [V] by the head's motion, the rest by the torso's."""
+    for i in range(len(vertices)):
+        x, y, z = vertices[i]
+        nx, ny, nz = normals[i]
+        w = share[i]
+        for k in range(3):
+            moved = rotation[k, 0] * x + rotation[k, 1] * y + rotation[k, 2] * z + translation[k]
+            turned = rotation[k, 0] * nx + rotation[k, 1] * ny + rotation[k, 2] * nz
+            vertices[i, k] = w * moved + (1 - w) * ((x, y, z)[k] + stand[k])
+            normals[i, k] = w * turned + (1 - w) * (nx, ny, nz)[k]
 
 
 def render(
@@ -139,7 +156,7 @@ def render(
 
     vertices, normals [V, 3]; albedo [V, 3] linear 0..1; occlusion [V] 0..1; gloss [V, 3] strength, exponent and rim;
     faces [F, 3] counter-clockwise from outside; labels [V] in 1..3; focal in pixels; background [H, W, 3] linear 0..1;
-    grain [H, W] added to the bytes. Returns the picture [H, W, 3] uint8 RGB and the label map [H, W] uint8 (0 background).
+    grain [H, W] added to the bytes. Returns the picture [H, W, 3] uint8 RGB and labels [H, W] uint8.
     """
     height, width = background.shape[:2]
     image = np.repeat(np.repeat(background, SAMPLES, 0), SAMPLES, 1)

@@ -1,6 +1,6 @@
 """The bare head as one implicit surface: ellipsoids and tapered capsules blended into a skull, a face and a nose.
 
-Everything is in the head frame in decimetres: origin between the ears, x to the subject's left, y up, z out of the face.
+Everything is in the head frame in decimetres: origin between the ears, x to the subject's left, y up, z ahead.
 The blending is the polynomial smooth minimum of signed distances (I. Quilez, "smooth minimum", iquilezles.org).
 The shape is star-shaped about ``CENTRE``, so that a direction names exactly one point of the surface.
 """
@@ -55,7 +55,7 @@ def head_distance(points: Array) -> Array:
     p[..., 0] = np.abs(p[..., 0])
     d = ellipsoid(p, (0, 0.44, -0.02), (0.72, 0.80, 0.94))
     d = join(d, ellipsoid(p, (0, -0.17, 0.28), (0.59, 0.82, 0.60)), 0.24)
-    d = join(d, capsule(p, (0.40, -0.47, 0.14), (0.13, -0.89, 0.72), 0.12, 0.11), 0.20)
+    d = join(d, capsule(p, (0.41, -0.50, 0.14), (0.16, -0.87, 0.70), 0.125, 0.125), 0.22)
     d = join(d, ellipsoid(p, (0, -0.88, 0.74), (0.21, 0.15, 0.18)), 0.14)
     d = join(d, ellipsoid(p, (0.37, -0.03, 0.57), (0.19, 0.14, 0.19)), 0.24)
     d = join(d, ellipsoid(p, (0.28, -0.34, 0.60), (0.24, 0.26, 0.20)), 0.22)
@@ -68,12 +68,12 @@ def head_distance(points: Array) -> Array:
     nose = join(nose, ellipsoid(p, (0.105, -0.25, 0.975), (0.064, 0.062, 0.085)), 0.07)
     nose = join(nose, capsule(p, (0, -0.25, 1.07), (0, -0.32, 0.93), 0.04, 0.05), 0.04)
     d = join(d, nose, 0.115)
-    d = carve(d, ellipsoid(p, (0.058, -0.312, 1.02), (0.027, 0.035, 0.042)), 0.025)
+    d = carve(d, ellipsoid(p, (0.058, -0.312, 1.02), (0.030, 0.038, 0.045)), 0.02)
     d = carve(d, capsule(p, (0, -0.36, 0.985), (0, -0.45, 0.99), 0.012, 0.016), 0.05)
     upper = capsule(p, (0.035, -0.487, 0.918), (0.13, -0.52, 0.893), 0.040, 0.034)
-    upper = join(upper, capsule(p, (0.13, -0.52, 0.893), (0.25, -0.540, 0.80), 0.034, 0.02), 0.03)
+    upper = join(upper, capsule(p, (0.13, -0.52, 0.893), (0.25, -0.532, 0.80), 0.034, 0.02), 0.03)
     lower = capsule(p, (0, -0.605, 0.905), (0.12, -0.592, 0.88), 0.052, 0.044)
-    lower = join(lower, capsule(p, (0.12, -0.592, 0.88), (0.25, -0.545, 0.80), 0.044, 0.02), 0.03)
+    lower = join(lower, capsule(p, (0.12, -0.592, 0.88), (0.25, -0.537, 0.80), 0.044, 0.02), 0.03)
     d = join(d, join(upper, lower, 0.012), 0.04)
     return carve(d, capsule(p, (-0.1, -0.735, 0.99), (0.1, -0.735, 0.99), 0.05, 0.05), 0.09)
 
@@ -90,7 +90,7 @@ def surface_radius(directions: Array) -> Array:
 
 
 def surface_point(azimuth: Array, latitude: Array) -> Array:
-    """Points of the skin [..., 3] seen from ``CENTRE`` under azimuth (0 = ahead, + = subject's left) and latitude, rad."""
+    """Points of the skin [..., 3] seen from ``CENTRE`` under azimuth (+ = subject's left) and latitude, rad."""
     level = np.cos(latitude)
     directions = np.stack([np.sin(azimuth) * level, np.sin(latitude), np.cos(azimuth) * level], -1).astype(np.float32)
     return CENTRE + directions * surface_radius(directions)[..., None]

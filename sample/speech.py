@@ -1,6 +1,6 @@
 """Speech-like sound by formant synthesis, and the syllables that it and the mouth share.
 
-Source and filter after Klatt, "Software for a cascade/parallel formant synthesizer", JASA 67 (1980); vowel formants after
+Source and filter after Klatt, "Software for a cascade/parallel formant synthesizer", JASA 67 (1980); vowels after
 Peterson and Barney, JASA 24 (1952), a little raised. The words are random: no language, nobody's voice.
 """
 
@@ -55,7 +55,7 @@ PAUSE = Phone(0.3, 0.0, (500, 1500, 2500), -0.15)
 
 @dataclass(frozen=True)
 class Utterance:
-    """Phones in time. ``spoken[k]`` is the name ("" for a pause) of the phone from ``starts[k]`` to ``starts[k + 1]``."""
+    """Phones in time. ``spoken[k]`` is the name ("" for a pause) of the phone from ``starts[k]`` on."""
 
     spoken: tuple[str, ...]
     phones: tuple[Phone, ...]

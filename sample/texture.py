@@ -1,4 +1,4 @@
-"""The skin's colours, one per vertex of a mesh that is finer than the picture: complexion, lips, brows, lids, freckles."""
+"""The skin's colours, one per vertex of a mesh finer than the picture: complexion, lips, brows, lids, freckles."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ def paint_skin(skin: Skin, normals: Array, seed: int = 5) -> tuple[Array, Array,
     colour = _brows(colour, p, seed)
     colour, lip = _lips(colour, skin, seed)
     colour = _lids(colour, skin)
+    hollow = np.exp(-(((side - 0.058) / 0.036) ** 2) - ((y + 0.315) / 0.034) ** 2 - ((z - 1.01) / 0.06) ** 2)
+    colour = blend(colour, linear(60, 26, 22), 1.5 * hollow)
     roots = smoothstep(-0.05, 0.05, hair_thickness(p) + 0.03 * noise(p * [20, 6, 6], seed + 4))
     colour = blend(colour, linear(88, 56, 38), 0.85 * roots * (z > -2))
     shade = np.clip(occlusion(p, normals), 0.08, 1).astype(np.float32)
@@ -74,7 +76,7 @@ def _brows(colour: Array, p: Array, seed: int) -> Array:
     hairs = noise(np.stack([side * 40 - y * 30, y * 12 + side * 4, 3 * np.sign(x)], 1), seed + 5)
     inside = 1 - ((y - arc) / (thick * (1 + 0.25 * hairs))) ** 2
     cover = smoothstep(0.0, 0.7, inside) * smoothstep(-0.06, 0.10, s) * smoothstep(1.06, 0.85, s) * (z > 0.3)
-    return blend(colour, linear(70, 44, 30), cover * (0.80 + 0.2 * hairs))
+    return blend(colour, linear(58, 36, 25), cover * (0.86 + 0.14 * hairs))
 
 
 def _lips(colour: Array, skin: Skin, seed: int) -> tuple[Array, Array]:

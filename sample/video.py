@@ -19,7 +19,7 @@ from sample.performance import FPS, Performance, perform
 from sample.renderer import render
 from sample.speech import SAMPLE_RATE
 
-FOCAL = 760 / 384  # of the picture's side
+FOCAL = 830 / 384  # of the picture's side
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def make_sample(
     The video is H.264 + AAC at 25 fps, size x size. The truth holds rotation [N, 3, 3] and translation [N, 3] (dm, head
     frame -> OpenGL camera), focal (pixels, centre in the picture's middle), mouth_open [N] and eye_open [N] (0..1) and
     mask [N, size, size] uint8 (0 background, 1 head with hair and ears, 2 neck, 3 torso). The same arguments make the
-    same frames and sound. ``progress`` is called with (frames done, frames). Raises EGSTalkerError for unusable numbers.
+    same frames and sound. ``progress`` is called with (frames done, frames). Raises EGSTalkerError for bad numbers.
     """
     path = Path(path)
     if path.suffix.lower() != ".mp4":
