@@ -36,25 +36,26 @@ case "${1:-}" in
     ;;
 esac
 
-# stage NAME COMMAND...: run a stage and write down the seconds it took.
-SECONDS_BY_STAGE=()
+# stage NAME COMMAND...: run a stage, adding the seconds it takes to those of earlier runs of this demo.
 stage() {
-  local name=$1 start end tenths status=0
+  local name=$1 start status=0
   shift
   note "== $name"
-  start=$(now)
+  start=$(milliseconds)
   "$@" || status=$?
+  echo "$(($(spent_in "$name") + $(milliseconds) - start))" >"$TIMES/$name"
   [ "$status" = 0 ] || {
     note "The demo stopped in $name; ./demo.sh goes on from there."
     exit "$status"
   }
-  end=$(now)
-  tenths=$(((end - start + 50) / 100))
-  SECONDS_BY_STAGE+=("\"$name\": $((tenths / 10)).$((tenths % 10))")
 }
 
-# Milliseconds since some moment; whole seconds where date knows no nanoseconds.
-now() {
+spent_in() {
+  cat "$TIMES/$1" 2>/dev/null || echo 0
+}
+
+# Since some moment; whole seconds where date knows no nanoseconds.
+milliseconds() {
   local time
   time=$(date +%s%N)
   case $time in
@@ -63,21 +64,33 @@ now() {
   esac
 }
 
+# {"name": seconds, ...} with one decimal.
 write_stages() {
-  local IFS=,
-  printf '{%s}\n' "${SECONDS_BY_STAGE[*]}" >demo/stages.json
+  local name tenths separator=""
+  for name in "$@"; do
+    tenths=$((($(spent_in "$name") + 50) / 100))
+    printf '%s"%s": %d.%d' "$separator" "$name" $((tenths / 10)) $((tenths % 10))
+    separator=", "
+  done
 }
 
+make_sample() {
+  if [ ! -e demo/sample.mp4 ] || [ ! -e demo/sample_truth.npz ]; then
+    python -m sample demo/sample.mp4
+  fi
+}
+
+TIMES="$ROOT/demo/.stages"
 cd "$ROOT"
-mkdir -p demo
+mkdir -p "$TIMES"
 stage set_up set_up native
 PATH="$VENV/bin:$PATH"
-stage sample python -m sample demo/sample.mp4
+stage sample make_sample
 stage preprocess python data_utils/process.py demo/sample.mp4
 stage train python train.py -s demo/sample --model_path demo/model --configs arguments/demo.py
 stage predict python predict.py --audio_path demo/sample.mp4 --reference_path demo/sample --model_path demo/model \
   --output_dir demo/results
 stage metrics python metrics.py -s demo/sample --model_path demo/model
-write_stages
+printf '{%s}\n' "$(write_stages set_up sample preprocess train predict metrics)" >demo/stages.json
 python -m evaluation.report --dataset demo/sample --model_path demo/model --stages demo/stages.json --output demo
 note "The head speaks in demo/results/sample.mp4; demo/report.json and demo/report.png say how well."

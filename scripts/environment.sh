@@ -30,6 +30,8 @@ set_up() {
         note "Waiting for another set-up of $VENV to end ..."
         flock 9
       }
+    else
+      while installer=$(cat "$VENV/.installing" 2>/dev/null) && kill -0 "$installer" 2>/dev/null; do sleep 1; done
     fi
     up_to_date "$@" || install_locks "$@"
   ) 9>"$ROOT/.setup/lock" || exit
@@ -38,7 +40,7 @@ set_up() {
 up_to_date() {
   local name
   for name in "$@"; do
-    cmp -s "$ROOT/requirements/$name.txt" "$VENV/.$name.txt" || return
+    [ -e "$VENV/.$name.txt" ] && [ "$(<"$VENV/.$name.txt")" = "$(<"$ROOT/requirements/$name.txt")" ] || return
   done
   [ ! -e "$VENV/.installing" ] && "$VENV/bin/python" -c '' 2>/dev/null
 }
@@ -53,14 +55,14 @@ install_locks() {
     "$python" -m venv "$VENV" >"$log" 2>&1 || fail "could not make $VENV: $(last_line "$log")"
   else
     note "Bringing .venv up to date ..."
-    check_python "$VENV/bin/python" || fail "$VENV has $UNSUITABLE; delete it and run again"
+    check_python "$VENV/bin/python" || fail "$VENV/bin/python $UNSUITABLE; delete $VENV and run again"
   fi
-  : >"$VENV/.installing" || fail "cannot write to $VENV"
+  echo $$ >"$VENV/.installing" || fail "cannot write to $VENV"
   for name in "$@"; do
     removed=$(dropped_packages "$VENV/.$name.txt" "$ROOT/requirements/$name.txt")
     # shellcheck disable=SC2086 # a list of names
     [ -z "$removed" ] || pip uninstall --yes $removed >"$log" 2>&1 || fail_install
-    grep -v '^torch==' "$ROOT/requirements/$name.txt" >"$ROOT/.setup/$name.txt"
+    grep -v '^torch==' "$ROOT/requirements/$name.txt" >"$ROOT/.setup/$name.txt" || fail "cannot write to $ROOT/.setup"
     locks+=(-r "$ROOT/.setup/$name.txt")
   done
   install_torch
@@ -93,13 +95,14 @@ PYTHON
 # PyPI's PyTorch for Linux brings several gigabytes of CUDA. Without a GPU its CPU build is taken instead: from wherever
 # pip is configured to look, if it is there, else from PyTorch's own index.
 install_torch() {
-  local pin log="$ROOT/.setup/install.log" index=${EGSTALKER_TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
+  local pin build log="$ROOT/.setup/install.log" index=${EGSTALKER_TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
   pin=$(sed -n 's/^\(torch==[^ ;#]*\).*/\1/p' "$ROOT/requirements/native.txt")
   if [ "$(uname -s)" != Linux ]; then
     pip install --no-deps "$pin" >"$log" 2>&1 || fail_install
     return
   fi
-  if [ "$(torch_build)" = cpu ]; then
+  build=$(torch_build) || exit
+  if [ "$build" = cpu ]; then
     pip install --no-deps "$pin+cpu" >"$log" 2>&1 && return
     pip install --no-deps --index-url "$index" --retries 1 --timeout 15 "$pin+cpu" >"$log" 2>&1 && return
     note "$index does not give $pin for the CPU; taking PyPI's build, which needs several gigabytes ..."
@@ -108,13 +111,11 @@ install_torch() {
 }
 
 torch_build() {
-  if [ -n "${EGSTALKER_TORCH:-}" ]; then
-    printf '%s\n' "$EGSTALKER_TORCH"
-  elif has_gpu; then
-    echo cuda
-  else
-    echo cpu
-  fi
+  case "${EGSTALKER_TORCH:-}" in
+    cpu | cuda) echo "$EGSTALKER_TORCH" ;;
+    "") if has_gpu; then echo cuda; else echo cpu; fi ;;
+    *) fail "EGSTALKER_TORCH is cpu or cuda, not '$EGSTALKER_TORCH'" ;;
+  esac
 }
 
 has_gpu() {
@@ -135,7 +136,7 @@ package_names() {
 find_python() {
   local name found=""
   if [ -n "${PYTHON:-}" ]; then
-    check_python "$PYTHON" || fail "PYTHON=$PYTHON: $UNSUITABLE; EGSTALKER needs Python 3.10, 3.11 or 3.12 (64 bit)"
+    check_python "$PYTHON" || fail "PYTHON=$PYTHON $UNSUITABLE; give Python 3.10, 3.11 or 3.12 (64 bit)"
     printf '%s\n' "$PYTHON"
     return
   fi
@@ -145,9 +146,9 @@ find_python() {
       printf '%s\n' "$name"
       return
     fi
-    found="$found; $name: $UNSUITABLE"
+    found="$found, $name $UNSUITABLE"
   done
-  fail "no suitable Python${found:+ (${found#; })}; install Python 3.10, 3.11 or 3.12 (64 bit, with its venv module), or name one with PYTHON=/path/to/python"
+  fail "no suitable Python${found:+ (${found#, })}; install Python 3.10, 3.11 or 3.12 (64 bit, with its venv module), or name one with PYTHON=/path/to/python"
 }
 
 # Sets UNSUITABLE to the reason, in a few words, and fails where the interpreter will not do.
@@ -181,8 +182,10 @@ last_line() {
   grep -v '^ *$' "$1" | tail -n 1
 }
 
+# A pip that found nothing to install changed nothing: then .venv stays as it was.
 fail_install() {
   local log="$ROOT/.setup/install.log" reason
+  ! grep -q 'No matching distribution' "$log" || rm -f "$VENV/.installing"
   if grep -q -e 'NewConnectionError' -e 'ConnectTimeoutError' -e 'ReadTimeoutError' -e 'name resolution' "$log"; then
     fail "packages could not be installed: the package index cannot be reached (all of it: $log); see to the network and run again"
   fi

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# A video becomes a dataset folder beside it.
+set -eu
+
+ROOT=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=scripts/environment.sh
+. "$ROOT/scripts/environment.sh"
+# shellcheck source=scripts/runtime.sh
+. "$ROOT/scripts/runtime.sh"
+
+usage() {
+  cat <<'TEXT'
+Usage: ./preprocess.sh data/input.mp4 [--task N] [--tracker mediapipe|bfm] [--asr NAME] [--parser NAME]
+
+Makes the dataset data/input/ from a video of one talking head with sound. What is whole is kept, so that a stopped run
+goes on where it was.
+
+  --task N         only this task: 1 audio, 2 audio features, 3 frames, 4 face parsing, 5 background,
+                   6 torso and ground truth, 7 landmarks, 8 tracking, 9 transforms
+  --tracker NAME   mediapipe, or bfm where its converted model is
+  --asr NAME       audio features: log_mel
+  --parser NAME    face parsing: mediapipe
+
+Runs in the container where Docker and its image egstalker are, otherwise natively in .venv, which the first run makes;
+EGSTALKER_RUNTIME=docker or native chooses.
+TEXT
+}
+
+if asks_for_help "$@"; then
+  usage
+  exit
+fi
+[ $# -gt 0 ] || {
+  usage >&2
+  exit 2
+}
+
+case $1 in
+  -*) fail "the video comes first: ./preprocess.sh data/input.mp4 $*" ;;
+esac
+[ -e "$1" ] || fail "$1 does not exist; give the path of a video"
+[ ! -d "$1" ] || fail "$1 is a folder; give the path of a video"
+[ -r "$1" ] || fail "$1 cannot be read; see to its permissions"
+
+# The dataset is made beside the video.
+# shellcheck disable=SC2034 # read by run_command
+WRITTEN=("$(dirname -- "$1")")
+run_command data_utils/process.py "$@"

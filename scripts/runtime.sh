@@ -1,0 +1,168 @@
+# shellcheck shell=bash
+# Where a pipeline command runs: in the container where a Docker daemon answers and the image exists, otherwise natively
+# in .venv. Sourced after environment.sh.
+#
+#   run_command SCRIPT [ARGUMENT...]     replaces the shell by the Python program SCRIPT of the checkout
+#   asks_for_help [ARGUMENT...]          is -h or --help among them?
+#
+# In the container every path is what it is outside: the checkout, the working folder and every path among the arguments
+# are mounted where they are, and so are the folders in the array WRITTEN, where the command writes unasked.
+# EGSTALKER_RUNTIME=docker|native forces one; EGSTALKER_IMAGE names another image.
+
+WRITTEN=()
+IMAGE=${EGSTALKER_IMAGE:-egstalker}
+
+asks_for_help() {
+  local argument
+  for argument in "$@"; do
+    case $argument in -h | --help) return 0 ;; esac
+  done
+  return 1
+}
+
+run_command() {
+  case "${EGSTALKER_RUNTIME:-}" in
+    docker)
+      require_container
+      run_in_container "$@"
+      ;;
+    native) run_natively "$@" ;;
+    "") if has_image; then run_in_container "$@"; else run_natively "$@"; fi ;;
+    *) fail "EGSTALKER_RUNTIME is docker or native, not '$EGSTALKER_RUNTIME'" ;;
+  esac
+}
+
+run_natively() {
+  local script=$1
+  shift
+  set_up native
+  PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}" exec "$VENV/bin/python" "$ROOT/$script" "$@"
+}
+
+run_in_container() {
+  local script=$1 argument name
+  shift
+  OPTIONS=(--rm --init --shm-size 1g)
+  MOUNTED=()
+  mount_path "$ROOT"
+  is_system_folder "$(pwd -P)" || mount_path "$(pwd -P)"
+  for argument in ${WRITTEN[@]+"${WRITTEN[@]}"}; do mount_path "$argument"; done
+  for argument in "$@"; do
+    case $argument in
+      -*=*) mount_argument "${argument#*=}" ;;
+      -*) ;;
+      *) mount_argument "$argument" ;;
+    esac
+  done
+  add_user_and_gpu
+  for name in $(compgen -e | grep -E '^(WANDB_|HF_|OMP_|NUMBA_|EGSTALKER_|(CUDA_VISIBLE_DEVICES|TRAINING_LOG|NO_COLOR|TERM)$)'); do
+    OPTIONS+=(--env "$name")
+    case ${!name} in /*) [ ! -e "${!name}" ] || mount_path "${!name}" ;; esac
+  done
+  # With a terminal, Ctrl-C reaches the program through it; without one, docker passes signals on.
+  [ ! -t 0 ] || [ ! -t 1 ] || OPTIONS+=(--interactive --tty)
+  exec docker run "${OPTIONS[@]}" --workdir "$(pwd -P)" --env PYTHONPATH="$ROOT" "$IMAGE" \
+    python "$ROOT/$script" "$@"
+}
+
+# Files belong to the caller, who under a rootless daemon is the container's root. HOME keeps caches from run to run.
+add_user_and_gpu() {
+  local user home="$ROOT/.cache/container" engine
+  engine=$(ask_docker info --format '{{.SecurityOptions}} {{.Runtimes}}' 2>/dev/null) || engine=""
+  user="$(id -u):$(id -g)"
+  case $engine in *name=rootless*) user=0:0 ;; esac
+  mkdir -p "$home" 2>/dev/null || home=/tmp
+  OPTIONS+=(--user "$user" --env "HOME=$home" --env USER=egstalker)
+  has_gpu || return 0
+  case $engine in
+    *nvidia*) OPTIONS+=(--gpus all) ;;
+    *)
+      if command -v nvidia-container-cli >/dev/null 2>&1 || command -v nvidia-ctk >/dev/null 2>&1; then
+        OPTIONS+=(--gpus all)
+      else
+        note "warning: Docker cannot use this machine's GPU; install the NVIDIA Container Toolkit. Going on without it."
+      fi
+      ;;
+  esac
+}
+
+has_image() {
+  command -v docker >/dev/null 2>&1 && ask_docker image inspect "$IMAGE" >/dev/null 2>&1
+}
+
+require_container() {
+  has_image && return
+  command -v docker >/dev/null 2>&1 || fail "EGSTALKER_RUNTIME=docker, but there is no docker command; install Docker"
+  ask_docker info >/dev/null 2>&1 || fail "EGSTALKER_RUNTIME=docker, but no Docker daemon answers; start it, or join its group"
+  fail "EGSTALKER_RUNTIME=docker, but there is no image '$IMAGE'; make it with ./build.sh"
+}
+
+# A daemon that does not answer must not hold up a native run.
+ask_docker() {
+  if command -v timeout >/dev/null 2>&1; then
+    timeout 10 docker "$@"
+  else
+    docker "$@"
+  fi
+}
+
+# An argument is a path if it exists or has a slash; what does not exist yet will be made in the nearest folder that does.
+mount_argument() {
+  case $1 in
+    *://*) ;;
+    */*) mount_path "$1" ;;
+    *) [ ! -e "$1" ] || mount_path "$1" ;;
+  esac
+}
+
+# Mounts the path, or the nearest existing folder above it, under its name and, where links lead there, its real one.
+mount_path() {
+  local path=$1 named real
+  case $path in /*) ;; *) path="$(pwd -P)/$path" ;; esac
+  while [ ! -e "$path" ]; do
+    path=${path%/*}
+    [ -n "$path" ] || path=/
+  done
+  if [ -d "$path" ]; then
+    named=$(cd -L -- "$path" && pwd -L)
+    real=$(cd -P -- "$path" && pwd -P)
+  else
+    named="$(cd -L -- "${path%/*}/" && pwd -L)/${path##*/}"
+    real=$(real_file "$path")
+  fi
+  add_mount "$real" "$real" "$1"
+  add_mount "$real" "$named" "$1"
+}
+
+real_file() {
+  readlink -f -- "$1" 2>/dev/null || printf '%s/%s\n' "$(cd -P -- "${1%/*}/" && pwd -P)" "${1##*/}"
+}
+
+add_mount() {
+  local source=$1 target=$2 given=$3 mounted
+  for mounted in ${MOUNTED[@]+"${MOUNTED[@]}"}; do
+    case $target in "$mounted" | "$mounted"/*) return ;; esac
+  done
+  ! is_system_folder "$target" || fail "$given: $target cannot be shared with the container; use or make a folder below it"
+  MOUNTED+=("$target")
+  OPTIONS+=(--mount "type=bind,$(csv_field "source=$source"),$(csv_field "target=$target")")
+}
+
+# Folders that, mounted, would hide what the image has there.
+is_system_folder() {
+  case $1 in
+    / | /bin | /boot | /dev | /etc | /lib | /lib32 | /lib64 | /opt | /proc | /run | /sbin | /sys | /var | \
+      /usr | /usr/bin | /usr/lib | /usr/local | /usr/local/bin | /usr/local/lib | /usr/sbin | /usr/share)
+      [ -d "$1" ]
+      ;;
+    *) return 1 ;;
+  esac
+}
+
+# --mount reads its value as a line of CSV.
+csv_field() {
+  case $1 in
+    *[,\"]*) printf '"%s"\n' "${1//\"/\"\"}" ;;
+    *) printf '%s\n' "$1" ;;
+  esac
+}

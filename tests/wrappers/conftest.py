@@ -1,0 +1,138 @@
+"""A checkout of the shell scripts alone, in a folder with a space, and stand-ins for every program they call."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+# What every Linux has; stand-ins come beside them.
+TOOLS = ["bash", "cat", "comm", "cp", "date", "dirname", "env", "flock", "grep", "id", "mkdir", "readlink", "rm", "sed"]
+TOOLS += ["sleep", "sort", "tail", "timeout", "tr", "uname"]
+
+# Records a call's arguments, NUL-separated, in docker.argv; answers info and image as told by files beside it.
+DOCKER = """#!/usr/bin/env bash
+here=$(dirname "$0")
+case "$1 ${2:-}" in
+  info*) [ -e "$here/daemon" ] && cat "$here/daemon"; exit ;;
+  "image inspect") [ -e "$here/daemon" ] && [ -e "$here/image.$3" ]; exit ;;
+esac
+printf '%s\\0' "$@" >"$here/docker.argv"
+if [ -e "$here/wait" ]; then
+  trap 'exit 130' INT
+  : >"$here/waiting"
+  while :; do sleep 0.05; done
+fi
+exit "$(cat "$here/exit" 2>/dev/null || echo 0)"
+"""
+
+# A Python and, by `-m venv`, the Python of the environment it makes. Every pip call is a line of pip.log.
+PYTHON = """#!/usr/bin/env bash
+here=@BIN@
+case "$*" in
+  "-c "*) exit 0 ;;
+  --version) echo "Python 3.11.0" ;;
+  -) script=$(cat); case $script in *ensurepip*) cat "$here/verdict" ;; *) exit 0 ;; esac ;;
+  "-m venv "*)
+    echo venv >>"$here/pip.log"
+    mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+  "-m pip "*)
+    shift 2
+    echo "$*" >>"$here/pip.log"
+    [ ! -e "$here/hold" ] || { : >"$here/held"; while [ -e "$here/hold" ]; do sleep 0.05; done; }
+    case "$*" in *"$(cat "$here/refused" 2>/dev/null || echo nothing-is-refused)"*)
+      echo "ERROR: No matching distribution found for $(cat "$here/refused")"; exit 1 ;; esac ;;
+  *)
+    printf '%s\\0' "$PWD" "$@" >"$here/python.argv"
+    echo "$*" >>"$here/python.log"
+    case "$*" in *"$(cat "$here/failing" 2>/dev/null || echo nothing-fails)"*) exit "$(cat "$here/exit")" ;; esac ;;
+esac
+"""
+
+LOCK = 'numpy==1.26.4\npandas==2.3.3 ; python_version < "3.11"  # other\ntorch==2.13.0\n'
+
+
+@dataclass
+class Checkout:
+    """The scripts under test in ``root``; ``bin`` is all that is on their PATH."""
+
+    root: Path
+    bin: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *command: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a script of the checkout to its end."""
+        with self.start(*command, cwd=cwd, **environment) as process:
+            try:
+                out, err = process.communicate(timeout=30)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    def start(self, *command: str, cwd: Path | None = None, **environment: str) -> subprocess.Popen[str]:
+        """Start a script of the checkout in a process group of its own."""
+        return subprocess.Popen(
+            [str(self.root / command[0]), *command[1:]],
+            cwd=cwd or self.root,
+            env={"PATH": str(self.bin), **self.environment, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def program(self, name: str, text: str) -> None:
+        """Put a stand-in on the PATH."""
+        path = self.bin / name
+        path.write_text(text.replace("@BIN@", f"'{self.bin}'"))
+        path.chmod(0o755)
+
+    def docker(self, runtimes: str = "map[runc:{}]", image: str = "egstalker") -> None:
+        """From now on a Docker daemon answers and has the image ("" for none)."""
+        self.program("docker", DOCKER)
+        (self.bin / "daemon").write_text(f"[name=seccomp] {runtimes}\n")
+        if image:
+            (self.bin / f"image.{image}").touch()
+
+    def gpu(self) -> None:
+        """From now on the machine has an NVIDIA GPU."""
+        self.program("nvidia-smi", "#!/usr/bin/env bash\necho 'GPU 0: a GPU (UUID: GPU-0)'\n")
+
+    def argv(self, name: str) -> list[str]:
+        """What a stand-in was last called with."""
+        return (self.bin / f"{name}.argv").read_text().split("\0")[:-1]
+
+    def lines(self, name: str) -> list[str]:
+        """The lines of a stand-in's log."""
+        path = self.bin / name
+        return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, repository: Path) -> Checkout:
+    root = tmp_path / "check out"
+    root.mkdir()
+    for script in repository.glob("*.sh"):
+        shutil.copy(script, root)
+    shutil.copytree(repository / "scripts", root / "scripts")
+    shutil.copytree(repository / ".ci", root / ".ci")
+    (root / "requirements").mkdir()
+    (root / "requirements/native.txt").write_text(LOCK)
+    (root / "requirements/dev.txt").write_text("pytest==9.2.0\n")
+    bin = tmp_path / "bin"
+    bin.mkdir()
+    for tool in TOOLS:
+        found = shutil.which(tool)
+        if found:
+            (bin / tool).symlink_to(found)
+    checkout = Checkout(root, bin)
+    checkout.program("python3", PYTHON)
+    (bin / "verdict").write_text("fits\n")
+    return checkout

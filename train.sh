@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# A dataset folder becomes a model folder.
+set -eu
+
+ROOT=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=scripts/environment.sh
+. "$ROOT/scripts/environment.sh"
+# shellcheck source=scripts/runtime.sh
+. "$ROOT/scripts/runtime.sh"
+
+usage() {
+  cat <<'TEXT'
+Usage: ./train.sh -s data/input --model_path output/m --configs arguments/args.py [--iterations N] [--use_wandb]
+                  [--test_iterations N ...] [--save_iterations N ...]
+
+Learns the head in a dataset. A stopped run goes on from its last checkpoint.
+
+  -s FOLDER                  the dataset, as ./preprocess.sh makes it
+  --model_path FOLDER        where the model goes
+  --configs FILE             arguments/args.py (EGSTalker), arguments/64_dim_1_transformer.py (GaussianTalker),
+                             arguments/cpu.py (without a GPU)
+  --iterations N             length of the fine stage; 1000 for a test run
+  --test_iterations N ...    validate at these iterations
+  --save_iterations N ...    save at these iterations
+  --use_wandb                log to Weights & Biases (WANDB_MODE=offline keeps it here)
+
+Runs in the container where Docker and its image egstalker are, otherwise natively in .venv, which the first run makes;
+EGSTALKER_RUNTIME=docker or native chooses.
+TEXT
+}
+
+if asks_for_help "$@"; then
+  usage
+  exit
+fi
+[ $# -gt 0 ] || {
+  usage >&2
+  exit 2
+}
+
+run_command train.py "$@"
