@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter
 
 from arguments.dataset_folder import DatasetFolder
 from data_utils.face_mesh import load_or_detect
-from data_utils.face_parsing.classes import to_colours
+from data_utils.face_parsing.classes import BACKGROUND, to_colours
 from data_utils.face_parsing.head_region import HeadRegion, head_region
 from data_utils.frame_files import read_rgb, write_image
 from data_utils.parallel import ranges, run_jobs
@@ -29,6 +29,8 @@ _COLOUR_FRAMES = 16  # sampled for the histograms
 _TIME_KERNEL = (0.25, 0.5, 0.25)  # over neighbouring frames' probabilities, against flicker
 _COLOUR_BITS = 5  # of each channel, in the histograms
 _HAIR, _SKIN, _CLOTHES = range(3)
+_UNSEEN = (0.02, 0.02, 0.2)  # of a uniform distribution, for colours that no histogram has: clothes, as a rule
+_SHADES = (0.55, 0.75, 0.9)  # of the face's skin that the chin's shadow makes on the neck
 
 
 def parse(folder: DatasetFolder, target: Path, done: Callable[[int], None] = lambda frames: None) -> None:
@@ -84,8 +86,10 @@ def _edges_from(image: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     wide = cv2.resize(probabilities, (width, height), interpolation=cv2.INTER_LINEAR)
     radius = max(2, round(5 * width / 512))
     guide = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
-    filtered = cv2.ximgproc.guidedFilter(guide, wide, radius, 60.0, scale=0.5)
-    return np.argmax(filtered, axis=-1)
+    filtered = cv2.ximgproc.guidedFilter(guide, wide[..., 1:], radius, 60.0, scale=0.5)
+    classes = np.argmax(filtered, axis=-1) + 1
+    classes[filtered.sum(-1) < 0.5] = BACKGROUND
+    return classes
 
 
 def _probabilities(image: np.ndarray, points: np.ndarray, person: PersonMask, colours: np.ndarray) -> np.ndarray:
@@ -94,13 +98,15 @@ def _probabilities(image: np.ndarray, points: np.ndarray, person: PersonMask, co
     region = head_region(points, *small.shape[:2])
     is_person = cv2.resize(person(image), small.shape[1::-1], interpolation=cv2.INTER_AREA)
     is_person = np.maximum(is_person, region.oval)
-    hair, neck, torso = np.moveaxis(_priors(region) * colours[_colour_index(small)], -1, 0)
-    total = hair + neck + torso + 1e-9
-    hair, neck = hair / total, neck / total
+    likelihood = colours[_colour_index(small)]
+    hair, neck, torso = np.moveaxis(_priors(region) * likelihood, -1, 0)
+    hair_colour = cv2.blur(likelihood[..., _HAIR] / likelihood.sum(-1), (5, 5)) > 0.4
+    hair = cv2.blur(hair / (hair + neck + torso), (5, 5))
     sure = region.above | region.oval
-    hair = np.where(sure, 1, _attached(cv2.blur(hair, (5, 5)), sure, is_person))
-    neck = np.where(sure, 0, cv2.blur(neck, (5, 5)))
-    shares = np.stack([hair, neck, np.maximum(1 - hair - neck, 0)], -1) * is_person[..., None]
+    hair = np.where(sure, 1, hair * _hangs_from_crown((hair > 0.4) | (region.above & hair_colour), region, is_person))
+    evidence = np.where((hair < 0.5) & (is_person > 0.5), np.log(neck / torso), 0)
+    neck = (1 - hair) * _above_collar(evidence)
+    shares = np.stack([hair, neck, 1 - hair - neck], -1) * is_person[..., None]
     return np.concatenate([1 - is_person[..., None], shares], -1).astype(np.float32)
 
 
@@ -108,11 +114,10 @@ def _priors(region: HeadRegion) -> np.ndarray:
     """[h, w, 3]: hair, neck and torso before any colour is seen, outside the parts that are head for sure."""
     below = region.down - region.chin  # in face heights
     off_axis = np.abs(region.across)
-    column = _fall(off_axis, 0.75, 1.05)
-    neck = column * _fall(below, 0.15, 0.55)
-    hair = (0.06 + 0.5 * (1 - column)) * _fall(below, 0.0, 1.2) * _fall(off_axis, 1.3, 2.0)
-    torso = 0.05 + 0.6 * (1 - _fall(below, -0.1, 0.5)) + 0.3 * (off_axis > 1.2)
-    return np.stack([hair, 0.02 + neck, torso], -1)
+    neck = 0.02 + _fall(off_axis, 0.75, 1.05) * _fall(below, 0.15, 0.55)
+    hair = (0.03 + 0.5 * (1 - _fall(off_axis, 0.45, 0.9))) * _fall(below, 0.0, 1.2) * _fall(off_axis, 1.3, 2.0)
+    torso = 0.02 + 0.6 * (1 - _fall(below, 0.0, 0.5)) + 0.3 * (off_axis > 1.2)
+    return np.stack([hair, neck, torso], -1)
 
 
 def _fall(value: np.ndarray, begin: float, end: float) -> np.ndarray:
@@ -120,13 +125,26 @@ def _fall(value: np.ndarray, begin: float, end: float) -> np.ndarray:
     return np.clip((end - value) / (end - begin), 0, 1)
 
 
-def _attached(hair: np.ndarray, head: np.ndarray, is_person: np.ndarray) -> np.ndarray:
-    """``hair`` [h, w] where its likely pixels hang together with the head; nothing elsewhere."""
-    likely = ((hair > 0.5) & (is_person > 0.5)) | (head & (is_person > 0.5))
-    _, labels = cv2.connectedComponents(likely.astype(np.uint8), connectivity=4)
-    with_head = np.bincount(labels[head & likely], minlength=labels.max() + 1) > 0
-    with_head[0] = False
-    return hair * cv2.dilate(with_head[labels].astype(np.uint8), np.ones((3, 3), np.uint8))
+def _hangs_from_crown(hair: np.ndarray, region: HeadRegion, is_person: np.ndarray) -> np.ndarray:
+    """Bool [h, w]: the parts of ``hair`` (bool) that reach up to the crown; a dark collar does not."""
+    strand = np.ones((7, 7), np.uint8)  # thinner links do not count: outlines are dark, too
+    likely = cv2.erode((hair & ~region.oval & (is_person > 0.5)).astype(np.uint8), strand)
+    _, labels = cv2.connectedComponents(likely, connectivity=4)
+    from_crown = np.bincount(labels[region.above & (region.down < -0.5)], minlength=labels.max() + 1) > 0
+    from_crown[0] = False
+    return cv2.dilate(from_crown[labels].astype(np.uint8), strand) > 0
+
+
+def _above_collar(evidence: np.ndarray) -> np.ndarray:
+    """Bool [h, w]: above the row where neck turns into clothes, in each column the likeliest.
+
+    Args:
+        evidence: log odds of neck against clothes; 0 where the pixel is neither.
+    """
+    total = np.cumsum(np.vstack([np.zeros_like(evidence[:1]), evidence]), axis=0)
+    collar = np.argmax(total, axis=0).astype(np.float32)
+    collar = cv2.medianBlur(collar[None], 5)[0]
+    return np.arange(len(evidence))[:, None] < collar
 
 
 def _clip_colours(folder: DatasetFolder, points: np.ndarray) -> np.ndarray:
@@ -142,15 +160,20 @@ def _clip_colours(folder: DatasetFolder, points: np.ndarray) -> np.ndarray:
             below = region.down - region.chin
             index = _colour_index(small)
             crown = region.above & ~region.oval & (region.down < -0.6) & (np.abs(region.across) < 1.2)
-            clothes = (below > 0.6) | ((below > 0.25) & (np.abs(region.across) > 1.5))
+            bottom = np.arange(len(small))[:, None] > 0.93 * len(small)
+            clothes = (below > 0.5) | ((below > 0.15) & (bottom | (np.abs(region.across) > 1.15)))
             for kind, seeds in ((_HAIR, crown), (_SKIN, region.skin), (_CLOTHES, clothes & ~region.above)):
                 counts[kind] += np.bincount(index[seeds & is_person], minlength=bins**3)
+            for shade in _SHADES:
+                darker = _colour_index((small * shade).astype(np.uint8))
+                counts[_SKIN] += 0.3 * np.bincount(darker[region.skin & is_person], minlength=bins**3)
     likelihood = np.empty((bins**3, 3), np.float32)
     for kind in range(3):
         smooth = gaussian_filter(counts[kind].reshape(bins, bins, bins), 1.2).reshape(-1)
         likelihood[:, kind] = smooth / max(smooth.sum(), 1e-9)
-    floor = 0.02 / bins**3 + 0.02 * likelihood.mean(1, keepdims=True)
-    return np.sqrt(likelihood + floor)  # the root, since neighbouring pixels do not err independently
+    return np.sqrt(
+        likelihood + np.array(_UNSEEN, np.float32) / bins**3
+    )  # the root, since neighbouring pixels do not err independently
 
 
 def _at_working_size(image: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
