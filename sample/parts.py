@@ -101,7 +101,7 @@ def teeth(lower: bool) -> Part:
     edge = 0.008 * smoothstep(0.25, 0.0, gap) * (s > 0.9)
     y = high + (low - high) * s + edge * (-1 if lower else 1) + (0.0 if lower else 0.012 * (np.abs(t) > 0.35))
     radius = (0.19 if lower else 0.205) + bulge
-    points = np.stack([radius * np.sin(t), y, 0.66 + 1.02 * radius * np.cos(t)], 1).astype(np.float32)
+    points = np.stack([radius * np.sin(t), y, 0.64 + 1.02 * radius * np.cos(t)], 1).astype(np.float32)
     colour = np.tile(linear(226, 216, 198), (len(t), 1)) * (0.62 + 0.38 * smoothstep(0.0, 0.16, gap))[:, None]
     colour = blend(colour, linear(170, 90, 88), smoothstep(0.35, 0.15, s))
     dark = (0.75 if lower else 0.9) - 0.75 * smoothstep(0.25, 1.05, np.abs(t))

@@ -71,7 +71,7 @@ def _brows(colour: Array, p: Array, seed: int) -> Array:
     x, y, z = p.T
     side = np.abs(x)
     s = (side - 0.11) / 0.42
-    arc = 0.398 + 0.068 * np.sin(np.clip(s, 0, 1) * 2.5) + 0.012 * (x > 0)
+    arc = 0.410 + 0.056 * np.sin(np.clip(s, 0, 1) * 2.5) + 0.012 * (x > 0)
     thick = 0.042 * (1 - 0.55 * np.clip(s, 0, 1) ** 2)
     hairs = noise(np.stack([side * 40 - y * 30, y * 12 + side * 4, 3 * np.sign(x)], 1), seed + 5)
     inside = 1 - ((y - arc) / (thick * (1 + 0.25 * hairs))) ** 2

@@ -14,7 +14,7 @@ from sample.shape import EYE_CENTRE
 from sample.speech import CONSONANTS, SAMPLE_RATE, VOWELS
 from sample.video import prepare
 
-SECONDS, SIZE = 4.0, 320
+SECONDS, SIZE = 3.0, 320
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,12 @@ def landmarks(frames):
     return points
 
 
+@pytest.fixture(scope="module")
+def act():
+    """The demo's whole performance."""
+    return perform(600)
+
+
 def project(truth, point):
     camera = truth["rotation"] @ point + truth["translation"]
     u = SIZE / 2 + truth["focal"] * camera[:, 0] / -camera[:, 2]
@@ -55,9 +61,9 @@ def correlation(a, b):
 
 
 def test_the_same_arguments_make_the_same_frames_and_sound():
-    first, second, other = (prepare(1.2, 128, seed) for seed in (3, 3, 4))
+    first, second = (prepare(1.0, 128, 3) for _ in range(2))
     assert np.array_equal(first.performance.sound, second.performance.sound)
-    assert not np.array_equal(first.performance.sound, other.performance.sound)
+    assert not np.array_equal(first.performance.sound, perform(25, 4).sound)
     for (picture, labels), (again, labels_again) in zip(first.frames(1), second.frames(3), strict=True):
         assert np.array_equal(picture, again)
         assert np.array_equal(labels, labels_again)
@@ -130,14 +136,13 @@ def test_face_mesh_finds_and_reads_the_face(clip, landmarks):
 def test_selfie_segmentation_finds_the_person(clip, frames):
     solutions = pytest.importorskip("mediapipe").solutions
     with solutions.selfie_segmentation.SelfieSegmentation(model_selection=0) as segmenter:
-        for i in (0, 50):
+        for i in (0, 40):
             person = segmenter.process(frames[i]).segmentation_mask > 0.5
             truth = clip[1]["mask"][i] > 0
             assert (person & truth).sum() / (person | truth).sum() > 0.95
 
 
-def test_the_mouth_opens_with_the_sound():
-    act = perform(600)
+def test_the_mouth_opens_with_the_sound(act):
     energy = np.sqrt((act.sound.reshape(600, -1) ** 2).mean(1))
     jaw = np.array([e.jaw for e in act.expressions])
     assert correlation(energy, jaw) > 0.5
@@ -145,8 +150,7 @@ def test_the_mouth_opens_with_the_sound():
     assert abs(int(np.argmax(shift)) - 3) <= 1
 
 
-def test_the_held_out_end_blinks_and_speaks_what_was_said_before():
-    act = perform(600)
+def test_the_held_out_end_blinks_and_speaks_what_was_said_before(act):
     start = 600 * 10 // 11
     eyes = np.array([e.eye_open for e in act.expressions])
     closings = np.flatnonzero((eyes[1:] < 0.5) & (eyes[:-1] >= 0.5))
@@ -165,8 +169,8 @@ def test_the_held_out_end_blinks_and_speaks_what_was_said_before():
     assert {syllable[1] for syllable in before} == set(VOWELS)
 
 
-def test_the_head_turns_but_not_fast():
-    rotation = perform(600).rotation
+def test_the_head_turns_but_not_fast(act):
+    rotation = act.rotation
     yaw = np.degrees(np.arctan2(rotation[:, 0, 2], rotation[:, 2, 2]))
     step = np.einsum("nij,nij->n", rotation[1:], rotation[:-1])
     speed = np.degrees(np.arccos(np.clip((step - 1) / 2, -1, 1))) * FPS
