@@ -1,0 +1,75 @@
+"""Everything that is measured of a trained head on one split of its data set."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+from evaluation.lpips import LPIPS, MODELS, load_lpips, why_absent
+from evaluation.scores import Scores, score_video
+from evaluation.speed import end_to_end_fps, render_fps
+from evaluation.truth import read_true_frame
+from gaussian_renderer.synthesis import Watch, check_pair, script_of_split, speak, synthesise
+from scene.dataset import TalkingHeadDataset
+from scene.head import GaussianHead
+
+
+def evaluate_split(
+    head: GaussianHead,
+    dataset: TalkingHeadDataset,
+    frames: range,
+    *,
+    batch: int = 4,
+    models: Path = MODELS,
+    watch: Watch = lambda frames, total: frames,
+) -> Scores:
+    """Render the frames of a split, compare them with the truth, and measure the speed.
+
+    Args:
+        batch: frames rendered at once.
+        models: folder of LPIPS' weights.
+        watch: a progress bar over the frames.
+
+    Raises:
+        EGSTalkerError: the model does not fit the data set, or a file of it is missing or damaged.
+    """
+    check_pair(head, dataset)
+    device = next(head.parameters()).device
+    lpips: LPIPS | None = load_lpips(models)
+    renders = synthesise(head, dataset, script_of_split(dataset, frames), batch=batch)
+    scores = score_video(
+        watch(renders, len(frames)),
+        (read_true_frame(dataset.folder, i) for i in frames),
+        lpips=lpips.to(device) if lpips else None,
+        lpips_absent=why_absent(models),
+    )
+    end_to_end = end_to_end_fps(head, dataset, frames, batch=batch)
+    reasons = dict(scores.reasons)
+    if end_to_end is None:
+        reasons["end_to_end_fps"] = f"{dataset.folder.audio} is missing or silent"
+    return dataclasses.replace(
+        scores, render_fps=render_fps(head, dataset, frames), end_to_end_fps=end_to_end, reasons=reasons
+    )
+
+
+def evaluate_speech(
+    head: GaussianHead,
+    dataset: TalkingHeadDataset,
+    sound: Path,
+    target: Path,
+    *,
+    batch: int = 4,
+    watch: Watch = lambda frames, total: frames,
+) -> Scores:
+    """What can be measured where there is no truth, speech of another recording: the speed. Writes the video too."""
+    begun = time.perf_counter()
+    count = speak(head, dataset, sound, target, batch=batch, watch=watch)
+    seconds = time.perf_counter() - begun
+    reason = "no true picture exists for another recording"
+    return Scores(
+        render_fps=render_fps(head, dataset, range(dataset.num_frames)),
+        end_to_end_fps=count / seconds,
+        frames=count,
+        reasons={name: reason for name, value in Scores().as_dict().items() if value is None},
+    )

@@ -1,0 +1,110 @@
+"""report.json and report.png of a trained head: seconds, size, figures, and truth | render | error.
+
+Usage: python -m evaluation.report --dataset demo/sample --model_path demo/model --stages demo/stages.json --output demo
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from arguments.atomic import write_json
+from arguments.errors import EGSTalkerError, door
+from data_utils.frame_files import read_rgb, write_image
+from evaluation.comparison import Comparison, comparison_sheet
+from evaluation.scores import Scores, read_scores
+from gaussian_renderer.synthesis import Script, synthesise
+from scene.dataset import TalkingHeadDataset
+from scene.head import GaussianHead
+
+ROWS = 4  # frames in the picture
+
+
+def compare_frames(
+    head: GaussianHead, dataset: TalkingHeadDataset, frames: range, count: int = ROWS
+) -> list[Comparison]:
+    """``count`` frames, evenly spread over ``frames``, rendered and beside their truth."""
+    numbers = np.unique(np.linspace(frames.start, frames.stop - 1, min(count, len(frames))).round().astype(int))
+    chosen = torch.from_numpy(numbers)
+    renders = synthesise(head, dataset, Script(dataset.audio, chosen, chosen), batch=1)
+    return [
+        Comparison(int(i), read_rgb(dataset.folder.ground_truth_image(int(i))), render)
+        for i, render in zip(numbers, renders, strict=True)
+    ]
+
+
+def write_report(
+    output: Path, *, stages: dict[str, float], gaussians: int, scores: Scores, comparisons: list[Comparison]
+) -> None:
+    """Write report.json and report.png into the folder ``output``."""
+    write_json(output / "report.json", {"stages": stages, "gaussians": gaussians, "metrics": scores.as_dict()})
+    write_image(output / "report.png", comparison_sheet(comparisons, scores))
+
+
+def read_stages(path: Path) -> dict[str, float]:
+    """Seconds by stage from a flat JSON object.
+
+    Raises:
+        EGSTalkerError: the file is missing or is something else.
+    """
+    try:
+        value = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise EGSTalkerError(f"there is no {path}; ./demo.sh writes it") from None
+    except (ValueError, OSError) as error:
+        raise EGSTalkerError(f"{path} is not a JSON object of seconds; run ./demo.sh again") from error
+    good = isinstance(value, dict) and all(
+        type(seconds) in (int, float) and math.isfinite(seconds) for seconds in value.values()
+    )
+    if not good:
+        raise EGSTalkerError(f"{path} is not a JSON object of seconds; run ./demo.sh again")
+    return value
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line, parsed."""
+    parser = argparse.ArgumentParser(prog="python -m evaluation.report", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--dataset", type=Path, required=True, help="data set folder")
+    parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model")
+    parser.add_argument("--stages", type=Path, required=True, help="JSON object of seconds by stage")
+    parser.add_argument("--output", type=Path, required=True, help="folder for report.json and report.png")
+    return parser.parse_args(arguments)
+
+
+@door
+def main() -> None:
+    """Report on the held-out frames; figures are taken from metrics.json where that is newer than the model."""
+    options = parse()
+    from evaluation.evaluate import evaluate_split
+    from evaluation.scores import write_scores
+    from gaussian_renderer.progress import track
+    from gaussian_renderer.synthesis import make_writable
+    from training.checkpoints import checkpoints, load_head
+
+    stages = read_stages(options.stages)
+    head, _, _ = load_head(options.model_path)
+    dataset = TalkingHeadDataset(options.dataset)
+    make_writable(options.output)
+    figures = options.model_path / "metrics.json"
+    trained = checkpoints(options.model_path)[-1].path / "head.safetensors"
+    fresh = figures.is_file() and figures.stat().st_mtime >= trained.stat().st_mtime
+    sets = read_scores(figures) if fresh else {}
+    if "val" not in sets:
+        watch = functools.partial(track, title="val")
+        sets = {"val": evaluate_split(head, dataset, dataset.val, watch=watch)}
+        write_scores(figures, sets)
+    comparisons = compare_frames(head, dataset, dataset.val)
+    scores = sets["val"]
+    write_report(options.output, stages=stages, gaussians=head.num_gaussians, scores=scores, comparisons=comparisons)
+    print(f"{options.output / 'report.json'} and report.png")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

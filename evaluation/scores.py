@@ -1,0 +1,174 @@
+"""The table of figures that says how good a head is on a split, made in one pass over its frames."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from arguments.atomic import write_json
+from evaluation.landmarks import FaceWatcher, blink_correlation, landmark_distance, mouth_correlation
+from evaluation.lpips import LPIPS
+from evaluation.psnr import psnr
+from evaluation.regions import head_box, mouth_box
+from evaluation.ssim import WINDOW, ssim
+from evaluation.truth import TrueFrame
+
+SPLITS = ("val", "train", "custom")
+_PICTURE_FIGURES = ("raw_psnr", "composite_psnr", "head_psnr", "mouth_psnr", "ssim", "lpips")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One set's figures, in the order of metrics.json; None where a figure is undefined (``reasons`` says why).
+
+    Averages over frames are averages of per-frame values. Pictures are the 8-bit ones that the encoder gets.
+    """
+
+    raw_psnr: float | None = None
+    """dB, the same picture as composite against the frame as it was filmed (``ori_imgs``)."""
+    composite_psnr: float | None = None
+    """dB, the head rendered over the true torso and background against ``gt_imgs``, whole picture."""
+    head_psnr: float | None = None
+    """dB, composite inside the box around each frame's head pixels."""
+    mouth_psnr: float | None = None
+    """dB, composite inside the box around each frame's mouth landmarks."""
+    ssim: float | None = None
+    """-1..1, of the composite."""
+    lpips: float | None = None
+    """LPIPS v0.1 (AlexNet) of the composite, where its weights are there."""
+    landmark_distance: float | None = None
+    """Pixels, the mouth landmarks of the composite from those of ``gt_imgs``."""
+    mouth_correlation: float | None = None
+    """-1..1, of the mouth's opening over time."""
+    blink_correlation: float | None = None
+    """-1..1, of the eyes' opening over time."""
+    render_fps: float | None = None
+    """Frames a second of deformation and rasterization, synchronised, inputs at hand."""
+    end_to_end_fps: float | None = None
+    """Frames a second from a sound file to a finished video file."""
+    frames: int = 0
+    """Frames of the set."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why a figure is None, by its name; not a part of metrics.json."""
+
+    def as_dict(self) -> dict[str, float | int | None]:
+        """The figures by name, in their fixed order, rounded to what is meaningful."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "reasons"}
+        return {name: round(value, 4) if isinstance(value, float) else value for name, value in values.items()}
+
+
+class PictureScores:
+    """Gathers the scores of a video whose frames are shown to it in order, next to their truth. A context manager."""
+
+    def __init__(self, *, lpips: LPIPS | None = None) -> None:
+        self.lpips = lpips
+        self._values: dict[str, list[float]] = {name: [] for name in _PICTURE_FIGURES}
+        self._render = FaceWatcher()
+        self._truth = FaceWatcher()
+        self._frames = 0
+
+    def __enter__(self) -> PictureScores:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._render.__exit__(*exception)
+        self._truth.__exit__(*exception)
+
+    @torch.no_grad()
+    def add(self, render: UInt8[np.ndarray, "H W 3"], truth: TrueFrame) -> None:
+        """Score the next frame (RGB)."""
+        self._frames += 1
+        self._render.see(render)
+        self._truth.see(truth.composite)
+        image, composite, raw = (_as_float(picture) for picture in (render, truth.composite, truth.raw))
+        self._values["raw_psnr"].append(psnr(image, raw).item())
+        self._values["composite_psnr"].append(psnr(image, composite).item())
+        boxes = {"head_psnr": head_box(truth.head), "mouth_psnr": mouth_box(truth.landmarks, *truth.head.shape)}
+        for name, box in boxes.items():
+            if box is not None:
+                self._values[name].append(psnr(box.crop(image), box.crop(composite)).item())
+        if min(image.shape[:2]) >= WINDOW:
+            self._values["ssim"].append(ssim(image, composite).item())
+        if self.lpips is not None:
+            self._values["lpips"].append(self.lpips(image[None], composite[None]).item())
+
+    def result(self, *, lpips_absent: str = "") -> Scores:
+        """The scores of the frames seen so far; ``lpips_absent`` is the reason to give for a missing LPIPS."""
+        reasons: dict[str, str] = {}
+
+        def mean(name: str, *, if_none: str) -> float | None:
+            values = self._values[name]
+            average = float(np.mean(values)) if values else math.nan
+            if math.isfinite(average):
+                return average
+            reasons[name] = "the pictures are equal" if values else if_none
+            return None
+
+        render, truth = self._render.motion, self._truth.motion
+        motion = {
+            "landmark_distance": landmark_distance(render, truth),
+            "mouth_correlation": mouth_correlation(render, truth),
+            "blink_correlation": blink_correlation(render, truth),
+        }
+        lost = f"no face in {render.frames_without_face} of {self._frames} rendered frames and in "
+        lost += f"{truth.frames_without_face} of the true ones, or too little motion in the others"
+        reasons.update({name: lost for name, value in motion.items() if value is None})
+        return Scores(
+            raw_psnr=mean("raw_psnr", if_none="there are no frames"),
+            composite_psnr=mean("composite_psnr", if_none="there are no frames"),
+            head_psnr=mean("head_psnr", if_none="no frame shows head pixels"),
+            mouth_psnr=mean("mouth_psnr", if_none="no frame has mouth landmarks inside it"),
+            ssim=mean("ssim", if_none=f"the pictures are smaller than {WINDOW} pixels"),
+            lpips=mean("lpips", if_none=lpips_absent),
+            **motion,
+            frames=self._frames,
+            reasons=reasons,
+        )
+
+
+def score_video(
+    renders: Iterable[UInt8[np.ndarray, "H W 3"]],
+    truths: Iterable[TrueFrame],
+    *,
+    lpips: LPIPS | None = None,
+    lpips_absent: str = "",
+) -> Scores:
+    """Score a rendered video against its truth, holding one frame of each at a time.
+
+    Args:
+        renders: composites (RGB), as many as ``truths``.
+        lpips: the perceptual metric, or None to leave it out for the reason ``lpips_absent``.
+
+    Raises:
+        ValueError: one of the two videos is longer.
+    """
+    with PictureScores(lpips=lpips) as scores:
+        for render, truth in zip(renders, truths, strict=True):
+            scores.add(render, truth)
+        return scores.result(lpips_absent=lpips_absent)
+
+
+def write_scores(path: Path, sets: Mapping[str, Scores]) -> None:
+    """metrics.json: the sets in the order val, train, custom, each with its figures in their fixed order."""
+    write_json(path, {split: sets[split].as_dict() for split in SPLITS if split in sets})
+
+
+def read_scores(path: Path) -> dict[str, Scores]:
+    """The sets of a metrics.json; none where there is no such file or another program wrote it."""
+    try:
+        return {split: Scores(**figures) for split, figures in json.loads(path.read_text()).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _as_float(picture: UInt8[np.ndarray, "H W 3"]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(picture)).float() / 255

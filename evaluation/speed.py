@@ -1,0 +1,89 @@
+"""How fast a head is: the rendering alone, and the whole way from a sound file to a video file."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import wave
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from data_utils.audio_features import SAMPLE_RATE, extract
+from data_utils.video import FPS, iter_audio
+from gaussian_renderer.speech import extractor_of
+from gaussian_renderer.synthesis import drive_of, render_drive, script_of_split, speak
+from scene.backdrop import Backdrops
+from scene.dataset import TalkingHeadDataset
+from scene.head import GaussianHead
+
+MIN_FRAMES, MAX_FRAMES = 50, 250
+MAX_SECONDS = 10.0  # of measuring the rendering
+DISTINCT = 32  # frames whose inputs are kept at hand
+
+
+@torch.no_grad()
+def render_fps(head: GaussianHead, dataset: TalkingHeadDataset, frames: range, *, batch: int = 1) -> float:
+    """Frames a second of deformation and rasterization at full picture size, ``batch`` frames at a time.
+
+    What drives the frames and their backgrounds lie ready on the device, the clock stops when the last picture is
+    done there, and what is the same in all frames (``head.at_rest``) is computed before, as in a video.
+    """
+    device = next(head.parameters()).device
+    shown = frames[: max(DISTINCT, batch)]
+    script = script_of_split(dataset, shown)
+    backdrops = Backdrops(dataset.folder)
+    inputs = []
+    for start in range(0, len(shown), batch):
+        chosen = slice(start, start + batch)
+        pictures = np.stack([backdrops[i] for i in shown[chosen]])
+        inputs.append((drive_of(head, dataset, script, chosen), torch.from_numpy(pictures).to(device).float() / 255))
+    at_rest = head.at_rest()
+    render_drive(head, *inputs[0], at_rest)[0, 0, 0, 0].item()  # compiles and fills caches
+    begun, done = time.perf_counter(), 0
+    while done < MIN_FRAMES and time.perf_counter() - begun < MAX_SECONDS:
+        drive, background = inputs[done // batch % len(inputs)]
+        picture = render_drive(head, drive, background, at_rest)
+        picture[0, 0, 0, 0].item()  # waits for the device
+        done += len(drive)
+    return done / (time.perf_counter() - begun)
+
+
+def end_to_end_fps(head: GaussianHead, dataset: TalkingHeadDataset, frames: range, *, batch: int = 4) -> float | None:
+    """Frames a second from a WAV file to a finished mp4: features, deformation, rasterization, encoding and writing.
+
+    The sound is the split's own, between 50 and 250 frames of it; models and compiled code are loaded before the clock
+    starts. None where the data set has no aud.wav or the sound there is silent.
+    """
+    if not dataset.folder.audio.is_file():
+        return None
+    count = min(max(len(frames), MIN_FRAMES), MAX_FRAMES, dataset.num_frames)
+    first = min(frames.start, dataset.num_frames - count)
+    with tempfile.TemporaryDirectory() as folder:
+        sound, video = Path(folder) / "sound.wav", Path(folder) / "video.mp4"
+        if not _cut_sound(dataset.folder.audio, sound, first, count):
+            return None
+        extract(
+            extractor_of(dataset.folder, dataset.feature_shape), np.zeros(SAMPLE_RATE, dtype=np.float32), FPS
+        )  # loads
+        begun = time.perf_counter()
+        done = speak(head, dataset, sound, video, batch=batch)
+        return done / (time.perf_counter() - begun)
+
+
+def _cut_sound(source: Path, target: Path, first: int, count: int) -> bool:
+    """Write ``count`` video frames of sound from frame ``first`` on; returns whether anything is heard in them."""
+    samples = np.zeros(0, dtype=np.float32)
+    wanted = count * SAMPLE_RATE // FPS
+    for block in iter_audio(source, SAMPLE_RATE, origin=first / FPS):
+        samples = np.concatenate([samples, block])
+        if len(samples) >= wanted:
+            break
+    samples = samples[:wanted]
+    with wave.open(str(target), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes((samples.clip(-1, 1) * 32767).round().astype("<i2").tobytes())
+    return bool(len(samples) and np.abs(samples).max() > 0.01)

@@ -1,0 +1,47 @@
+"""Scores as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.table import Table
+
+from evaluation.scores import Scores
+
+_LABELS = {
+    "raw_psnr": "PSNR, raw frame (dB)",
+    "composite_psnr": "PSNR, composite (dB)",
+    "head_psnr": "PSNR, head (dB)",
+    "mouth_psnr": "PSNR, mouth (dB)",
+    "ssim": "SSIM",
+    "lpips": "LPIPS",
+    "landmark_distance": "mouth landmark distance (px)",
+    "mouth_correlation": "mouth correlation",
+    "blink_correlation": "blink correlation",
+    "render_fps": "render only (frames/s)",
+    "end_to_end_fps": "sound to video (frames/s)",
+    "frames": "frames",
+}
+_DECIMALS = {"ssim": 4, "lpips": 4, "mouth_correlation": 3, "blink_correlation": 3, "frames": 0}
+
+
+def scores_table(sets: Mapping[str, Scores]) -> Table:
+    """One row a figure, one column a set; a figure that is undefined is a dash."""
+    table = Table("", *(name for name in sets))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, label in _LABELS.items():
+        values = (scores.as_dict()[name] for scores in sets.values())
+        decimals = _DECIMALS.get(name, 2)
+        table.add_row(label, *("-" if value is None else f"{value:.{decimals}f}" for value in values))
+    return table
+
+
+def reasons_for_dashes(sets: Mapping[str, Scores]) -> list[str]:
+    """One line for every figure that is undefined, saying why."""
+    return [
+        f"{split}: no {name}: {scores.reasons.get(name) or 'not measured'}"
+        for split, scores in sets.items()
+        for name, value in scores.as_dict().items()
+        if value is None
+    ]

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""Measure a trained head: pictures, lips, eyes and speed, into metrics.json in the model's folder."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+from pathlib import Path
+
+from arguments.errors import EGSTalkerError, door
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line, parsed."""
+    parser = argparse.ArgumentParser(prog="metrics.py", description=__doc__)
+    parser.add_argument("-s", "--source_path", type=Path, required=True, help="data set folder")
+    parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model")
+    parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
+    parser.add_argument(
+        "--splits", nargs="+", choices=("val", "train"), default=["val"], help="frames to measure on (val)"
+    )
+    parser.add_argument("--custom_wav", type=Path, help="other speech: its video is written and its speed measured")
+    parser.add_argument("--batch", type=int, default=4, help="frames rendered at once (4)")
+    options = parser.parse_args(arguments)
+    if options.batch < 1:
+        parser.error("--batch is at least 1")
+    return options
+
+
+@door
+def main() -> None:
+    options = parse()
+    if options.custom_wav is not None and not options.custom_wav.is_file():
+        raise EGSTalkerError(f"there is no file {options.custom_wav}")
+
+    from rich.console import Console
+
+    from evaluation.evaluate import evaluate_speech, evaluate_split
+    from evaluation.scores import write_scores
+    from evaluation.tables import reasons_for_dashes, scores_table
+    from gaussian_renderer.progress import track
+    from scene.dataset import TalkingHeadDataset
+    from training.checkpoints import load_head
+
+    head, _, iteration = load_head(options.model_path, options.iteration)
+    dataset = TalkingHeadDataset(options.source_path)
+    sets = {}
+    for split in dict.fromkeys(options.splits):
+        watch = functools.partial(track, title=split)
+        frames = dataset.val if split == "val" else dataset.train
+        sets[split] = evaluate_split(head, dataset, frames, batch=options.batch, watch=watch)
+    if options.custom_wav is not None:
+        watch = functools.partial(track, title="custom")
+        target = options.model_path / "custom" / f"ours_{iteration}" / "renders.mp4"
+        sets["custom"] = evaluate_speech(head, dataset, options.custom_wav, target, batch=options.batch, watch=watch)
+    target = options.model_path / "metrics.json"
+    write_scores(target, sets)
+    Console().print(scores_table(sets))
+    for line in reasons_for_dashes(sets):
+        print(line)
+    print(target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

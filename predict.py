@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Let a trained head say what a sound file says: ``predict.py --audio_path a.wav ... -> results/a.mp4``."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+from pathlib import Path
+
+from arguments.errors import EGSTalkerError, door
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line, parsed."""
+    parser = argparse.ArgumentParser(prog="predict.sh", description=__doc__)
+    parser.add_argument("--audio_path", type=Path, required=True, help="any sound or video file with speech")
+    parser.add_argument(
+        "--reference_path", type=Path, required=True, help="data set folder that lends poses, torso and blinks"
+    )
+    parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model")
+    parser.add_argument("--output_dir", type=Path, default=Path("results"), help="folder of the video (results)")
+    parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
+    parser.add_argument("--batch", type=int, default=4, help="frames rendered at once (4)")
+    options = parser.parse_args(arguments)
+    if options.batch < 1:
+        parser.error("--batch is at least 1")
+    return options
+
+
+@door
+def main() -> None:
+    options = parse()
+    if not options.audio_path.is_file():
+        raise EGSTalkerError(f"there is no audio file {options.audio_path}")
+
+    from gaussian_renderer.progress import track
+    from gaussian_renderer.synthesis import make_writable, speak
+    from scene.dataset import TalkingHeadDataset
+    from training.checkpoints import load_head
+
+    make_writable(options.output_dir)
+    head, _, _ = load_head(options.model_path, options.iteration)
+    dataset = TalkingHeadDataset(options.reference_path)
+    target = options.output_dir / f"{options.audio_path.stem}.mp4"
+    if target.exists() and target.samefile(options.audio_path):
+        raise EGSTalkerError(f"{target} would overwrite the audio; choose another --output_dir")
+    watch = functools.partial(track, title="speaking")
+    frames = speak(head, dataset, options.audio_path, target, batch=options.batch, watch=watch)
+    print(f"{target}: {frames} frames, {frames / 25:.1f} s")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""Render a trained head: the frames it learnt from, the held-out ones, and any other speech."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+from pathlib import Path
+
+from arguments.errors import EGSTalkerError, door
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line, parsed."""
+    parser = argparse.ArgumentParser(prog="render.py", description=__doc__)
+    parser.add_argument("-s", "--source_path", type=Path, required=True, help="data set folder")
+    parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model")
+    parser.add_argument("--configs", type=Path, help="configuration file; checked only: the model carries its settings")
+    parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
+    parser.add_argument("--batch", type=int, default=4, help="frames rendered at once (4)")
+    parser.add_argument("--custom_aud", type=Path, help=".npy with other speech's features, made as the data set's")
+    parser.add_argument("--custom_wav", type=Path, help="other speech's sound; alone, its features are made here")
+    parser.add_argument("--skip_train", action="store_true", help="no video of the training frames")
+    parser.add_argument("--skip_test", action="store_true", help="no video of the held-out frames")
+    options = parser.parse_args(arguments)
+    if options.batch < 1:
+        parser.error("--batch is at least 1")
+    return options
+
+
+@door
+def main() -> None:
+    options = parse()
+    for path in (options.custom_aud, options.custom_wav):
+        if path is not None and not path.is_file():
+            raise EGSTalkerError(f"there is no file {path}")
+
+    from arguments.settings import load_config
+    from gaussian_renderer.progress import track
+    from gaussian_renderer.videos import custom_video, split_videos
+    from scene.dataset import TalkingHeadDataset
+    from training.checkpoints import load_head
+
+    load_config(options.configs)
+    head, _, iteration = load_head(options.model_path, options.iteration)
+    dataset = TalkingHeadDataset(options.source_path)
+    name = f"ours_{iteration}"
+    for split, frames, skipped in (
+        ("train", dataset.train, options.skip_train),
+        ("test", dataset.val, options.skip_test),
+    ):
+        if not skipped:
+            watch = functools.partial(track, title=split)
+            folder = options.model_path / split / name
+            count = split_videos(head, dataset, frames, folder, batch=options.batch, watch=watch)
+            print(f"{folder / 'renders.mp4'} and gt.mp4: {count} frames")
+    if options.custom_aud or options.custom_wav:
+        watch = functools.partial(track, title="custom")
+        target = options.model_path / "custom" / name / "renders.mp4"
+        sound, features = options.custom_wav, options.custom_aud
+        count = custom_video(head, dataset, target, sound=sound, features=features, batch=options.batch, watch=watch)
+        print(f"{target}: {count} frames")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

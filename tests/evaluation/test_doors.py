@@ -1,0 +1,183 @@
+"""predict.py, render.py, metrics.py and the report on a tiny model: what they write and how they refuse."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import metrics
+import predict
+import render
+from arguments.dataset_folder import DatasetFolder
+from data_utils.video import probe
+from evaluation import report
+from tests.evaluation.test_scores import FIGURES
+from tests.tiny_head import make_dataset, make_model, speech_like, write_wav
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> DatasetFolder:
+    return make_dataset(tmp_path / "set")
+
+
+@pytest.fixture
+def model(tmp_path: Path, dataset: DatasetFolder) -> Path:
+    return make_model(tmp_path / "model", dataset)
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    return write_wav(tmp_path / "my speech.wav", speech_like(0.5))
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    def call(door: Callable[[], int], *arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["door", *map(str, arguments)])
+        return door()
+
+    return call
+
+
+def _one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1 and said[0].startswith("error: "), said
+    return said[0]
+
+
+def test_predict_names_the_video_after_the_sound(
+    run: Run, tmp_path: Path, dataset: DatasetFolder, model: Path, sound: Path
+) -> None:
+    arguments = ["--audio_path", sound, "--reference_path", dataset.root, "--model_path", model]
+    assert run(predict.main, *arguments, "--output_dir", tmp_path / "re sults") == 0
+    info = probe(tmp_path / "re sults" / "my speech.mp4")
+    assert info.num_frames == 13 and info.has_audio and abs(info.audio_end - info.seconds) < 0.04
+
+
+def test_predict_says_in_one_line_what_is_wrong(
+    run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path, dataset: DatasetFolder, model: Path, sound: Path
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "silent.wav").write_bytes(write_wav(tmp_path / "s.wav", np.zeros(16_000)).read_bytes())
+    good = {"audio_path": sound, "reference_path": dataset.root, "model_path": model, "output_dir": tmp_path / "out"}
+    for wrong, message in [
+        ({"audio_path": tmp_path / "none.wav"}, "there is no audio file"),
+        ({"audio_path": tmp_path / "silent.wav"}, "is silent"),
+        ({"audio_path": dataset.background}, "audio"),
+        ({"audio_path": dataset.action_units}, "au.csv"),
+        ({"model_path": tmp_path / "empty"}, "there is no model in"),
+        ({"model_path": tmp_path / "nowhere"}, "there is no model in"),
+        ({"iteration": 7}, "there are: 500"),
+        ({"reference_path": tmp_path / "empty"}, "is not a whole dataset"),
+        ({"reference_path": tmp_path / "nowhere"}, "there is no dataset folder"),
+        ({"output_dir": tmp_path / "file"}, "cannot write to"),
+    ]:
+        options = [part for name, value in {**good, **wrong}.items() for part in (f"--{name}", value)]
+        assert run(predict.main, *options) == 1
+        assert message in _one_line(capsys)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_video_is_never_written_over_its_own_sound(
+    run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path, dataset: DatasetFolder, model: Path, sound: Path
+) -> None:
+    video = sound.rename(tmp_path / "a.mp4")
+    before = video.read_bytes()
+    arguments = ["--audio_path", video, "--reference_path", dataset.root, "--model_path", model]
+    assert run(predict.main, *arguments, "--output_dir", tmp_path) == 1
+    assert "would overwrite" in _one_line(capsys)
+    assert video.read_bytes() == before
+
+
+def test_render_writes_each_split_with_its_truth_and_the_custom_speech(
+    run: Run, tmp_path: Path, dataset: DatasetFolder, model: Path, sound: Path
+) -> None:
+    arguments = ["-s", dataset.root, "--model_path", model, "--iteration", 500, "--batch", 3, "--custom_wav", sound]
+    assert run(render.main, *arguments) == 0
+    for name, frames in {"train/ours_500/renders": 20, "train/ours_500/gt": 20, "test/ours_500/renders": 2}.items():
+        assert probe(model / f"{name}.mp4").num_frames == frames
+    assert probe(model / "custom/ours_500/renders.mp4").num_frames == 13
+
+
+def test_render_leaves_out_what_is_skipped_and_refuses_other_features(
+    run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path, dataset: DatasetFolder, model: Path
+) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((4, 768), np.float32))
+    arguments = ["-s", dataset.root, "--model_path", model, "--skip_train", "--skip_test"]
+    assert run(render.main, *arguments, "--custom_aud", tmp_path / "x.npy") == 1
+    assert "(768,) a frame and the model wants (160,)" in _one_line(capsys)
+    assert run(render.main, *arguments, "--custom_aud", tmp_path / "none.npy") == 1
+    assert "there is no file" in _one_line(capsys)
+    assert not (model / "train").exists() and not (model / "test").exists()
+
+
+def test_metrics_and_report_write_what_scripts_read(
+    run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path, dataset: DatasetFolder, model: Path
+) -> None:
+    assert run(metrics.main, "-s", dataset.root, "--model_path", model, "--splits", "train", "val") == 0
+    written = json.loads((model / "metrics.json").read_text())
+    assert list(written) == ["val", "train"] and list(written["val"]) == FIGURES
+    assert written["train"]["frames"] == 20 and written["val"]["render_fps"] > 0
+    assert written["val"]["end_to_end_fps"] > 0 and written["val"]["lpips"] is None
+    assert "val: no lpips" in capsys.readouterr().out.replace("\n", " ")
+
+    (tmp_path / "stages.json").write_text('{"train": 12.5}')
+    options = ["--dataset", dataset.root, "--model_path", model, "--stages", tmp_path / "stages.json"]
+    assert run(report.main, *options, "--output", tmp_path / "demo") == 0
+    reported = json.loads((tmp_path / "demo" / "report.json").read_text())
+    assert reported == {"stages": {"train": 12.5}, "gaussians": 150, "metrics": written["val"]}
+    assert cv2.imread(str(tmp_path / "demo" / "report.png")).shape[1] == 3 * 320 + 2 * 8
+
+
+def test_the_report_does_not_trust_figures_older_than_the_model(
+    run: Run, tmp_path: Path, dataset: DatasetFolder, model: Path
+) -> None:
+    figures = model / "metrics.json"
+    figures.write_text(json.dumps({"val": {"ssim": 0.123}}))
+    os.utime(figures, (time.time() - 1e6,) * 2)
+    (tmp_path / "stages.json").write_text("{}")
+    options = ["--dataset", dataset.root, "--model_path", model, "--stages", tmp_path / "stages.json"]
+    assert run(report.main, *options, "--output", tmp_path / "demo") == 0
+    assert json.loads(figures.read_text())["val"]["ssim"] != 0.123
+
+
+@pytest.mark.parametrize("content", [None, "{", "[1]", '{"train": "long"}', '{"train": NaN}', '{"train": true}'])
+def test_the_report_refuses_stages_that_are_no_seconds(
+    run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path, content: str | None
+) -> None:
+    if content is not None:
+        (tmp_path / "stages.json").write_text(content)
+    options = ["--dataset", tmp_path, "--model_path", tmp_path, "--stages", tmp_path / "stages.json"]
+    assert run(report.main, *options, "--output", tmp_path) == 1
+    assert "stages.json" in _one_line(capsys)
+
+
+@pytest.mark.parametrize("door", ["predict.py", "render.py", "metrics.py"])
+def test_help_comes_before_anything_heavy_is_loaded(door: str, repository: Path) -> None:
+    watch = "import runpy, sys; sys.argv = [sys.argv[1], '--help']; runpy.run_path(sys.argv[0], run_name='__main__')"
+    code = f"import atexit, sys; atexit.register(lambda: print('torch' in sys.modules)); {watch}"
+    done = subprocess.run(
+        [sys.executable, "-c", code, door], cwd=repository, capture_output=True, text=True, check=True
+    )
+    assert "--model_path" in done.stdout and done.stdout.strip().endswith("False")
+
+
+def test_a_missing_model_ends_the_command_with_one_line(
+    dataset: DatasetFolder, repository: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "metrics.py", "-s", str(dataset.root), "--model_path", str(tmp_path / "m")]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.splitlines() == [f"error: there is no model in {tmp_path / 'm'}; make one with ./train.sh"]

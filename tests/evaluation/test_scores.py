@@ -1,0 +1,96 @@
+"""The table of figures: each one where it belongs, none where it is undefined."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from evaluation.scores import Scores, read_scores, score_video, write_scores
+from evaluation.tables import reasons_for_dashes
+from evaluation.truth import TrueFrame
+
+FIGURES = [
+    *("raw_psnr", "composite_psnr", "head_psnr", "mouth_psnr", "ssim", "lpips", "landmark_distance"),
+    *("mouth_correlation", "blink_correlation", "render_fps", "end_to_end_fps", "frames"),
+]
+
+
+def _truth(seed: int) -> TrueFrame:
+    generator = np.random.default_rng(seed)
+    composite = generator.integers(40, 200, (60, 50, 3), dtype=np.uint8)
+    raw = (composite + generator.integers(0, 20, composite.shape)).astype(np.uint8)
+    head = np.zeros((60, 50), dtype=bool)
+    head[10:40, 10:40] = True
+    landmarks = np.full((68, 2), 25.0)
+    landmarks[48:] = np.array([25, 32]) + generator.uniform(-5, 5, (20, 2))
+    return TrueFrame(composite, raw, head, landmarks)
+
+
+def test_each_psnr_is_taken_where_its_name_says() -> None:
+    truths = [_truth(0), _truth(1)]
+    renders = [truth.composite.copy() for truth in truths]
+    renders[0][50:58, 45:48] ^= 16  # outside the head
+    renders[1][31:33, 24:26] ^= 16  # in the mouth
+    renders[1][12:14, 12:14] ^= 16  # in the head
+    renders[0][25, 11] ^= 16
+    renders[0][32, 25] ^= 16
+    scores = score_video(iter(renders), iter(truths))
+
+    def mean(crop: tuple[slice, slice], picture: str) -> float:
+        pairs = [(getattr(truth, picture)[crop], render[crop]) for truth, render in zip(truths, renders, strict=True)]
+        return float(np.mean([peak_signal_noise_ratio(*pair) for pair in pairs]))
+
+    whole = (slice(None), slice(None))
+    assert scores.composite_psnr == pytest.approx(mean(whole, "composite"), abs=1e-3)
+    assert scores.raw_psnr == pytest.approx(mean(whole, "raw"), abs=1e-3)
+    assert scores.head_psnr == pytest.approx(mean((slice(8, 42), slice(8, 42)), "composite"), abs=1e-3)
+    assert scores.mouth_psnr is not None and scores.mouth_psnr < scores.head_psnr
+    pairs = [(truth.composite, render) for truth, render in zip(truths, renders, strict=True)]
+    options = {"channel_axis": -1, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    assert scores.ssim == pytest.approx(np.mean([structural_similarity(*pair, **options) for pair in pairs]), abs=1e-5)
+    assert scores.frames == 2
+
+
+def test_what_is_undefined_is_null_with_a_reason_and_never_nan(tmp_path: Path) -> None:
+    truth = _truth(0)
+    scores = score_video([truth.composite], [truth], lpips_absent="no weights")
+    assert scores.composite_psnr is None and scores.reasons["composite_psnr"] == "the pictures are equal"
+    assert scores.raw_psnr is not None
+    assert "no face in 1 of 1 rendered" in scores.reasons["mouth_correlation"]
+    write_scores(tmp_path / "metrics.json", {"custom": Scores(frames=3), "val": scores})
+    written = json.loads((tmp_path / "metrics.json").read_text())
+    assert list(written) == ["val", "custom"]
+    assert list(written["val"]) == list(written["custom"]) == FIGURES
+    lines = reasons_for_dashes({"val": scores})
+    assert "val: no lpips: no weights" in lines
+    assert len(lines) == sum(value is None for value in written["val"].values())
+
+
+def test_a_frame_without_head_or_mouth_does_not_spoil_the_mean() -> None:
+    truth = _truth(0)
+    blind = TrueFrame(truth.composite, truth.raw, np.zeros_like(truth.head), np.full((68, 2), np.nan))
+    render = truth.composite ^ 8
+    both, one = score_video([render, render], [truth, blind]), score_video([render], [truth])
+    assert both.head_psnr == one.head_psnr and both.mouth_psnr == one.mouth_psnr
+    none = score_video([render], [blind])
+    assert none.head_psnr is None and none.reasons["head_psnr"] == "no frame shows head pixels"
+    assert none.mouth_psnr is None
+
+
+def test_a_render_that_is_too_short_is_not_scored_as_if_it_were_whole() -> None:
+    with pytest.raises(ValueError, match="longer"):
+        score_video([_truth(0).composite], [_truth(0), _truth(1)])
+
+
+def test_scores_are_read_back_and_anything_else_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    assert read_scores(path) == {}
+    write_scores(path, {"val": Scores(ssim=0.5, frames=4)})
+    assert read_scores(path)["val"] == Scores(ssim=0.5, frames=4)
+    for content in ("{", "[]", '{"val": {"other": 1}}', '{"val": 3}'):
+        path.write_text(content)
+        assert read_scores(path) == {}

@@ -1,0 +1,101 @@
+"""A data set folder and a model folder a few kilobytes large, for tests of what reads them."""
+
+from __future__ import annotations
+
+import json
+import wave
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from arguments.dataset_folder import DatasetFolder, num_train_frames
+from arguments.settings import ModelSettings, TrainingSettings
+from data_utils.audio_features import extract
+from data_utils.frame_files import write_image
+from scene.head import GaussianHead
+from training.checkpoints import ModelRecord, Progress, save_checkpoint, write_record
+
+SIZE, FOCAL = 64, 120.0
+SETTINGS = ModelSettings(
+    sh_degree=0, plane_levels=2, plane_finest_resolution=32, plane_log2_entries=8, feature_dim=8, heads=2, agents=4
+)
+
+
+def speech_like(seconds: float, rate: int = 16_000, seed: int = 0) -> np.ndarray:
+    """Noise whose loudness comes and goes, float32."""
+    time = np.arange(round(seconds * rate)) / rate
+    noise = np.random.default_rng(seed).normal(0, 0.1, len(time))
+    return (noise * (0.6 + 0.4 * np.sin(9 * time))).astype(np.float32)
+
+
+def write_wav(path: Path, samples: np.ndarray, rate: int = 16_000) -> Path:
+    """Mono 16-bit PCM."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((samples.clip(-1, 1) * 32767).round().astype("<i2").tobytes())
+    return path
+
+
+def make_dataset(root: Path, num_frames: int = 22) -> DatasetFolder:
+    """A whole data set: a disc of a head that slides to the right over a grey wall, above a red torso."""
+    folder = DatasetFolder(root)
+    for path in (folder.frames, folder.parsing, folder.torso, folder.ground_truth):
+        path.mkdir(parents=True)
+    samples = speech_like(num_frames / 25)
+    write_wav(folder.audio, samples)
+    np.save(folder.audio_features, extract("log_mel", samples, num_frames))
+    blinks = np.where(np.arange(num_frames) % 7 == 3, 4.0, 0.2)
+    rows = [f"{i + 1}, {i / 25:.2f}, {blink:.2f}" for i, blink in enumerate(blinks)]
+    folder.action_units.write_text("\n".join(["frame, timestamp, AU45_r", *rows]) + "\n")
+    wall = np.full((SIZE, SIZE, 3), 128, np.uint8)
+    write_image(folder.background, wall)
+    y, x = np.mgrid[:SIZE, :SIZE]
+    entries = []
+    for i in range(num_frames):
+        head = (x - 28 - 0.3 * i) ** 2 + (y - 28) ** 2 < 18**2
+        torso = (y > 48) & ~head
+        picture = wall.copy()
+        picture[torso] = (150, 30, 30)
+        torso_image = np.dstack([picture, np.where(y > 44, 255, 0).astype(np.uint8)])
+        torso_image[y > 44, :3] = (150, 30, 30)
+        picture[head] = (200, 160, 140)
+        parsing = np.full((SIZE, SIZE, 3), 255, np.uint8)
+        parsing[torso] = (255, 0, 0)
+        parsing[head] = (0, 0, 255)
+        write_image(folder.frame(i), picture)
+        write_image(folder.ground_truth_image(i), picture)
+        write_image(folder.parsing_map(i), parsing)
+        write_image(folder.torso_image(i), torso_image)
+        landmarks = np.full((68, 2), (28 + 0.3 * i, 28.0))
+        landmarks[48:] += np.random.default_rng(0).uniform((-6, 6), (6, 10), (20, 2))
+        np.savetxt(folder.landmarks(i), landmarks)
+        pose = np.eye(4)
+        pose[:3, 3] = (-0.02 * i, 0.0, 6.0)
+        entries.append({"img_id": i, "aud_id": i, "transform_matrix": pose.tolist()})
+    cut = num_train_frames(num_frames)
+    for path, frames in ((folder.transforms_train, entries[:cut]), (folder.transforms_val, entries[cut:])):
+        path.write_text(json.dumps({"focal_len": FOCAL, "cx": SIZE / 2, "cy": SIZE / 2, "frames": frames}))
+    vertices = torch.randn(1, 5, 3).expand(num_frames, 5, 3).clone()
+    torch.save({"focal": torch.tensor([FOCAL]), "vertices": vertices}, folder.track_params)
+    folder.update_record(format=1, extractor="log_mel", size=SIZE, num_frames=num_frames)
+    return folder
+
+
+def make_head(count: int = 150, feature_shape: tuple[int, ...] = (160,)) -> GaussianHead:
+    """A ball of skin-coloured Gaussians, untrained."""
+    torch.manual_seed(0)
+    head = GaussianHead(count, feature_shape, SETTINGS)
+    points = torch.nn.functional.normalize(torch.randn(count, 3), dim=-1) * 0.8
+    head.model.start_from(points, torch.tensor([0.8, 0.6, 0.5]).expand(count, 3), torch.full((count,), 0.2))
+    return head.eval()
+
+
+def make_model(root: Path, dataset: DatasetFolder, head: GaussianHead | None = None, iteration: int = 500) -> Path:
+    """A model folder with one checkpoint of the fine stage."""
+    head = head or make_head()
+    write_record(root, ModelRecord(SETTINGS, TrainingSettings(), head.feature_shape, "log_mel", str(dataset.root), 20))
+    save_checkpoint(root / "checkpoints" / f"fine-{iteration:05d}", head, None, Progress("fine", iteration))
+    return root
