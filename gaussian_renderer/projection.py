@@ -16,7 +16,7 @@ from numba import njit, prange
 from torch import Tensor
 
 from gaussian_renderer.conventions import FRUSTUM_MARGIN, LOW_PASS, MIN_ALPHA, NEAR
-from gaussian_renderer.numba_threads import kernels
+from scene.numba_threads import kernels
 from scene.cameras import Camera
 from scene.gaussians import Gaussians
 

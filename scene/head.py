@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from arguments.settings import ModelSettings
-from scene.deformation import Deformation, Offsets, SpatialState
+from scene.deformation import Deformation, SpatialState
 from scene.frames import Drive
 from scene.gaussian_model import GaussianModel
 from scene.gaussians import Gaussians

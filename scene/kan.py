@@ -15,6 +15,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from scene.kan_cpu import SplineSum
+
 ORDER = 3  # cubic splines
 
 
@@ -56,9 +58,18 @@ class KANLayer(nn.Module):
 def spline_edges(
     x: Float[Tensor, "*B I"], base: Float[Tensor, "I O"], spline: Float[Tensor, "I G O"]
 ) -> Float[Tensor, "*B O"]:
-    """``silu(x) base + B(tanh x) spline``: the plain implementation, on any device, in any precision."""
-    basis = spline_basis(torch.tanh(x), spline.shape[1] - ORDER)
-    return functional.silu(x) @ base + basis.flatten(-2) @ spline.flatten(0, 1)
+    """``silu(x) base + B(tanh x) spline``."""
+    t = torch.tanh(x)
+    if t.device.type == "cpu" and t.dtype == torch.float32:
+        splines = SplineSum.apply(t.flatten(0, -2), spline).unflatten(0, t.shape[:-1])
+    else:
+        splines = spline_sum(t, spline)
+    return functional.silu(x) @ base + splines
+
+
+def spline_sum(t: Float[Tensor, "*B I"], spline: Float[Tensor, "I G O"]) -> Float[Tensor, "*B O"]:
+    """Sum of all splines of all inputs, -1..1: the plain implementation, on any device, in any precision."""
+    return spline_basis(t, spline.shape[1] - ORDER).flatten(-2) @ spline.flatten(0, 1)
 
 
 class KAN(nn.Module):

@@ -6,12 +6,14 @@ EGSTalker does (arXiv 2510.08587): no memory is spent on empty cells and the fin
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
 from arguments.settings import ModelSettings
+from scene.triplane_cpu import HashLookup
 
 PLANES = ((0, 1), (0, 2), (1, 2))  # the coordinates that span each plane
 HASH_PRIME = 2_654_435_761  # of Instant NGP, for the second coordinate; the first is taken as it is
@@ -32,16 +34,22 @@ class HashTriplane(nn.Module):
 
     def forward(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, "N F"]:
         """Features of ``points`` (decimetres; clamped to the cube); differentiable in the points and the table."""
-        indices, weights = self.corners(points)
+        unit = (points / (2 * self.extent) + 0.5).clamp(0, 1 - 1e-6)
+        if unit.device.type == "cpu" and unit.dtype == torch.float32 and not unit.requires_grad:
+            return HashLookup.apply(unit, self.table, np.array(self.resolutions), np.array(self.entries))
+        return self.look_up(unit)
+
+    def look_up(self, unit: Float[Tensor, "N 3"]) -> Float[Tensor, "N F"]:
+        """Features of points in 0..1: the plain implementation, on any device, differentiable in the points too."""
+        indices, weights = self.corners(unit)
         flat = functional.embedding_bag(
             indices.reshape(-1, 4), self.table, per_sample_weights=weights.reshape(-1, 4), mode="sum"
         )
-        return flat.reshape(len(points), self.dim)
+        return flat.reshape(len(unit), self.dim)
 
-    def corners(self, points: Float[Tensor, "N 3"]) -> tuple[Int[Tensor, "N P L 4"], Float[Tensor, "N P L 4"]]:
+    def corners(self, unit: Float[Tensor, "N 3"]) -> tuple[Int[Tensor, "N P L 4"], Float[Tensor, "N P L 4"]]:
         """Rows of the table and bilinear weights of the four corners around each point, by plane and level."""
-        resolutions = torch.tensor(self.resolutions, device=points.device, dtype=points.dtype)
-        unit = (points / (2 * self.extent) + 0.5).clamp(0, 1 - 1e-6)
+        resolutions = torch.tensor(self.resolutions, device=unit.device, dtype=unit.dtype)
         planar = torch.stack([unit[:, list(axes)] for axes in PLANES], dim=1)  # [N, P, 2]
         position = planar[:, :, None] * resolutions[:, None]  # [N, P, L, 2]
         low = position.detach().floor()
