@@ -148,7 +148,8 @@ find_python() {
     fi
     found="$found, $name $UNSUITABLE"
   done
-  fail "no suitable Python${found:+ (${found#, })}; install Python 3.10, 3.11 or 3.12 (64 bit, with its venv module), or name one with PYTHON=/path/to/python"
+  fail "no suitable Python${found:+ (${found#, })}; install Python 3.10, 3.11 or 3.12 (64 bit, with its venv module)," \
+    "or name one with PYTHON=/path/to/python"
 }
 
 # Sets UNSUITABLE to the reason, in a few words, and fails where the interpreter will not do.
@@ -171,7 +172,8 @@ else:
         import ensurepip, venv
         print("fits")
     except ImportError:
-        print("is %s without the venv module (on Debian and Ubuntu: apt install python%d.%d-venv)" % ((version,) + sys.version_info[:2]))
+        package = "python%d.%d-venv" % sys.version_info[:2]
+        print("is %s without the venv module (on Debian and Ubuntu: apt install %s)" % (version, package))
 PYTHON
   )
   [ -n "$UNSUITABLE" ] || UNSUITABLE="does not run"
@@ -187,7 +189,8 @@ fail_install() {
   local log="$ROOT/.setup/install.log" reason
   ! grep -q 'No matching distribution' "$log" || rm -f "$VENV/.installing"
   if grep -q -e 'NewConnectionError' -e 'ConnectTimeoutError' -e 'ReadTimeoutError' -e 'name resolution' "$log"; then
-    fail "packages could not be installed: the package index cannot be reached (all of it: $log); see to the network and run again"
+    fail "packages could not be installed: the package index cannot be reached (all of it: $log);" \
+      "see to the network and run again"
   fi
   reason=$(grep -i '^error' "$log" | tail -n 1)
   fail "packages could not be installed: ${reason:-$(last_line "$log")} (all of it: $log); see to it and run again"

@@ -55,7 +55,11 @@ run_in_container() {
     esac
   done
   add_user_and_gpu
-  for name in $(compgen -e | grep -E '^(WANDB_|HF_|OMP_|NUMBA_|EGSTALKER_|(CUDA_VISIBLE_DEVICES|TRAINING_LOG|NO_COLOR|TERM)$)'); do
+  for name in $(compgen -e); do
+    case $name in
+      WANDB_* | HF_* | OMP_* | NUMBA_* | EGSTALKER_* | CUDA_VISIBLE_DEVICES | TRAINING_LOG | NO_COLOR | TERM) ;;
+      *) continue ;;
+    esac
     OPTIONS+=(--env "$name")
     case ${!name} in /*) [ ! -e "${!name}" ] || mount_path "${!name}" ;; esac
   done
@@ -93,7 +97,8 @@ has_image() {
 require_container() {
   has_image && return
   command -v docker >/dev/null 2>&1 || fail "EGSTALKER_RUNTIME=docker, but there is no docker command; install Docker"
-  ask_docker info >/dev/null 2>&1 || fail "EGSTALKER_RUNTIME=docker, but no Docker daemon answers; start it, or join its group"
+  ask_docker info >/dev/null 2>&1 ||
+    fail "EGSTALKER_RUNTIME=docker, but no Docker daemon answers; start it, or join its group"
   fail "EGSTALKER_RUNTIME=docker, but there is no image '$IMAGE'; make it with ./build.sh"
 }
 
@@ -106,7 +111,7 @@ ask_docker() {
   fi
 }
 
-# An argument is a path if it exists or has a slash; what does not exist yet will be made in the nearest folder that does.
+# An argument is a path if it exists or has a slash; what is yet to be made goes into the nearest folder that exists.
 mount_argument() {
   case $1 in
     *://*) ;;
@@ -143,7 +148,8 @@ add_mount() {
   for mounted in ${MOUNTED[@]+"${MOUNTED[@]}"}; do
     case $target in "$mounted" | "$mounted"/*) return ;; esac
   done
-  ! is_system_folder "$target" || fail "$given: $target cannot be shared with the container; use or make a folder below it"
+  ! is_system_folder "$target" ||
+    fail "$given: $target cannot be shared with the container; use or make a folder below it"
   MOUNTED+=("$target")
   OPTIONS+=(--mount "type=bind,$(csv_field "source=$source"),$(csv_field "target=$target")")
 }

@@ -151,7 +151,7 @@ def test_the_python_that_the_user_names_is_the_one(checkout):
 
 
 def test_this_python_is_judged_by_its_version_and_modules(checkout, tmp_path):
-    checkout.program("python3", f'#!/usr/bin/env bash\nexec {sys.executable} "$@"\n')
+    checkout.program("python3", f'#!/usr/bin/env bash\nexec "{sys.executable}" "$@"\n')
     probe = '. "$ROOT/scripts/environment.sh"; check_python python3 && echo yes || echo "$UNSUITABLE"'
     (checkout.root / "probe").write_text(f'#!/usr/bin/env bash\nROOT=$(dirname "$0")\n{probe}\n')
     (checkout.root / "probe").chmod(0o755)
