@@ -22,7 +22,7 @@ from arguments.errors import EGSTalkerError, door
 from benchmarks.head_cloud import head_camera, head_cloud
 from gaussian_renderer.binning import TileLists, tile_lists
 from gaussian_renderer.blending import blend
-from gaussian_renderer.numba_threads import kernels
+from scene.numba_threads import kernels
 from gaussian_renderer.projection import project
 from gaussian_renderer.render import render
 from gaussian_renderer.spherical_harmonics import view_colors

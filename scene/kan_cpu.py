@@ -78,6 +78,7 @@ def _backward(t, weights, gradient, to_t, to_weights):
     for thread in prange(threads):
         mine = to_weights[thread]
         for n in range(rows * thread // threads, rows * (thread + 1) // threads):
+            row = gradient[n]
             for i in range(inputs):
                 cell, u = _cell(t[n, i], intervals)
                 v = np.float32(1) - u
@@ -89,17 +90,12 @@ def _backward(t, weights, gradient, to_t, to_weights):
                 d1 = (np.float32(1.5) * u - np.float32(2)) * u
                 d2 = (np.float32(2) - np.float32(1.5) * v) * v
                 d3 = half * u * u
+                w0, w1, w2, w3 = weights[i, cell], weights[i, cell + 1], weights[i, cell + 2], weights[i, cell + 3]
                 total = np.float32(0)
                 for o in range(outputs):
-                    g = gradient[n, o]
-                    total += g * (
-                        d0 * weights[i, cell, o]
-                        + d1 * weights[i, cell + 1, o]
-                        + d2 * weights[i, cell + 2, o]
-                        + d3 * weights[i, cell + 3, o]
-                    )
-                    mine[i, cell, o] += b0 * g
-                    mine[i, cell + 1, o] += b1 * g
-                    mine[i, cell + 2, o] += b2 * g
-                    mine[i, cell + 3, o] += b3 * g
+                    total += row[o] * (d0 * w0[o] + d1 * w1[o] + d2 * w2[o] + d3 * w3[o])
+                for k, b in enumerate((b0, b1, b2, b3)):  # one simple loop each: LLVM makes SIMD of it
+                    to_row = mine[i, cell + k]
+                    for o in range(outputs):
+                        to_row[o] += b * row[o]
                 to_t[n, i] = total * slope
