@@ -1,0 +1,214 @@
+"""Points of the skin followed through the clip with sub-pixel precision, where FaceMesh's landmarks jitter by a pixel.
+
+Corners (Shi and Tomasi, "Good Features to Track", 1994) are picked on the rigid part of the face in a few reference
+frames of different pose and found again in every frame of like pose by pyramidal Lucas-Kanade (Bouguet, 2001), always
+from the reference and never from frame to frame: nothing drifts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from arguments.errors import EGSTalkerError
+from data_utils.face_tracking import face_topology, rotations
+from data_utils.face_tracking.perspective import Poses, project
+
+Array = NDArray[np.float64]
+MAX_REFERENCES = 8
+FEATURES_PER_REFERENCE = 90
+REFERENCES_PER_FRAME = 2
+_SPACING = 0.11  # rad between the poses of references
+_REACH = 0.35  # rad from a reference beyond which its features look too different
+_WINDOW = 0.13  # decimetres: side of the patch that is matched
+_APART = 0.05  # decimetres between features
+_STRAY = 0.12  # decimetres: a match farther from where the landmarks' pose expects it is a mismatch
+_LEVELS = 2  # of the pyramid, above full size
+
+
+@dataclass(frozen=True)
+class FeatureTracks:
+    """M skin points over N frames."""
+
+    points: Array  # [M, 3] decimetres: where the first poses and shape put them in the head frame
+    pixels: Array  # [N, M, 2]
+    seen: NDArray[np.bool_]  # [N, M]
+
+
+@dataclass(frozen=True)
+class _Reference:
+    frame: int
+    grey: np.ndarray
+    pixels: Array  # [m, 2]
+    points: Array  # [m, 3]
+
+
+def track_features(
+    frames: list[Path],
+    poses: Poses,
+    usable: NDArray[np.bool_],
+    shape: Array,
+    focal: float,
+    centre: tuple[float, float],
+    done: Callable[[int], None] = lambda frames: None,
+) -> FeatureTracks:
+    """Follow skin points through all frames.
+
+    Args:
+        frames: N image files.
+        poses: N first poses, good to a few pixels.
+        usable: [N] frames where a face is seen.
+        shape: [478, 3] head frame.
+        focal: pixels.
+        centre: principal point, pixels.
+        done: called with the number of frames after each (progress).
+
+    Raises:
+        EGSTalkerError: an image is unreadable.
+    """
+    scale = focal / float(np.median(-poses.translation[usable, 2]))
+    window = max(9, 2 * round(_WINDOW * scale / 2) + 1)
+    references = [
+        _reference(frames[i], i, poses[i : i + 1], shape, focal, centre, scale, window)
+        for i in choose_references(poses.rotation, usable)
+    ]
+    counts = [len(reference.points) for reference in references]
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    pixels = np.zeros((len(frames), starts[-1], 2))
+    seen = np.zeros((len(frames), starts[-1]), bool)
+    apart = _angles(poses.rotation, poses.rotation[[reference.frame for reference in references]])
+    for i in np.flatnonzero(usable):
+        grey = read_grey(frames[i])
+        for k in np.argsort(apart[i])[:REFERENCES_PER_FRAME]:
+            columns = slice(starts[k], starts[k + 1])
+            if counts[k] and apart[i, k] < _REACH:
+                expected = project(poses[i : i + 1].transform(references[k].points), focal, centre)[0]
+                if i == references[k].frame:
+                    pixels[i, columns], seen[i, columns] = references[k].pixels, True
+                else:
+                    pixels[i, columns], seen[i, columns] = _match(references[k], grey, expected, window, _STRAY * scale)
+        done(int(i) + 1)
+    return FeatureTracks(np.concatenate([reference.points for reference in references]), pixels, seen)
+
+
+def choose_references(rotation: Array, usable: NDArray[np.bool_]) -> list[int]:
+    """Frames whose poses cover the clip's: the one nearest to the mean, then always the one farthest from those."""
+    frames = np.flatnonzero(usable)
+    used = rotation[frames]
+    chosen = [int(_angles(used, rotations.mean(used)[None])[:, 0].argmin())]
+    while len(chosen) < min(MAX_REFERENCES, len(frames)):
+        nearest = _angles(used, used[chosen]).min(axis=1)
+        # The very farthest are often misdetected: leave out one in fifty.
+        candidate = int(np.argsort(nearest)[-1 - len(frames) // 50])
+        if nearest[candidate] < _SPACING:
+            break
+        chosen.append(candidate)
+    return [int(frames[k]) for k in chosen]
+
+
+def read_grey(path: Path) -> np.ndarray:
+    """An image file as grey levels uint8 [H, W]. Raises EGSTalkerError where it is not a readable image."""
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError:
+        raise EGSTalkerError(f"{path} is missing; run preprocess.sh again") from None
+    image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
+    if image is None:
+        raise EGSTalkerError(f"{path} is not a whole image; delete it and run preprocess.sh again")
+    return image
+
+
+def _angles(a: Array, b: Array) -> Array:
+    """Angles between all of [N, 3, 3] and all of [K, 3, 3]: [N, K] rad."""
+    trace = np.einsum("nij,kij->nk", a, b)
+    return np.arccos(np.clip((trace - 1) / 2, -1, 1))
+
+
+def _reference(
+    path: Path,
+    frame: int,
+    pose: Poses,
+    shape: Array,
+    focal: float,
+    centre: tuple[float, float],
+    scale: float,
+    window: int,
+) -> _Reference:
+    grey = read_grey(path)
+    camera = pose.transform(shape)[0]
+    outline = project(camera, focal, centre)
+    faces = _rigid_faces(shape, camera)
+    mask = np.zeros_like(grey)
+    for face in faces:
+        cv2.fillConvexPoly(mask, np.round(outline[face]).astype(np.int32), (255,))
+    corners = cv2.goodFeaturesToTrack(
+        grey, FEATURES_PER_REFERENCE, 0.003, max(3.0, _APART * scale), mask=mask, blockSize=max(5, window // 2)
+    )
+    found = np.zeros((0, 2)) if corners is None else corners.reshape(-1, 2).astype(np.float64) + 0.5
+    depth = _depths(found, outline[faces], camera[faces][..., 2])
+    found, depth = found[np.isfinite(depth)], depth[np.isfinite(depth)]
+    x = (found[:, 0] - centre[0]) * -depth / focal
+    y = (centre[1] - found[:, 1]) * -depth / focal
+    points = (np.stack([x, y, depth], axis=-1) - pose.translation) @ pose.rotation[0]
+    return _Reference(frame, grey, found, points)
+
+
+def _rigid_faces(shape: Array, camera: Array) -> NDArray[np.int64]:
+    """Triangles that move with the skull and are seen no more than 65 degrees from the side."""
+    faces = face_topology.triangles()
+    rigid = face_topology.landmark_noise(shape) < 1.5
+    faces = faces[rigid[faces].all(axis=1)]
+    corners = camera[faces]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    view = -corners.mean(axis=1)
+    cosine = (normal * view).sum(-1) / (np.linalg.norm(normal, axis=-1) * np.linalg.norm(view, axis=-1) + 1e-12)
+    return faces[cosine > np.cos(np.radians(65))]
+
+
+def _depths(pixels: Array, corners: Array, depth: Array) -> Array:
+    """Camera z [m] of the nearest triangle (corners [F, 3, 2], depth [F, 3]) at pixels [m, 2]; NaN beside all."""
+    a, b, c = np.moveaxis(corners, 1, 0)
+    area = _cross(b - a, c - a)
+    area = np.where(np.abs(area) < 1e-9, np.inf, area)
+    where = pixels[:, None]
+    share = np.stack([_cross(b - where, c - where), _cross(c - where, a - where), _cross(a - where, b - where)], -1)
+    share = share / area[:, None]
+    inverse = (share / depth).sum(-1)  # 1 / z is linear in the image
+    z = np.where((share >= -1e-6).all(-1) & (inverse < 0), 1 / np.minimum(inverse, -1e-9), -np.inf)
+    nearest = z.max(axis=1, initial=-np.inf)
+    return np.where(np.isfinite(nearest), nearest, np.nan)
+
+
+def _cross(a: Array, b: Array) -> Array:
+    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+
+
+def _match(
+    reference: _Reference, grey: np.ndarray, expected: Array, window: int, stray: float
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Where a reference's features are in a frame [m, 2], and which were found near where they were expected [m]."""
+    margin = window * 2**_LEVELS
+    both = np.concatenate([reference.pixels, expected])
+    left, top = np.maximum(np.floor(both.min(axis=0)).astype(int) - margin, 0)
+    right, bottom = np.ceil(both.max(axis=0)).astype(int) + margin
+    if right <= left or bottom <= top:
+        return expected, np.zeros(len(expected), bool)
+    corner = np.array([left, top]) + 0.5
+    found, status, _ = cv2.calcOpticalFlowPyrLK(
+        reference.grey[top:bottom, left:right],
+        grey[top:bottom, left:right],
+        np.ascontiguousarray(reference.pixels - corner, np.float32).reshape(-1, 1, 2),
+        np.ascontiguousarray(expected - corner, np.float32).reshape(-1, 1, 2),
+        winSize=(window, window),
+        maxLevel=_LEVELS,
+        criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.005),
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )
+    pixels = found[:, 0].astype(np.float64) + corner
+    near = np.linalg.norm(pixels - expected, axis=-1) < stray
+    return pixels, (status[:, 0] > 0) & near & np.isfinite(pixels).all(axis=-1)

@@ -1,0 +1,97 @@
+"""A first head shape and first poses from FaceMesh's own relative depth: generalised Procrustes analysis.
+
+Gower, "Generalized Procrustes analysis" (1975); rotations by Kabsch's method. FaceMesh's landmarks are taken as a
+scaled orthographic view, x and y in pixels and z in the same unit, nearer = smaller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_utils.face_tracking import face_topology as topology
+
+Array = NDArray[np.float64]
+IRIS_DIAMETER = 0.117  # decimetres; 11.7 mm with a spread of 0.5 mm in adults (Rüfer et al., Cornea 2005)
+PUPIL_DISTANCE = 0.63  # decimetres; 63 mm with a spread of 3.6 mm (Dodgson, "Variation and extrema of human IPD", 2004)
+
+
+@dataclass(frozen=True)
+class OrthographicFit:
+    """A shape and the similarity that brings it on each frame's landmarks."""
+
+    shape: Array  # [478, 3] decimetres, head frame
+    rotation: Array  # [N, 3, 3]
+    scale: Array  # [N] pixels per decimetre
+    origin: Array  # [N, 2] the head origin's pixel
+
+
+def fit_orthographic(landmarks: Array, rounds: int = 4) -> OrthographicFit:
+    """Mean shape of landmarks [N, 478, 3] (pixels, FaceMesh's axes) and each frame's similarity to it."""
+    clouds = upright(landmarks)
+    shape = _in_head_frame(clouds[len(clouds) // 2])
+    weights = 1.0 / topology.landmark_noise(shape) ** 2
+    for _ in range(rounds):
+        rotation, scale, offset = similarities(shape, clouds, weights)
+        aligned = np.einsum("nji,npj->npi", rotation, clouds - offset[:, None]) / scale[:, None, None]
+        shape = _in_head_frame(np.median(aligned, axis=0))
+    shape = shape * _metric_scale(clouds, scale)
+    rotation, scale, offset = similarities(shape, clouds, weights)
+    origin = offset[:, :2] * np.array([1.0, -1.0])
+    return OrthographicFit(shape, rotation, scale, origin)
+
+
+def upright(landmarks: Array) -> Array:
+    """FaceMesh's axes (y down, z away from the camera) to x right, y up, z back: [..., 3]."""
+    return landmarks * np.array([1.0, -1.0, -1.0])
+
+
+def similarities(shape: Array, clouds: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Rotation [N, 3, 3], scale [N] and offset [N, 3] with cloud ~ scale * R shape + offset, least squares."""
+    share = weights / weights.sum()
+    middle = share @ shape
+    middles = np.einsum("p,npi->ni", share, clouds)
+    source = shape - middle
+    target = clouds - middles[:, None]
+    covariance = np.einsum("p,npi,pj->nij", share, target, source)
+    u, values, vt = np.linalg.svd(covariance)
+    sign = np.ones_like(values)
+    sign[:, 2] = np.sign(np.linalg.det(u @ vt))
+    rotation = (u * sign[:, None]) @ vt
+    scale = (values * sign).sum(-1) / np.einsum("p,pi,pi->", share, source, source)
+    offset = middles - scale[:, None] * (rotation @ middle)
+    return rotation, scale, offset
+
+
+def head_frame(shape: Array) -> tuple[Array, Array]:
+    """The head frame of a shape [478, 3] in any frame: rows of axes [3, 3] and origin [3], new = axes @ (old - origin).
+
+    x runs from the subject's right to the left, y from the chin to the forehead, the origin lies between the ears.
+    """
+    left = shape[topology.EAR_LEFT] + shape[263] + shape[362]
+    right = shape[topology.EAR_RIGHT] + shape[33] + shape[133]
+    x = _unit(left - right)
+    up = shape[topology.FOREHEAD] - shape[topology.CHIN]
+    y = _unit(up - (up @ x) * x)
+    origin = (shape[topology.EAR_LEFT] + shape[topology.EAR_RIGHT]) / 2
+    return np.stack([x, y, np.cross(x, y)]), origin
+
+
+def _in_head_frame(shape: Array) -> Array:
+    axes, origin = head_frame(shape)
+    return (shape - origin) @ axes.T
+
+
+def _unit(vector: Array) -> Array:
+    return vector / np.linalg.norm(vector)
+
+
+def _metric_scale(clouds: Array, scale: Array) -> float:
+    """Decimetres per unit of a shape whose copies are ``clouds`` at ``scale``, from irises and pupils of usual size."""
+    rims = [np.linalg.norm(clouds[:, a] - clouds[:, b], axis=-1) / scale for a, b in topology.IRIS_RIMS]
+    pupils = np.linalg.norm(clouds[:, topology.IRIS_CENTRES[0]] - clouds[:, topology.IRIS_CENTRES[1]], axis=-1) / scale
+    by_iris = IRIS_DIAMETER / np.median(rims)
+    by_pupils = PUPIL_DISTANCE / np.median(pupils)
+    return float(np.sqrt(by_iris * by_pupils))

@@ -1,0 +1,80 @@
+"""Smoothing of poses over time without lag, and without blurring what moves fast."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from data_utils.face_tracking import rotations
+from data_utils.face_tracking.perspective import Poses
+
+Array = NDArray[np.float64]
+EMA = 0.7  # weight of the newest value
+
+
+def ema_both_ways(values: Array, newest: float = EMA) -> Array:
+    """Exponential moving average forward, then backward, so that the lags cancel: [N, D] -> [N, D].
+
+    Each pass is s_t = newest * x_t + (1 - newest) * s_{t-1}, started at its first value. The ends are extended by point
+    reflection, so that a steady motion passes unchanged up to the ends.
+    """
+    count = len(values)
+    pad = min(count - 1, 16)
+    head = 2 * values[:1] - values[pad:0:-1]
+    tail = 2 * values[-1:] - values[-2 : -pad - 2 : -1]
+    padded = np.concatenate([head, values, tail])
+    for _ in range(2):
+        start = (1 - newest) * padded[:1]
+        padded = lfilter([newest], [1.0, newest - 1.0], padded, axis=0, zi=start)[0][::-1]
+    return padded[pad : pad + count]
+
+
+def smooth(values: Array, noise: Array) -> Array:
+    """EMA both ways where values [N, D] move no more than their noise, the values themselves where they clearly do.
+
+    What the average takes away is given back as far as it exceeds the noise: Wiener's gain 1 - noise^2 / power, with
+    the power taken over a short window.
+
+    Args:
+        values: [N, D].
+        noise: [D] or [N, D], standard deviation of the measurement.
+    """
+    average = ema_both_ways(values)
+    taken = values - average
+    # White noise leaves this share of its variance in what the average takes away.
+    share = _white_noise_share()
+    power = ema_both_ways(taken**2, 0.3)
+    gain = np.clip(1.0 - 4.0 * share * noise**2 / np.maximum(power, 1e-30), 0.0, 1.0)
+    return average + gain * taken
+
+
+def _white_noise_share() -> float:
+    impulse = np.zeros((65, 1))
+    impulse[32] = 1.0
+    return float(((impulse - ema_both_ways(impulse)) ** 2).sum())
+
+
+def measured_noise(values: Array) -> Array:
+    """Standard deviation [D] of the white noise on smooth values [N, D], from robust third differences.
+
+    Third differences remove any motion that is a parabola over four frames; white noise comes through with variance
+    1 + 9 + 9 + 1 = 20.
+    """
+    if len(values) < 8:
+        return np.zeros(values.shape[1])
+    return 1.4826 * np.median(np.abs(np.diff(values, 3, axis=0)), axis=0) / np.sqrt(20.0)
+
+
+def smooth_poses(poses: Poses) -> Poses:
+    """Smooth N poses: the rotation as a vector about the clip's mean, the translation as view direction and log depth.
+
+    Depth is the noisiest part; taking the direction to the head apart from it keeps the projection on the landmarks.
+    """
+    middle = rotations.mean(poses.rotation)
+    turn = rotations.log(middle.T @ poses.rotation)
+    depth = -poses.translation[:, 2:]
+    values = np.concatenate([turn, poses.translation[:, :2] / depth, np.log(depth)], axis=1)
+    values = smooth(values, measured_noise(values))
+    depth = np.exp(values[:, 5:])
+    return Poses(middle @ rotations.exp(values[:, :3]), np.concatenate([values[:, 3:5] * depth, -depth], axis=1))
