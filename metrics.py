@@ -22,6 +22,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--custom_wav", type=Path, help="other speech: its video is written and its speed measured")
     parser.add_argument("--batch", type=int, default=4, help="frames rendered at once (4)")
+    parser.add_argument("--device", help="cpu or cuda (what is here and can render)")
     options = parser.parse_args(arguments)
     if options.batch < 1:
         parser.error("--batch is at least 1")
@@ -42,8 +43,9 @@ def main() -> None:
     from gaussian_renderer.progress import track
     from scene.dataset import TalkingHeadDataset
     from training.checkpoints import load_head
+    from training.devices import choose_device
 
-    head, _, iteration = load_head(options.model_path, options.iteration)
+    head, _, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
     dataset = TalkingHeadDataset(options.source_path)
     sets = {}
     for split in dict.fromkeys(options.splits):

@@ -22,6 +22,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--output_dir", type=Path, default=Path("results"), help="folder of the video (results)")
     parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
     parser.add_argument("--batch", type=int, default=4, help="frames rendered at once (4)")
+    parser.add_argument("--device", help="cpu or cuda (what is here and can render)")
     options = parser.parse_args(arguments)
     if options.batch < 1:
         parser.error("--batch is at least 1")
@@ -38,9 +39,10 @@ def main() -> None:
     from gaussian_renderer.synthesis import make_writable, speak
     from scene.dataset import TalkingHeadDataset
     from training.checkpoints import load_head
+    from training.devices import choose_device
 
     make_writable(options.output_dir)
-    head, _, _ = load_head(options.model_path, options.iteration)
+    head, _, _ = load_head(options.model_path, options.iteration, choose_device(options.device))
     dataset = TalkingHeadDataset(options.reference_path)
     target = options.output_dir / f"{options.audio_path.stem}.mp4"
     if target.exists() and target.samefile(options.audio_path):

@@ -6,6 +6,7 @@ import dataclasses
 import time
 from pathlib import Path
 
+from arguments.errors import EGSTalkerError, one_line
 from evaluation.lpips import LPIPS, MODELS, load_lpips, why_absent
 from evaluation.scores import Scores, score_video
 from evaluation.speed import end_to_end_fps, render_fps
@@ -44,13 +45,11 @@ def evaluate_split(
         lpips=lpips.to(device) if lpips else None,
         lpips_absent=why_absent(models),
     )
-    end_to_end = end_to_end_fps(head, dataset, frames, batch=batch)
-    reasons = dict(scores.reasons)
-    if end_to_end is None:
-        reasons["end_to_end_fps"] = f"{dataset.folder.audio} is missing or silent"
-    return dataclasses.replace(
-        scores, render_fps=render_fps(head, dataset, frames), end_to_end_fps=end_to_end, reasons=reasons
-    )
+    scores = dataclasses.replace(scores, render_fps=render_fps(head, dataset, frames))
+    try:
+        return dataclasses.replace(scores, end_to_end_fps=end_to_end_fps(head, dataset, frames, batch=batch))
+    except EGSTalkerError as error:  # a data set of another program may lack the sound or the extractor
+        return dataclasses.replace(scores, reasons={**scores.reasons, "end_to_end_fps": one_line(error)})
 
 
 def evaluate_speech(

@@ -87,9 +87,10 @@ def main() -> None:
     from gaussian_renderer.progress import track
     from gaussian_renderer.synthesis import make_writable
     from training.checkpoints import checkpoints, load_head
+    from training.devices import choose_device
 
     stages = read_stages(options.stages)
-    head, _, _ = load_head(options.model_path)
+    head, _, _ = load_head(options.model_path, device=choose_device(None))
     dataset = TalkingHeadDataset(options.dataset)
     make_writable(options.output)
     figures = options.model_path / "metrics.json"

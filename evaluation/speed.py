@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data_utils.audio_features import SAMPLE_RATE, extract
+from data_utils.audio_features import SAMPLE_RATE
 from data_utils.video import FPS, iter_audio
-from gaussian_renderer.speech import extractor_of
+from gaussian_renderer.speech import extractor_of, speech_features
 from gaussian_renderer.synthesis import drive_of, render_drive, script_of_split, speak
 from scene.backdrop import Backdrops
 from scene.dataset import TalkingHeadDataset
@@ -50,30 +50,28 @@ def render_fps(head: GaussianHead, dataset: TalkingHeadDataset, frames: range, *
     return done / (time.perf_counter() - begun)
 
 
-def end_to_end_fps(head: GaussianHead, dataset: TalkingHeadDataset, frames: range, *, batch: int = 4) -> float | None:
+def end_to_end_fps(head: GaussianHead, dataset: TalkingHeadDataset, frames: range, *, batch: int = 4) -> float:
     """Frames a second from a WAV file to a finished mp4: features, deformation, rasterization, encoding and writing.
 
     The sound is the split's own, between 50 and 250 frames of it; models and compiled code are loaded before the clock
-    starts. None where the data set has no aud.wav or the sound there is silent.
+    starts.
+
+    Raises:
+        EGSTalkerError: aud.wav is missing or the sound there is silent, or the extractor of the features is not here.
     """
-    if not dataset.folder.audio.is_file():
-        return None
     count = min(max(len(frames), MIN_FRAMES), MAX_FRAMES, dataset.num_frames)
     first = min(frames.start, dataset.num_frames - count)
     with tempfile.TemporaryDirectory() as folder:
         sound, video = Path(folder) / "sound.wav", Path(folder) / "video.mp4"
-        if not _cut_sound(dataset.folder.audio, sound, first, count):
-            return None
-        extract(
-            extractor_of(dataset.folder, dataset.feature_shape), np.zeros(SAMPLE_RATE, dtype=np.float32), FPS
-        )  # loads
+        _cut_sound(dataset.folder.audio, sound, first, count)
+        speech_features(sound, extractor_of(dataset.folder, dataset.feature_shape), Path(folder))  # loads the extractor
         begun = time.perf_counter()
         done = speak(head, dataset, sound, video, batch=batch)
         return done / (time.perf_counter() - begun)
 
 
-def _cut_sound(source: Path, target: Path, first: int, count: int) -> bool:
-    """Write ``count`` video frames of sound from frame ``first`` on; returns whether anything is heard in them."""
+def _cut_sound(source: Path, target: Path, first: int, count: int) -> None:
+    """Write ``count`` video frames of sound from frame ``first`` on as a WAV file."""
     samples = np.zeros(0, dtype=np.float32)
     wanted = count * SAMPLE_RATE // FPS
     for block in iter_audio(source, SAMPLE_RATE, origin=first / FPS):
@@ -86,4 +84,3 @@ def _cut_sound(source: Path, target: Path, first: int, count: int) -> bool:
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)
         file.writeframes((samples.clip(-1, 1) * 32767).round().astype("<i2").tobytes())
-    return bool(len(samples) and np.abs(samples).max() > 0.01)

@@ -51,7 +51,8 @@ def speech_level(samples: np.ndarray) -> float:
     whole = len(samples) // HOP * HOP
     if whole == 0:
         return _QUIETEST_SPEECH
-    power = np.square(samples[:whole]).reshape(-1, HOP).mean(1)
+    pieces = samples[:whole].reshape(-1, HOP)
+    power = np.einsum("ij,ij->i", pieces, pieces) / HOP  # without a copy: samples may be an hour, mapped from disk
     return max(float(np.sqrt(np.percentile(power, _SPEECH_PERCENTILE))), _QUIETEST_SPEECH)
 
 

@@ -141,6 +141,16 @@ def test_metrics_and_report_write_what_scripts_read(
     assert cv2.imread(str(tmp_path / "demo" / "report.png")).shape[1] == 3 * 320 + 2 * 8
 
 
+def test_figures_that_need_a_missing_sound_are_null_and_the_others_stay(
+    run: Run, capsys: pytest.CaptureFixture[str], dataset: DatasetFolder, model: Path
+) -> None:
+    dataset.audio.unlink()
+    assert run(metrics.main, "-s", dataset.root, "--model_path", model) == 0
+    written = json.loads((model / "metrics.json").read_text())["val"]
+    assert written["end_to_end_fps"] is None and written["render_fps"] > 0 and written["composite_psnr"] > 0
+    assert "aud.wav" in capsys.readouterr().out
+
+
 def test_the_report_does_not_trust_figures_older_than_the_model(
     run: Run, tmp_path: Path, dataset: DatasetFolder, model: Path
 ) -> None:
