@@ -138,7 +138,7 @@ def load_or_detect(folder: DatasetFolder, *, done: Callable[[int], None] = lambd
     if track is None:
         track = detect_in_files(paths, done=done)
         save(track, folder)
-        _warn_of_lost(track.found)
+        warn_of_lost(track.found)
     return track
 
 
@@ -236,7 +236,8 @@ def _check_found(found: np.ndarray) -> None:
         )
 
 
-def _warn_of_lost(found: np.ndarray) -> None:
+def warn_of_lost(found: np.ndarray) -> None:
+    """Log one line that names the frames whose points are interpolated, if there are any."""
     if not found.all():
         logger.warning("face lost and interpolated in %d of %d frames: %s", (~found).sum(), len(found), _spans(found))
 

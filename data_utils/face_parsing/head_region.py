@@ -51,7 +51,7 @@ def head_region(points: np.ndarray, height: int, width: int) -> HeadRegion:
     skin = cv2.erode(oval, np.ones((reach, reach), np.uint8))
     for feature in _FEATURES:
         hull = cv2.convexHull(flat[list(feature)])[:, 0]
-        skin &= ~cv2.dilate(_filled(hull, height, width), np.ones((reach, reach), np.uint8))
+        skin[cv2.dilate(_filled(hull, height, width), np.ones((reach, reach), np.uint8)) > 0] = 0
     return HeadRegion(
         across=(x * axis[1] - y * axis[0]) / half_width,
         down=(x * axis[0] + y * axis[1]) / face_height,
@@ -63,4 +63,6 @@ def head_region(points: np.ndarray, height: int, width: int) -> HeadRegion:
 
 def _filled(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
     mask = np.zeros((height, width), np.uint8)
-    return cv2.fillPoly(mask, [np.round(polygon * 16).astype(np.int32)], 255, shift=4)
+    corners = np.round(polygon * 16).astype(np.int32)  # in sixteenths of a pixel
+    cv2.fillPoly(mask, [corners], (255,), shift=4)
+    return mask

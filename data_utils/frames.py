@@ -1,0 +1,54 @@
+"""ori_imgs/ and video.mp4: the cropped clip at 25 fps, as pictures and as a film."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from arguments.atomic import atomic_path
+from arguments.dataset_folder import DatasetFolder
+from data_utils.face_mesh import detect_in_files, save, warn_of_lost
+from data_utils.frame_files import write_image
+from data_utils.source import Source
+from data_utils.staging import staged_folder
+from data_utils.video import VideoWriter, iter_audio, read_frames
+
+_IN_FLIGHT = 16  # pictures being encoded while the next are decoded
+_SOUND_RATE = 48000  # Hz, of video.mp4
+_CRF = 14  # of video.mp4: near lossless, as it may be all that is kept of the source
+
+
+def write_frames(source: Source, folder: DatasetFolder, done: Callable[[int], None] = lambda frames: None) -> int:
+    """Write every frame as ori_imgs/i.jpg, video.mp4 and face_mesh.npz. Returns the number of frames.
+
+    The face is sought in all frames before anything that stood there before is replaced.
+
+    Raises:
+        EGSTalkerError: the source will not do, or the face is lost in more than a fifth of the frames.
+    """
+    info, crop = source.info, source.crop
+    sound = iter_audio(source.path, _SOUND_RATE, origin=info.start)
+    with (
+        atomic_path(folder.video) as video,
+        staged_folder(folder.frames) as pictures,
+        ThreadPoolExecutor(2) as encoders,
+    ):
+        waiting: deque[Future[None]] = deque()
+        with VideoWriter(video, crop.size, crop.size, audio=sound, audio_rate=_SOUND_RATE, crf=_CRF) as film:
+            for i, picture in enumerate(read_frames(source.path, info.num_frames)):
+                frame = crop(picture)
+                waiting.append(encoders.submit(write_image, pictures / f"{i}.jpg", frame))
+                film.write(frame)
+                if len(waiting) > _IN_FLIGHT:
+                    waiting.popleft().result()
+                done(1)
+        for picture_file in waiting:
+            picture_file.result()
+        track = detect_in_files([pictures / f"{i}.jpg" for i in range(info.num_frames)])
+        if source.path == folder.video:  # given in the folder itself: it stays there under another name
+            os.link(source.path, folder.root / "source.mp4")
+    save(track, folder)
+    warn_of_lost(track.found)
+    return info.num_frames

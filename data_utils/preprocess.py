@@ -1,0 +1,110 @@
+"""Runs the tasks that a dataset folder lacks, in order, and says how it goes."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from arguments.dataset_folder import DatasetFolder
+from arguments.errors import EGSTalkerError
+from data_utils.audio_features import DEFAULT_EXTRACTOR, EXTRACTORS
+from data_utils.face_parsing import DEFAULT_PARSER, PARSERS
+from data_utils.source import Source
+from data_utils.staging import exclusive, sweep
+from data_utils.tasks import TASKS, Preparation, Task
+from data_utils.wholeness import count_frames, up_to_date
+
+BFM_MODEL = Path(__file__).parent / "face_tracking" / "3DMM" / "3DMM_info.safetensors"  # as convert_BFM.py writes it
+
+Progress = Callable[[Task, int], AbstractContextManager[Callable[[int], None]]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one task."""
+
+    task: Task
+    seconds: float
+    num_frames: int
+    skipped: bool  # it was whole already
+
+
+def preprocess(
+    folder: DatasetFolder,
+    source: Source | None,
+    *,
+    only: int | None = None,
+    extractor: str = DEFAULT_EXTRACTOR,
+    parser: str = DEFAULT_PARSER,
+    tracker: str = "mediapipe",
+    progress: Progress | None = None,
+) -> Iterator[Outcome]:
+    """Run the nine tasks, or one, on a dataset folder; yields each outcome as it comes.
+
+    Args:
+        source: the video; None where it is gone and the tasks that read it are whole.
+        only: the number of the one task to run.
+        progress: makes a context manager for a task and its number of frames (0: not known yet); what it yields is
+            called with numbers of frames finished.
+
+    Raises:
+        EGSTalkerError: a name that no registry has; something that a task needs is missing; the video will not do.
+    """
+    _check("audio features", extractor, EXTRACTORS)
+    _check("parser", parser, PARSERS)
+    if tracker != "mediapipe":
+        from data_utils.face_tracking import TRACKERS
+
+        _check("tracker", tracker, TRACKERS)
+    run = Preparation(folder, source, extractor, parser, tracker)
+    with exclusive(folder.root) if folder.root.is_dir() or source else nullcontext():
+        sweep(folder.root)
+        for task in TASKS:
+            if only in (None, task.number):
+                yield _run(task, run, progress)
+
+
+def default_tracker() -> str:
+    """bfm where its converted model is there and the tracker, too; mediapipe elsewhere."""
+    if not BFM_MODEL.is_file():
+        return "mediapipe"
+    from data_utils.face_tracking import TRACKERS
+
+    return "bfm" if "bfm" in TRACKERS else "mediapipe"
+
+
+def _run(task: Task, run: Preparation, progress: Progress | None) -> Outcome:
+    begin = time.perf_counter()
+    settings = task.settings(run)
+    marks = run.folder.read_record().get("tasks", {})
+    mark = marks.get(str(task.number))
+    if mark in (None, settings) and up_to_date(run.folder, task.reads, task.writes, run.num_frames):
+        return Outcome(task, time.perf_counter() - begin, run.num_frames, skipped=True)
+    lacking = _lacking(task, run.folder)
+    if lacking:
+        raise EGSTalkerError(lacking)
+    with progress(task, run.num_frames) if progress else nullcontext(run.done) as done:
+        task.run(dataclasses.replace(run, done=done))
+    marks = run.folder.read_record().get("tasks", {})
+    run.folder.update_record(tasks={**marks, str(task.number): settings})
+    return Outcome(task, time.perf_counter() - begin, run.num_frames, skipped=False)
+
+
+def _lacking(task: Task, folder: DatasetFolder) -> str | None:
+    num_frames = count_frames(folder)
+    for artefact in task.reads:
+        if artefact.times(folder, num_frames) is None:
+            there = len(artefact.files(folder))
+            extent = f" ({there} of {num_frames} are there)" if "*" in artefact.name and there else ""
+            what = artefact.name.split("*")[0]
+            return f"task {task.number} needs {what}{extent}: run --task {artefact.task}"
+    return None
+
+
+def _check(kind: str, name: str, registry: Iterable[str]) -> None:
+    if name not in set(registry):
+        raise EGSTalkerError(f"no {kind} called {name!r}; choose from {', '.join(registry)}")

@@ -1,0 +1,66 @@
+"""Turn a video into a dataset folder: python data_utils/process.py data/input.mp4 [--task N] -> data/input/."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # a script's own folder comes first on the path; the packages lie one above
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from arguments.errors import door
+
+TASKS_HELP = (
+    "1 audio, 2 audio features, 3 frames, 4 face parsing, 5 background, 6 torso and ground truth, 7 landmarks, "
+    "8 tracking, 9 transforms; by default all that are not whole yet"
+)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line's settings."""
+    parser = argparse.ArgumentParser(prog="process.py", description=__doc__)
+    parser.add_argument("path", type=Path, help="a video, or a dataset folder to go on with")
+    parser.add_argument("--task", type=int, default=-1, choices=[-1, *range(1, 10)], metavar="N", help=TASKS_HELP)
+    parser.add_argument("--tracker", help="head tracker: mediapipe, or bfm where it is installed (then the default)")
+    parser.add_argument("--asr", help="audio features (default: log_mel)")
+    parser.add_argument("--parser", help="face parser (default: mediapipe)")
+    return parser.parse_args()
+
+
+@door
+def main() -> None:
+    """Run the tasks and report each in one line."""
+    arguments = parse_arguments()
+    logging.basicConfig(level=logging.WARNING, format="warning: %(message)s")
+
+    from data_utils.preprocess import default_tracker, preprocess
+    from data_utils.progress import progress
+    from data_utils.source import locate
+
+    folder, source = locate(arguments.path)
+    recorded = folder.read_record()
+    tracker = arguments.tracker or default_tracker()
+    if arguments.tracker is None and arguments.task in (-1, 8):
+        print(f"tracker: {tracker}" + ("" if tracker == "bfm" else " (no converted BFM model is installed)"))
+    outcomes = preprocess(
+        folder,
+        source,
+        only=None if arguments.task == -1 else arguments.task,
+        extractor=arguments.asr or recorded.get("extractor", "log_mel"),
+        parser=arguments.parser or recorded.get("parser", "mediapipe"),
+        tracker=tracker,
+        progress=lambda task, frames: progress(f"[{task.number}/9] {task.name}", frames),
+    )
+    for outcome in outcomes:
+        if outcome.skipped:
+            result = "whole already"
+        else:
+            rate = outcome.num_frames / max(outcome.seconds, 1e-6)
+            result = f"{outcome.num_frames} frames in {outcome.seconds:.1f} s ({rate:.0f} a second)"
+        print(f"[{outcome.task.number}/9] {outcome.task.name}: {result}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""aud.wav and its splits: the sound under a dataset's frames."""
+
+from __future__ import annotations
+
+import logging
+import wave
+from pathlib import Path
+
+import numpy as np
+
+from arguments.atomic import atomic_path
+from arguments.dataset_folder import DatasetFolder, num_train_frames
+from data_utils.audio_features import SAMPLE_RATE
+from data_utils.source import Source
+from data_utils.video import FPS, read_audio
+
+logger = logging.getLogger(__name__)
+
+SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
+_WORTH_A_WORD = 0.5  # seconds by which picture and sound may differ before the user is told
+
+
+def write_audio(source: Source, folder: DatasetFolder) -> int:
+    """Write aud.wav (16 kHz, mono, exactly N / 25 s), aud_train.wav and aud_novel.wav. Returns N."""
+    info = source.info
+    if info.audio_start > _WORTH_A_WORD:
+        logger.warning("the sound begins %.1f s after the picture; silence is put before it", info.audio_start)
+    if info.seconds - info.num_frames / FPS > _WORTH_A_WORD:
+        logger.warning("the sound ends after %.1f of %.1f s; the rest is left out", info.audio_end, info.seconds)
+    length = info.num_frames * SAMPLES_PER_FRAME
+    samples = read_audio(source.path, SAMPLE_RATE, origin=info.start)[:length]
+    samples = np.pad(samples, (0, length - len(samples)))
+    split = num_train_frames(info.num_frames) * SAMPLES_PER_FRAME
+    write_wav(folder.audio_train, samples[:split])
+    write_wav(folder.audio_novel, samples[split:])
+    write_wav(folder.audio, samples)
+    return info.num_frames
+
+
+def write_wav(path: Path, samples: np.ndarray, rate: int = SAMPLE_RATE) -> None:
+    """Write mono float samples in -1..1 as 16-bit PCM, atomically."""
+    pcm = np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2")
+    with atomic_path(path) as temporary, wave.open(str(temporary), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(pcm.tobytes())

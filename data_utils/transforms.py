@@ -1,0 +1,77 @@
+"""transforms_train.json and transforms_val.json: the tracked poses in the NeRF convention."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from arguments.atomic import write_json
+from arguments.dataset_folder import DatasetFolder, num_train_frames
+from arguments.errors import EGSTalkerError
+
+
+def write_transforms(folder: DatasetFolder, num_frames: int, size: tuple[int, int]) -> None:
+    """Write both files from track_params.pt for pictures of ``size`` (width, height).
+
+    Raises:
+        EGSTalkerError: track_params.pt is not whole, does not fit the frames, or holds values that are not finite.
+    """
+    focal, poses = read_poses(folder, num_frames)
+    matrices = camera_to_world(*poses)
+    width, height = size
+    frames = [{"img_id": i, "aud_id": i, "transform_matrix": matrix.tolist()} for i, matrix in enumerate(matrices)]
+    head: dict[str, Any] = {"focal_len": focal, "cx": width / 2, "cy": height / 2, "w": width, "h": height}
+    split = num_train_frames(num_frames)
+    write_json(folder.transforms_train, {**head, "frames": frames[:split]})
+    write_json(folder.transforms_val, {**head, "frames": frames[split:]})
+
+
+def read_poses(folder: DatasetFolder, num_frames: int) -> tuple[float, tuple[np.ndarray, np.ndarray]]:
+    """Focal length in pixels, euler angles [N, 3] in radians and translations [N, 3] of track_params.pt.
+
+    Raises: as :func:`write_transforms`.
+    """
+    import torch  # takes seconds to load, and nothing else here needs it
+
+    again = f"run preprocess.sh with --task 8 after deleting {folder.track_params}"
+    try:
+        track = torch.load(folder.track_params, map_location="cpu", weights_only=True)
+        focal = float(track["focal"].reshape(-1)[0])
+        euler, trans = (track[name].double().numpy() for name in ("euler", "trans"))
+    except (OSError, RuntimeError, KeyError, AttributeError, IndexError, EOFError, ValueError, TypeError) as error:
+        raise EGSTalkerError(f"{folder.track_params} is not a whole track; {again}") from error
+    except Exception as error:  # torch's own unpickling errors share no narrower type
+        raise EGSTalkerError(f"{folder.track_params} is not a track that can be loaded safely; {again}") from error
+    if euler.shape != (num_frames, 3) or trans.shape != (num_frames, 3):
+        raise EGSTalkerError(f"track_params.pt has {len(euler)} poses for {num_frames} frames; {again}")
+    if not (np.isfinite(euler).all() and np.isfinite(trans).all() and 0 < focal < np.inf):
+        raise EGSTalkerError(f"track_params.pt holds values that are not finite; {again}")
+    return focal, (euler, trans)
+
+
+def camera_to_world(euler: np.ndarray, trans: np.ndarray) -> np.ndarray:
+    """Camera-to-world matrices [N, 4, 4], NeRF convention (x right, y up, z back), of a head pose per frame.
+
+    The pose maps head to camera coordinates: X_cam = R X_head + trans with R = Rx(e0) Ry(e1) Rz(e2).
+
+    Args:
+        euler: [N, 3] radians.
+        trans: [N, 3] head units.
+    """
+    rotation = _about(0, euler[:, 0]) @ _about(1, euler[:, 1]) @ _about(2, euler[:, 2])
+    matrices = np.zeros((len(euler), 4, 4))
+    matrices[:, :3, :3] = rotation.transpose(0, 2, 1)
+    matrices[:, :3, 3] = -np.einsum("nji,nj->ni", rotation, trans)
+    matrices[:, 3, 3] = 1
+    return matrices
+
+
+def _about(axis: int, angle: np.ndarray) -> np.ndarray:
+    matrices = np.zeros((len(angle), 3, 3))
+    b, c = (axis + 1) % 3, (axis + 2) % 3
+    matrices[:, axis, axis] = 1
+    matrices[:, b, b] = matrices[:, c, c] = np.cos(angle)
+    matrices[:, c, b] = np.sin(angle)
+    matrices[:, b, c] = -np.sin(angle)
+    return matrices
