@@ -199,7 +199,7 @@ def _read_transforms(path: Path) -> dict[str, Any]:
     problem = EGSTalkerError(f"{path} is damaged; run preprocess.sh with --task 9")
     try:
         value = json.loads(path.read_text())
-        frames = [
+        frames: list[dict[str, Any]] = [
             {"img_id": int(entry["img_id"]), "transform_matrix": np.asarray(entry["transform_matrix"], np.float64)}
             for entry in value["frames"]
         ]

@@ -1,7 +1,7 @@
 """From tokens to offsets: how each Gaussian moves, turns, stretches, fades and changes colour in a frame.
 
-EGSTalker (arXiv 2510.08587), section 3.3: spatial features query the audio tokens through ESAA, a KAN decoder turns what
-they hear into offsets of position, rotation, scale, opacity and spherical harmonics.
+EGSTalker (arXiv 2510.08587), section 3.3: spatial features query the audio tokens through ESAA, a KAN decoder turns
+what they hear into offsets of position, rotation, scale, opacity and spherical harmonics.
 """
 
 from __future__ import annotations

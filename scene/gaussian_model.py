@@ -61,22 +61,20 @@ class GaussianModel(nn.Module):
         ``features``: of the tri-plane at the means.
         """
         scales, quats, opacities, colors = self.decoder(features).split((3, 4, 1, 3), dim=-1)
-        means = self.means
+        means: Tensor = self.means
         scales = self.log_scales + scales
         quats = self.quats + 0.1 * quats
         opacities = self.logit_opacities + opacities[:, 0]
         dc = self.sh_dc + colors
-        rest = self.sh_rest
+        rest: Tensor = self.sh_rest
         if offsets is not None:
             means = means + offsets.means
             scales = scales + offsets.scales
             quats = quats + offsets.rotations
             opacities = opacities + offsets.opacities
             dc = dc + offsets.colors
-            rest = rest.expand(*dc.shape[:-1], *rest.shape[-2:])[..., :, :] if rest.shape[-2] else rest
-        harmonics = dc[..., None, :]
-        if rest.shape[-2]:
-            harmonics = torch.cat([harmonics, rest], dim=-2)
+            rest = rest.expand(*dc.shape[:-1], *rest.shape[-2:])
+        harmonics = torch.cat([dc[..., None, :], rest], dim=-2)
         return Gaussians(
             means=means,
             quats=functional.normalize(quats, dim=-1),

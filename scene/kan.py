@@ -79,22 +79,18 @@ class KAN(nn.Module):
         """``widths``: of the input, each hidden layer and the output. ``zero``: the last layer starts at zero."""
         super().__init__()
         last = len(widths) - 2
-        self.layers = nn.ModuleList(
-            KANLayer(a, b, grid=grid, zero=zero and i == last) for i, (a, b) in enumerate(pairwise(widths))
-        )
+        layers = [KANLayer(a, b, grid=grid, zero=zero and i == last) for i, (a, b) in enumerate(pairwise(widths))]
+        self.first, self.rest = layers[0], nn.Sequential(*layers[1:])
 
     def forward(self, shared: Float[Tensor, "N S"], own: Float[Tensor, "B N O"] | None = None) -> Tensor:
         """Decode ``shared`` inputs (the same in all frames) and each frame's ``own``; widths[0] = S + O.
 
         Returns [N, widths[-1]] without ``own``, else [B, N, widths[-1]].
         """
-        first = self.layers[0]
-        x = first.partial(shared, 0)
+        x = self.first.partial(shared, 0)
         if own is not None:
-            x = x + first.partial(own, shared.shape[-1])
-        for layer in self.layers[1:]:
-            x = layer(x)
-        return x
+            x = x + self.first.partial(own, shared.shape[-1])
+        return self.rest(x)
 
 
 class MLP(nn.Module):
@@ -102,21 +98,20 @@ class MLP(nn.Module):
 
     def __init__(self, widths: Sequence[int], *, zero: bool = False) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
         if zero:
-            nn.init.zeros_(self.layers[-1].weight)
-            nn.init.zeros_(self.layers[-1].bias)
+            nn.init.zeros_(layers[-1].weight)
+            nn.init.zeros_(layers[-1].bias)
+        self.first = layers[0]
+        self.rest = nn.Sequential(*(part for layer in layers[1:] for part in (nn.ReLU(), layer)))
 
     def forward(self, shared: Float[Tensor, "N S"], own: Float[Tensor, "B N O"] | None = None) -> Tensor:
         """As :meth:`KAN.forward`."""
-        first = self.layers[0]
         split = shared.shape[-1]
-        x = functional.linear(shared, first.weight[:, :split], first.bias)
+        x = functional.linear(shared, self.first.weight[:, :split], self.first.bias)
         if own is not None:
-            x = x + functional.linear(own, first.weight[:, split:])
-        for layer in self.layers[1:]:
-            x = layer(torch.relu(x))
-        return x
+            x = x + functional.linear(own, self.first.weight[:, split:])
+        return self.rest(x)
 
 
 def make_decoder(kind: str, widths: Sequence[int], *, grid: int, zero: bool) -> KAN | MLP:

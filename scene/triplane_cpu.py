@@ -35,7 +35,8 @@ class HashLookup(torch.autograd.Function):
         (unit,) = ctx.saved_tensors
         to_table = torch.zeros(ctx.shape)
         with kernels():
-            _scatter(unit.numpy(), gradient.contiguous().numpy(), *ctx.layout, to_table.numpy())
+            resolutions, entries = ctx.layout
+            _scatter(unit.numpy(), gradient.contiguous().numpy(), resolutions, entries, to_table.numpy())
         return None, to_table, None, None
 
 

@@ -135,7 +135,7 @@ class Trainer:
         if settings.poses_lr > 0:
             gaussians = self.poses(gaussians, frames.index - self.dataset.train.start)
         output = render(gaussians, frames.drive.camera, frames.background)
-        densifying = fine and iteration < total * settings.densify_until_share or not fine
+        densifying = (fine and iteration < total * settings.densify_until_share) or not fine
         if densifying:
             output.means2d.retain_grad()
         losses = image_losses(output, frames, settings, self.perceptual)

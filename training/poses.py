@@ -35,7 +35,7 @@ class PoseCorrections(nn.Module):
     @torch.no_grad()
     def remove_drift(self) -> None:
         """Take the mean correction out of every frame's."""
-        self.values -= self.values.mean(dim=0)
+        self.values.sub_(self.values.mean(dim=0))
 
 
 def rotation_matrix(quaternion: Float[Tensor, "B 4"]) -> Float[Tensor, "B 3 3"]:

@@ -20,14 +20,15 @@ ROWS = 4  # frames of the picture
 def validate(
     head: GaussianHead, dataset: TalkingHeadDataset, count: int, *, moving: bool, device: str, picture: Path
 ) -> float:
-    """Mean PSNR (dB) of ``count`` held-out frames inside their head boxes; writes truth | render | error to ``picture``.
+    """Mean PSNR (dB) of ``count`` held-out frames inside their head boxes; writes a picture of truth, render and error.
 
     ``moving``: deform the head; else it is shown at rest (coarse stage).
     """
     frames = np.unique(np.linspace(dataset.val.start, dataset.val.stop - 1, min(count, len(dataset.val))).round())
     head.eval()
     at_rest = head.at_rest()
-    scores, rows = [], []
+    scores: list[float] = []
+    rows: list[np.ndarray] = []
     for number, i in enumerate(frames.astype(int)):
         batch = dataset.batch([int(i)], head.settings.audio_window).to(device)
         gaussians = head.deform(batch.drive, at_rest) if moving else head.static()
