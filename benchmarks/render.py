@@ -22,12 +22,12 @@ from arguments.errors import EGSTalkerError, door
 from benchmarks.head_cloud import head_camera, head_cloud
 from gaussian_renderer.binning import TileLists, tile_lists
 from gaussian_renderer.blending import blend
-from scene.numba_threads import kernels
 from gaussian_renderer.projection import project
 from gaussian_renderer.render import render
 from gaussian_renderer.spherical_harmonics import view_colors
 from scene.cameras import Camera
 from scene.gaussians import Gaussians
+from scene.numba_threads import kernels
 
 COUNTS, SIZES, BATCHES = (5_000, 20_000, 32_768, 100_000), (256, 384, 512, 1024), (1,)
 

@@ -9,10 +9,10 @@ from torch import Tensor
 from gaussian_renderer.binning import tile_lists
 from gaussian_renderer.blending import Blended, blend, blend_gradients
 from gaussian_renderer.conventions import RenderOutput
-from scene.numba_threads import kernels
 from gaussian_renderer.projection import Projection, project
 from scene.cameras import Camera
 from scene.gaussians import Gaussians
+from scene.numba_threads import kernels
 
 
 def rasterize(

@@ -16,9 +16,9 @@ from numba import njit, prange
 from torch import Tensor
 
 from gaussian_renderer.conventions import FRUSTUM_MARGIN, LOW_PASS, MIN_ALPHA, NEAR
-from scene.numba_threads import kernels
 from scene.cameras import Camera
 from scene.gaussians import Gaussians
+from scene.numba_threads import kernels
 
 
 class Projection(NamedTuple):
