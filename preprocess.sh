@@ -13,7 +13,7 @@ usage() {
 Usage: ./preprocess.sh data/input.mp4 [--task N] [--tracker mediapipe|bfm] [--asr NAME] [--parser NAME]
 
 Makes the dataset data/input/ from a video of one talking head with sound. What is whole is kept, so that a stopped run
-goes on where it was.
+goes on where it was. Given the dataset folder instead of the video, it goes on with that.
 
   --task N         only this task: 1 audio, 2 audio features, 3 frames, 4 face parsing, 5 background,
                    6 torso and ground truth, 7 landmarks, 8 tracking, 9 transforms
@@ -38,11 +38,10 @@ fi
 case $1 in
   -*) fail "the video comes first: ./preprocess.sh data/input.mp4 $*" ;;
 esac
-[ -e "$1" ] || fail "$1 does not exist; give the path of a video"
-[ ! -d "$1" ] || fail "$1 is a folder; give the path of a video"
+[ -e "$1" ] || fail "$1 does not exist; give the path of a video, or of a dataset folder to go on with"
 [ -r "$1" ] || fail "$1 cannot be read; see to its permissions"
 
 # The dataset is made beside the video.
 # shellcheck disable=SC2034 # read by run_command
-WRITTEN=("$(dirname -- "$1")")
+[ -d "$1" ] || WRITTEN=("$(dirname -- "$1")")
 run_command data_utils/process.py "$@"

@@ -38,7 +38,6 @@ def test_no_arguments_show_the_usage(checkout, script):
     ("command", "said"),
     [
         (("preprocess.sh", "nowhere.mp4"), "nowhere.mp4 does not exist"),
-        (("preprocess.sh", "data"), "data is a folder"),
         (("preprocess.sh", "--task", "3"), "the video comes first"),
         (("predict.sh", "--audio_path", "nowhere.wav"), "nowhere.wav does not exist"),
         (("predict.sh", "--audio_path=data"), "data is a folder"),
