@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -189,14 +191,14 @@ def eye_opening(points: np.ndarray) -> np.ndarray:
 def action_unit_45(opening: np.ndarray) -> np.ndarray:
     """Blink intensity per frame in OpenFace's range: 0 (open) to 5 (shut), [N] float32.
 
-    The clip calibrates it: its median eye opening is open, its lowest 1 % is shut, kept between a quarter and six
-    tenths of open so that the noise of a clip without blinks stays small. The first tenth of the way counts as open.
+    The clip calibrates it: its median eye opening is open, its lowest 1 % is shut, kept between a quarter and a half
+    of open so that the noise of a clip without blinks stays small. The first tenth of the way counts as open.
 
     Args:
         opening: eye aspect ratio per frame [N], see :func:`eye_opening`.
     """
     opened = float(np.median(opening))
-    shut = float(np.clip(np.percentile(opening, 1), 0.25 * opened, 0.6 * opened))
+    shut = float(np.clip(np.percentile(opening, 1), 0.25 * opened, 0.5 * opened))
     closing = (opened - opening) / max(opened - shut, 1e-6)
     return np.clip(5 * (closing - 0.1) / 0.9, 0, 5).astype(np.float32)
 
@@ -220,7 +222,7 @@ def _load(file: Path, frames: list[Path]) -> FaceMeshTrack | None:
             return None
         with np.load(file, allow_pickle=False) as arrays:
             track = FaceMeshTrack(arrays["points"], arrays["found"])
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
     whole = track.points.shape == (len(frames), NUM_POINTS, 3) and track.found.shape == (len(frames),)
     return track if whole and np.isfinite(track.points).all() else None

@@ -62,6 +62,8 @@ def exclusive(root: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+        with contextlib.suppress(OSError):  # a run that failed at once leaves no empty folder behind
+            root.rmdir()
 
 
 def _staged(target: Path) -> Path:

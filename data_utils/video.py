@@ -44,7 +44,7 @@ class VideoInfo:
     @property
     def num_frames(self) -> int:
         """Frames at 25 fps for which there are picture and sound. Without a sound track: for which there is picture."""
-        pictures = math.floor(self.seconds * FPS + 0.05)
+        pictures = _whole_slots(self.seconds)
         # Rounded, since coders end a sound track at the end of a frame of their own, some milliseconds off.
         return max(0, min(pictures, round(self.audio_end * FPS))) if self.has_audio else pictures
 
@@ -175,10 +175,10 @@ def _slots(path: Path | str, wanted: set[int] | None, num_frames: int | None) ->
         slot, start = 0, Fraction(0)
         latest: Any = None
 
-        def emit(until: Fraction | None) -> Iterator[tuple[int, np.ndarray]]:
+        def emit(stop: int) -> Iterator[tuple[int, np.ndarray]]:
             nonlocal slot
             image = None
-            while (num_frames is None or slot < num_frames) and (until is None or _middle(slot) < until):
+            while slot < (stop if num_frames is None else min(stop, num_frames)):
                 if wanted is None or slot in wanted:
                     image = _upright(latest, stream) if image is None else image
                     yield slot, image
@@ -191,16 +191,17 @@ def _slots(path: Path | str, wanted: set[int] | None, num_frames: int | None) ->
             if latest is None:
                 start = time
             else:
-                yield from emit(time - start)
+                yield from emit(math.ceil((time - start - _HALF_SLOT) * FPS))
                 if slot == num_frames:
                     return
             latest, ends = frame, time - start + (frame.duration or 0) * frame.time_base
         if latest is not None:
-            yield from emit(max(ends, _middle(slot) + Fraction(1, 1000) if slot == 0 else ends))
+            yield from emit(max(_whole_slots(ends), 1))
 
 
-def _middle(slot: int) -> Fraction:
-    return Fraction(slot, FPS) + _HALF_SLOT
+def _whole_slots(seconds: float | Fraction) -> int:
+    """How many 40 ms fit; a twentieth of one may lack, since files' clocks round."""
+    return math.floor(seconds * FPS + 0.05)
 
 
 def _upright(frame: av.VideoFrame, stream: Any) -> np.ndarray:

@@ -1,0 +1,177 @@
+import csv
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import wave
+
+import numpy as np
+import pytest
+
+from arguments.dataset_folder import DatasetFolder
+from arguments.errors import EGSTalkerError
+from data_utils.frame_files import numbered, read_rgb
+from data_utils.preprocess import preprocess
+from data_utils.source import Source, locate
+from data_utils.staging import exclusive, staged_folder, sweep
+from data_utils.video import probe, read_frames
+from tests.data_utils.sounds import tone
+
+
+@pytest.fixture
+def copy(tmp_path, dataset, talking_head):
+    """The sample and its dataset, to be changed at will."""
+    shutil.copytree(dataset.root, tmp_path / "head")
+    shutil.copy2(talking_head, tmp_path / "head.mp4")
+    return DatasetFolder(tmp_path / "head")
+
+
+def ran(folder, **options):
+    """The numbers of the tasks that were not whole."""
+    outcomes = preprocess(folder, locate(folder.root)[1], **options)
+    return [outcome.task.number for outcome in outcomes if not outcome.skipped]
+
+
+def digest(folder):
+    files = sorted(path for path in folder.root.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder.root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def process(*arguments, cwd=None, repository):
+    command = [sys.executable, str(repository / "data_utils" / "process.py"), *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+def test_every_file_of_the_layout_is_there_and_fits(dataset):
+    record = dataset.read_record()
+    n = record["num_frames"]
+    assert n == 60
+    assert len(numbered(dataset.frames, ".jpg")) == len(numbered(dataset.frames, ".lms")) == n
+    assert len(numbered(dataset.parsing, ".png")) == len(numbered(dataset.torso, ".png")) == n
+    assert len(numbered(dataset.ground_truth, ".jpg")) == n
+    with wave.open(str(dataset.audio)) as audio:
+        assert (audio.getframerate(), audio.getnchannels(), audio.getnframes()) == (16000, 1, n * 640)
+    with wave.open(str(dataset.audio_train)) as train, wave.open(str(dataset.audio_novel)) as novel:
+        assert (train.getnframes(), novel.getnframes()) == (54 * 640, 6 * 640)
+    features = np.load(dataset.audio_features)
+    np.testing.assert_array_equal(features, np.load(dataset.audio_features_ds))
+    assert features.shape == (n, 160)
+    assert features.dtype == np.float32
+    assert (record["extractor"], record["parser"], record["tracker"]) == ("log_mel", "mediapipe", "mediapipe")
+    assert np.loadtxt(dataset.landmarks(n - 1)).shape == (68, 2)
+    rows = list(csv.DictReader(dataset.action_units.open(), skipinitialspace=True))
+    assert [int(row["frame"]) for row in rows] == list(range(1, n + 1))
+    assert all(0 <= float(row["AU45_r"]) <= 5 for row in rows)
+    assert len(json.loads(dataset.transforms_val.read_text())["frames"]) == 6
+
+
+def test_the_datasets_video_shows_its_frames(dataset):
+    info = probe(dataset.video)
+    assert info.num_frames == 60
+    for i, frame in enumerate(read_frames(dataset.video)):
+        if i % 20 == 0:
+            assert np.abs(frame.astype(int) - read_rgb(dataset.frame(i))).mean() < 4
+
+
+def test_a_second_run_does_nothing(copy):
+    before = {path: path.stat().st_mtime_ns for path in copy.root.rglob("*")}
+    assert ran(copy) == []
+    assert {path: path.stat().st_mtime_ns for path in copy.root.rglob("*")} == before
+
+
+def test_what_is_missing_and_what_follows_from_it_is_made_anew(copy):
+    copy.parsing_map(17).unlink()
+    copy.audio_features.unlink()
+    copy.transforms_val.write_text("")
+    assert ran(copy) == [2, 4, 5, 6, 9]
+    assert ran(copy) == []
+
+
+def test_a_task_says_what_it_lacks(copy):
+    shutil.rmtree(copy.parsing)
+    copy.torso_image(5).unlink()
+    with pytest.raises(EGSTalkerError, match=r"task 6 needs parsing/: run --task 4"):
+        ran(copy, only=6)
+    copy.track_params.unlink()
+    with pytest.raises(EGSTalkerError, match=r"task 9 needs track_params.pt: run --task 8"):
+        ran(copy, only=9)
+
+
+def test_openfaces_action_units_are_kept(copy):
+    openface = "frame, face_id, AU45_r\n" + "".join(f"{i + 1}, 0, 0.5\n" for i in range(60))
+    copy.action_units.write_text(openface)
+    copy.landmarks(3).unlink()
+    assert ran(copy, only=7) == [7]
+    assert copy.action_units.read_text() == openface
+
+
+def test_another_video_of_the_same_name_is_noticed(copy, tmp_path, make_video):
+    whole = digest(copy)
+    for name, audio, message in (
+        ("mute", None, "no audio track"),
+        ("silent", np.zeros(48000, np.float32), "silent"),
+        ("faceless", tone(3), "no face"),
+    ):
+        other = make_video(f"{name}.mp4", np.arange(75) / 25, audio=audio, size=(320, 240))
+        shutil.copy(other, tmp_path / "head.mp4")
+        with pytest.raises(EGSTalkerError, match=message):
+            ran(copy)
+        assert digest(copy) == whole
+
+
+def test_too_short_a_video_is_refused_and_leaves_no_folder(make_video, tmp_path):
+    video = make_video("short.mp4", np.arange(40) / 25, audio=tone(1.6))
+    with pytest.raises(EGSTalkerError, match="at least 2 s"):
+        list(preprocess(DatasetFolder(tmp_path / "short"), Source(video)))
+    assert not (tmp_path / "short").exists()
+
+
+def test_unknown_names_are_answered_with_the_known_ones(copy):
+    for option in ("extractor", "parser", "tracker"):
+        with pytest.raises(EGSTalkerError, match="choose from"):
+            ran(copy, **{option: "magic"})
+
+
+def test_a_killed_run_leaves_the_old_folder_and_no_litter(tmp_path):
+    target = tmp_path / "parsing"
+    target.mkdir()
+    (target / "0.png").write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), staged_folder(target) as staged:
+        (staged / "0.png").write_bytes(b"new")
+        raise KeyboardInterrupt
+    assert (target / "0.png").read_bytes() == b"old"
+    (tmp_path / ".torso_imgs.part").mkdir()
+    (tmp_path / ".aud.123.part.wav").write_bytes(b"half")
+    target.rename(tmp_path / ".parsing.old.part")  # killed between the two renames
+    sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["parsing"]
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path):
+    with exclusive(tmp_path), pytest.raises(EGSTalkerError, match="another run"), exclusive(tmp_path):
+        pass
+
+
+def test_a_dataset_is_found_by_video_folder_or_its_own_video(copy, tmp_path):
+    for path in (tmp_path / "head.mp4", copy.root, copy.video):
+        folder, source = locate(path)
+        assert folder.root == copy.root
+        assert source.path == tmp_path / "head.mp4"
+    (tmp_path / "head.mp4").unlink()
+    assert locate(copy.root)[1].path == copy.video
+    with pytest.raises(EGSTalkerError, match="does not exist"):
+        locate(tmp_path / "nothing.mp4")
+
+
+def test_the_door_works_from_anywhere_and_reports_tasks(copy, repository):
+    done = process("head", "--task", "9", cwd=copy.root.parent, repository=repository)
+    assert (done.returncode, done.stdout) == (0, "[9/9] transforms: whole already\n")
+
+
+def test_the_door_fails_in_one_line(tmp_path, repository):
+    for arguments in (["nothing.mp4"], [tmp_path / "nothing"]):
+        done = process(*arguments, cwd=tmp_path, repository=repository)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ")
+        assert done.stderr.count("\n") == 1

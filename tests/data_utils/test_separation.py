@@ -1,0 +1,123 @@
+"""Parsing, clean background and torso: what is whose, and that the parts add up again."""
+
+import cv2
+import numpy as np
+import pytest
+
+from data_utils.background import clean_background
+from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, TORSO, to_classes, to_colours
+from data_utils.frame_files import read_rgb, read_rgba, write_image
+from data_utils.inpaint import fill_from_nearest, fill_smoothly
+from data_utils.torso import separate
+
+
+def overlap(a, b):
+    return (a & b).sum() / (a | b).sum()
+
+
+def test_head_neck_torso_and_background_agree_with_the_truth(dataset, talking_head):
+    masks = np.load(talking_head.with_name("head_truth.npz"))["mask"]
+    chosen = range(0, len(masks), 6)
+    parsed = np.stack([to_classes(read_rgb(dataset.parsing_map(i))) for i in chosen])
+    truth = masks[list(chosen)]
+    assert overlap(parsed == HEAD, truth == 1) > 0.93
+    assert overlap(parsed == TORSO, truth == 3) > 0.93
+    assert overlap(parsed == NECK, truth == 2) > 0.7
+    assert overlap(parsed == BACKGROUND, truth == 0) > 0.97
+
+
+def test_opencv_reads_the_colours_that_trainers_expect(tmp_path):
+    write_image(tmp_path / "p.png", to_colours(np.array([[BACKGROUND, HEAD, NECK, TORSO]])))
+    bgr = cv2.imread(str(tmp_path / "p.png"))[0].tolist()
+    assert bgr == [[255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255]]
+    assert to_classes(read_rgb(tmp_path / "p.png")).tolist() == [[BACKGROUND, HEAD, NECK, TORSO]]
+
+
+def test_the_background_shows_what_was_behind_the_person(dataset, tmp_path):
+    from arguments.dataset_folder import DatasetFolder
+
+    folder = DatasetFolder(tmp_path)
+    y, x = np.mgrid[:96, :96]
+    scene = np.stack([x * 2, y * 2, 255 - x], -1).astype(np.uint8)
+    for i in range(12):
+        image, classes = scene.copy(), np.zeros((96, 96), np.uint8)
+        image[30:70, 4 * i : 4 * i + 24], classes[30:70, 4 * i : 4 * i + 24] = (250, 10, 10), HEAD
+        image[80:, 30:60], classes[80:, 30:60] = (10, 250, 10), TORSO  # never moves
+        write_image(folder.frame(i), image)
+        write_image(folder.parsing_map(i), to_colours(classes))
+    background = clean_background(folder, 12).astype(int)
+    error = np.abs(background - scene).mean(-1)
+    assert error[:78].mean() < 2
+    assert error[:78].max() < 20
+    assert error[80:, 30:60].max() < 60  # a smooth guess, not the person
+
+
+@pytest.fixture
+def scene():
+    rng = np.random.default_rng(0)
+    classes = np.zeros((128, 128), np.uint8)
+    cv2.ellipse(classes, (64, 50), (26, 34), 0, 0, 360, HEAD, -1)
+    classes[84:100, 50:78][classes[84:100, 50:78] == 0] = NECK
+    classes[100:, 20:108] = TORSO
+    image = rng.integers(0, 255, (128, 128, 3), np.uint8)
+    background = np.full((128, 128, 3), 60, np.uint8)
+    return image, classes, background
+
+
+def test_outside_the_head_torso_over_background_is_the_ground_truth(scene):
+    image, classes, background = scene
+    torso, truth = separate(image, classes, background)
+    alpha = torso[..., 3:] / 255
+    composite = alpha * torso[..., :3] + (1 - alpha) * background
+    head = cv2.dilate((classes == HEAD).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    difference = np.abs(composite - truth).max(-1)
+    assert difference[~head].max() <= 1
+    assert difference[(classes == NECK) | (classes == TORSO)].max() <= 130 * 0.5  # soft outline only
+    inner = cv2.erode(np.isin(classes, (NECK, TORSO)).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    assert difference[inner].max() <= 1
+
+
+def test_the_torso_goes_on_under_the_head(scene):
+    image, classes, background = scene
+    image[classes == NECK] = (200, 150, 120)
+    image[classes == HEAD] = (10, 10, 200)
+    torso, _ = separate(image, classes, background)
+    under = torso[78, 60:68]
+    assert (under[:, 3] == 255).all()
+    assert np.abs(under[:, :3].astype(int) - (200, 150, 120)).max() < 10
+    assert (torso[30, 50:78, 3] == 0).all()
+
+
+def test_the_ground_truth_has_the_clean_background(scene):
+    image, classes, background = scene
+    truth = separate(image, classes, background)[1]
+    np.testing.assert_array_equal(truth[:10], background[:10])
+    np.testing.assert_array_equal(truth[110:, 40:90], image[110:, 40:90])
+
+
+def test_a_frame_without_a_body_has_an_empty_torso(scene):
+    image, classes, background = scene
+    torso, _ = separate(image, np.where(classes == HEAD, HEAD, BACKGROUND).astype(np.uint8), background)
+    assert torso[..., 3].max() == 0
+
+
+def test_a_real_datasets_parts_add_up(dataset):
+    background = read_rgb(dataset.background).astype(float)
+    torso, truth = read_rgba(dataset.torso_image(30)), read_rgb(dataset.ground_truth_image(30))
+    head = to_classes(read_rgb(dataset.parsing_map(30))) == HEAD
+    alpha = torso[..., 3:] / 255
+    difference = np.abs(alpha * torso[..., :3] + (1 - alpha) * background - truth).mean(-1)
+    away = cv2.dilate(head.astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
+    assert difference[away].mean() < 1
+
+
+def test_filling_keeps_the_known_and_continues_it():
+    y, x = np.mgrid[:64, :64].astype(np.float32)
+    image = np.stack([2 * x, 2 * y, x + y], -1)
+    known = np.ones((64, 64), bool)
+    known[20:40, 20:40] = False
+    filled = fill_smoothly(np.where(known[..., None], image, 0), known)
+    np.testing.assert_array_equal(filled[known], image[known])
+    assert np.abs(filled - image)[~known].mean() < 12
+    nearest = fill_from_nearest(image.astype(np.uint8), known)
+    assert nearest[21, 30].tolist() == image[19, 30].astype(int).tolist()
