@@ -94,7 +94,8 @@ def test_a_task_says_what_it_lacks(copy):
     with pytest.raises(EGSTalkerError, match=r"task 6 needs parsing/: run --task 4"):
         ran(copy, only=6)
     copy.track_params.unlink()
-    with pytest.raises(EGSTalkerError, match=r"task 9 needs track_params.pt: run --task 8"):
+    copy.transforms_val.unlink()
+    with pytest.raises(EGSTalkerError, match=r"task 9 needs track_params\.pt: run --task 8"):
         ran(copy, only=9)
 
 
