@@ -20,12 +20,12 @@ from data_utils.face_tracking import face_topology, rotations
 from data_utils.face_tracking.perspective import Poses, project
 
 Array = NDArray[np.float64]
-MAX_REFERENCES = 8
+MAX_REFERENCES = 10
 FEATURES_PER_REFERENCE = 90
 REFERENCES_PER_FRAME = 2
-_SPACING = 0.11  # rad between the poses of references
+_SPACING = 0.08  # rad between the poses of references
 _REACH = 0.35  # rad from a reference beyond which its features look too different
-_WINDOW = 0.13  # decimetres: side of the patch that is matched
+_WINDOW = 0.10  # decimetres: side of the patch that is matched
 _APART = 0.05  # decimetres between features
 _STRAY = 0.12  # decimetres: a match farther from where the landmarks' pose expects it is a mismatch
 _LEVELS = 2  # of the pyramid, above full size

@@ -33,6 +33,7 @@ Array = NDArray[np.float64]
 
 PORTRAIT_FOCAL = 2.2  # focal length over image side that portraits have, give or take a third
 KEY_FRAMES = 120
+SHAPE_FRAMES = 300
 MIN_FEATURES = 12  # in a clip, below which the landmarks stand alone
 _LANDMARK_NOISE = 0.05  # decimetres, of a rigid landmark
 _FEATURE_NOISE = 1 / 2500  # of the image side
@@ -103,8 +104,7 @@ def track_head(
         logger.warning("the skin shows too little texture to follow; poses rest on the landmarks alone")
     reprojection = _reprojection(points, pixels, spread, poses, focal, centre)
     poses = smooth_poses(_filled(poses, found))
-    rigid = np.where(np.isfinite(noise), noise, noise[np.isfinite(noise)].max())
-    shape = fit_shape(seen[found], poses[found], shape, rigid, focal, centre, Priors(focal))
+    shape = _fit_landmark_shape(seen, found, poses, shape, noise, focal, centre)
     axes, origin = head_frame(shape)
     shape = (shape - origin) @ axes.T
     poses = Poses(poses.rotation @ axes.T, poses.translation + poses.rotation @ origin)
@@ -160,7 +160,7 @@ def _from_features(
     centre: tuple[float, float],
 ) -> tuple[Array, float, Poses, Array, Array, Array]:
     """Shape, focal length and N poses by tracked skin; and the rigid points, their pixels and their noise [N, P]."""
-    prior = Priors(focal, focal_spread=0.15, shape_spread=0.05, evidence=0.1)
+    prior = Priors(focal, focal_spread=0.15, shape_spread=0.1, evidence=1.0)
     believed = np.full(len(features.points), _FEATURE_NOISE * 2 * max(centre))
     key = choose_key_frames(start.rotation, found, KEY_FRAMES)
     fitted = adjust(features.pixels[key], start[key], features.points, believed, centre, prior, features.seen[key])
@@ -168,21 +168,29 @@ def _from_features(
     usable = found & (features.seen.sum(axis=1) >= MIN_FEATURES)
     poses = fit_poses(fitted.shape, features.pixels, by_feature, fitted.focal, centre, start)
     rigid = np.flatnonzero(face_topology.landmark_noise(shape) < 1.5)
-    shape = fit_shape(
-        landmarks[usable],
-        poses[usable],
-        shape,
-        np.minimum(noise, noise[np.isfinite(noise)].max()),
-        fitted.focal,
-        centre,
-        prior,
-    )
+    shape = _fit_landmark_shape(landmarks, usable, poses, shape, noise, fitted.focal, centre)
     by_landmark = np.broadcast_to(noise[rigid] * _LANDMARKS_BESIDE_FEATURES, (len(found), len(rigid)))
     points = np.concatenate([fitted.shape, shape[rigid]])
     pixels = np.concatenate([features.pixels, landmarks[:, rigid]], axis=1)
     spread = np.concatenate([by_feature, by_landmark], axis=1)
     poses = fit_poses(points, pixels, spread, fitted.focal, centre, start)
     return shape, fitted.focal, poses, points, pixels, spread
+
+
+def _fit_landmark_shape(
+    landmarks: Array,
+    usable: NDArray[np.bool_],
+    poses: Poses,
+    shape: Array,
+    noise: Array,
+    focal: float,
+    centre: tuple[float, float],
+) -> Array:
+    """The person's landmarks [478, 3] under known poses, from at most SHAPE_FRAMES frames; irises as the loosest."""
+    frames = np.flatnonzero(usable)
+    frames = frames[:: -(-len(frames) // SHAPE_FRAMES)]
+    loose = np.minimum(noise, noise[np.isfinite(noise)].max())
+    return fit_shape(landmarks[frames], poses[frames], shape, loose, focal, centre, Priors(focal))
 
 
 def _filled(poses: Poses, found: NDArray[np.bool_]) -> Poses:
