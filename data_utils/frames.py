@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -48,7 +48,7 @@ def write_frames(source: Source, folder: DatasetFolder, done: Callable[[int], No
             picture_file.result()
         track = detect_in_files([pictures / f"{i}.jpg" for i in range(info.num_frames)])
         if source.path == folder.video:  # given in the folder itself: it stays there under another name
-            os.link(source.path, folder.root / "source.mp4")
+            shutil.copy2(source.path, folder.root / "source.mp4")
     save(track, folder)
     warn_of_lost(track.found)
     return info.num_frames

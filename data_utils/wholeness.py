@@ -27,7 +27,7 @@ class Artefact:
     def times(self, folder: DatasetFolder, num_frames: int) -> tuple[float, float] | None:
         """When the oldest and the newest of its files were written; None where one is missing, empty or too many."""
         files = self.files(folder)
-        if len(files) != (num_frames if "*" in self.name else 1):
+        if not files or len(files) != (num_frames if "*" in self.name else 1):
             return None
         stats = [path.stat() for path in files]
         if min(stat.st_size for stat in stats) == 0:

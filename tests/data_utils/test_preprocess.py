@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 import wave
 
 import numpy as np
@@ -176,3 +177,31 @@ def test_the_door_fails_in_one_line(tmp_path, repository):
         assert done.returncode == 1
         assert done.stderr.startswith("error: ")
         assert done.stderr.count("\n") == 1
+
+
+def test_a_video_given_inside_its_folder_is_kept_under_another_name(talking_head, tmp_path):
+    folder = DatasetFolder(tmp_path / "mine")
+    folder.root.mkdir()
+    shutil.copy(talking_head, folder.video)
+    folder.transforms_train.write_text("{}")
+    original = folder.video.read_bytes()
+    with pytest.raises(EGSTalkerError, match="task 6 needs ori_imgs/: run --task 3"):
+        ran(folder, only=6)
+    assert ran(folder, only=3) == [3]
+    assert (folder.root / "source.mp4").read_bytes() == original
+    assert len(numbered(folder.frames, ".jpg")) == 60
+    assert ran(folder, only=3) == []
+
+
+def test_a_run_killed_at_any_moment_can_go_on(copy, repository):
+    shutil.rmtree(copy.parsing)
+    command = [sys.executable, str(repository / "data_utils" / "process.py"), str(copy.root)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
+        deadline = time.monotonic() + 30
+        while not (copy.root / ".parsing.part").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        killed.kill()
+    assert not copy.parsing.exists()
+    assert ran(copy) == [4, 5, 6]
+    assert len(numbered(copy.parsing, ".png")) == 60
+    assert not list(copy.root.glob(".*"))
