@@ -23,7 +23,7 @@ from data_utils.parallel import ranges, run_jobs
 UNDER_HEAD = 0.10  # of the frame's side: how far the torso goes on under the head
 _RIM = 0.012  # of the side, along the head's outline against the background, where it does not
 _EDGE_SIGMA = 1.0  # pixels; how soft the person's outline is against the new background
-_STAINED = 0.015  # of the side: torso pixels this near the head are tinged by it and are no source of colour
+_STAINED = 0.004  # of the side: torso pixels this near the head are tinged by it and are no source of colour
 
 
 def make_torso_images(

@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter
 
 from arguments.dataset_folder import DatasetFolder
 from data_utils.face_mesh import load_or_detect
-from data_utils.face_parsing.classes import BACKGROUND, to_colours
+from data_utils.face_parsing.classes import BACKGROUND, HEAD, to_colours
 from data_utils.face_parsing.head_region import HeadRegion, head_region
 from data_utils.frame_files import read_rgb, write_image
 from data_utils.parallel import ranges, run_jobs
@@ -28,6 +28,7 @@ WORKING_SIDE = 256  # pixels; classes are weighed at this size and their edges d
 _COLOUR_FRAMES = 16  # sampled for the histograms
 _TIME_KERNEL = (0.25, 0.5, 0.25)  # over neighbouring frames' probabilities, against flicker
 _COLOUR_BITS = 5  # of each channel, in the histograms
+_JAW_LINE = 0.006  # of the side: the dark line where the head ends before neck and torso is the head's
 _HAIR, _SKIN, _CLOTHES = range(3)
 _UNSEEN = (0.02, 0.02, 0.2)  # of a uniform distribution, for colours that no histogram has: clothes, as a rule
 _SHADES = (0.55, 0.75, 0.9)  # of the face's skin that the chin's shadow makes on the neck
@@ -89,6 +90,9 @@ def _edges_from(image: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     filtered = cv2.ximgproc.guidedFilter(guide, wide[..., 1:], radius, 60.0, scale=0.5)
     classes = np.argmax(filtered, axis=-1) + 1
     classes[filtered.sum(-1) < 0.5] = BACKGROUND
+    reach = 2 * round(_JAW_LINE * width) + 1
+    by_head = cv2.dilate((classes == HEAD).astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
+    classes[by_head & (classes != BACKGROUND)] = HEAD
     return classes
 
 
