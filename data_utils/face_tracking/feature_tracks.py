@@ -7,7 +7,6 @@ from the reference and never from frame to frame: nothing drifts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +24,7 @@ FEATURES_PER_REFERENCE = 90
 REFERENCES_PER_FRAME = 2
 _SPACING = 0.08  # rad between the poses of references
 _REACH = 0.35  # rad from a reference beyond which its features look too different
-_WINDOW = 0.10  # decimetres: side of the patch that is matched
+_WINDOW = 0.09  # decimetres: side of the patch that is matched
 _APART = 0.05  # decimetres between features
 _STRAY = 0.12  # decimetres: a match farther from where the landmarks' pose expects it is a mismatch
 _LEVELS = 2  # of the pyramid, above full size
@@ -55,7 +54,6 @@ def track_features(
     shape: Array,
     focal: float,
     centre: tuple[float, float],
-    done: Callable[[int], None] = lambda frames: None,
 ) -> FeatureTracks:
     """Follow skin points through all frames.
 
@@ -66,7 +64,6 @@ def track_features(
         shape: [478, 3] head frame.
         focal: pixels.
         centre: principal point, pixels.
-        done: called with the number of frames after each (progress).
 
     Raises:
         EGSTalkerError: an image is unreadable.
@@ -92,7 +89,6 @@ def track_features(
                     pixels[i, columns], seen[i, columns] = references[k].pixels, True
                 else:
                     pixels[i, columns], seen[i, columns] = _match(references[k], grey, expected, window, _STRAY * scale)
-        done(int(i) + 1)
     return FeatureTracks(np.concatenate([reference.points for reference in references]), pixels, seen)
 
 

@@ -15,6 +15,7 @@ from data_utils.face_tracking import face_topology as topology
 
 Array = NDArray[np.float64]
 IRIS_DIAMETER = 0.117  # decimetres; 11.7 mm with a spread of 0.5 mm in adults (Rüfer et al., Cornea 2005)
+FACE_BREADTH = 1.37  # decimetres; 137 mm over the cheekbones (Gordon et al., ANSUR II, 2014: men 141, women 132)
 PUPIL_DISTANCE = 0.63  # decimetres; 63 mm with a spread of 3.6 mm (Dodgson, "Variation and extrema of human IPD", 2004)
 
 
@@ -89,9 +90,10 @@ def _unit(vector: Array) -> Array:
 
 
 def _metric_scale(clouds: Array, scale: Array) -> float:
-    """Decimetres per unit of a shape whose copies are ``clouds`` at ``scale``, from irises and pupils of usual size."""
-    rims = [np.linalg.norm(clouds[:, a] - clouds[:, b], axis=-1) / scale for a, b in topology.IRIS_RIMS]
-    pupils = np.linalg.norm(clouds[:, topology.IRIS_CENTRES[0]] - clouds[:, topology.IRIS_CENTRES[1]], axis=-1) / scale
-    by_iris = IRIS_DIAMETER / np.median(rims)
-    by_pupils = PUPIL_DISTANCE / np.median(pupils)
-    return float(np.sqrt(by_iris * by_pupils))
+    """Decimetres per unit of a shape whose copies are ``clouds`` at ``scale``, from features of usual size."""
+    known = [(a, b, IRIS_DIAMETER) for a, b in topology.IRIS_RIMS]
+    known += [(*topology.IRIS_CENTRES, PUPIL_DISTANCE)] * 2
+    known += [(topology.EAR_RIGHT, topology.EAR_LEFT, FACE_BREADTH)] * 2
+    sizes = [np.median(np.linalg.norm(clouds[:, a] - clouds[:, b], axis=-1) / scale) for a, b, _ in known]
+    usual = np.array([size for *_, size in known])
+    return float(np.exp(np.log(usual / np.array(sizes)).mean()))

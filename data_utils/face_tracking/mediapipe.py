@@ -64,10 +64,6 @@ def track(folder: DatasetFolder) -> None:
     """
     mesh = load_or_detect(folder)
     frames = numbered(folder.frames, ".jpg")
-    if len(frames) != len(mesh.points):
-        raise EGSTalkerError(
-            f"{folder.face_mesh} is not of these {len(frames)} frames; delete it and run --task 8 again"
-        )
     height, width = read_grey(frames[0]).shape
     head = track_head(mesh.points.astype(np.float64), mesh.found, (width, height), frames)
     write_track(head, mesh.found, folder.track_params)
@@ -90,6 +86,10 @@ def track_head(
     """
     if not found.any() or not np.isfinite(landmarks).all():
         raise EGSTalkerError("no usable face landmarks; run preprocess.sh with --task 7 again")
+    if frames is not None and len(frames) != len(landmarks):
+        raise EGSTalkerError(
+            f"{len(landmarks)} landmarks for {len(frames)} frames; run preprocess.sh with --task 3 again"
+        )
     centre = (size[0] / 2, size[1] / 2)
     seen = landmarks[..., :2]
     shape, focal, poses, noise = _from_landmarks(landmarks, found, centre)
@@ -107,7 +107,7 @@ def track_head(
     shape = _fit_landmark_shape(seen, found, poses, shape, noise, focal, centre)
     axes, origin = head_frame(shape)
     shape = (shape - origin) @ axes.T
-    poses = Poses(poses.rotation @ axes.T, poses.translation + poses.rotation @ origin)
+    poses = poses.reframed(axes, origin)
     vertices = head_frame_vertices(landmarks, found, poses, shape, focal, centre)
     if not all(np.isfinite(a).all() for a in (poses.rotation, poses.translation, vertices)):
         raise EGSTalkerError("the head cannot be followed in this video; use one that shows a face from the front")

@@ -40,6 +40,10 @@ class Poses:
         """Each pose after a step [N, 6]: rotation vector about the head's origin in camera axes, then translation."""
         return Poses(rotations.exp(step[:, :3]) @ self.rotation, self.translation + step[:, 3:])
 
+    def reframed(self, axes: Array, origin: Array) -> Poses:
+        """The same poses for a head frame with new = axes @ (old - origin): axes [3, 3] and origin [3]."""
+        return Poses(self.rotation @ axes.T, self.translation + self.rotation @ origin)
+
 
 def project(points: Array, focal: float, centre: tuple[float, float]) -> Array:
     """Camera-frame points [..., 3] to pixels [..., 2]."""

@@ -11,6 +11,8 @@ from data_utils.face_tracking.perspective import Poses
 
 Array = NDArray[np.float64]
 EMA = 0.7  # weight of the newest value
+_POWER_EMA = 0.3  # the same of the average that measures how much is taken away
+_MARGIN = 4.0  # by how much that must exceed what noise does, before half of it and more is trusted as motion
 
 
 def ema_both_ways(values: Array, newest: float = EMA) -> Array:
@@ -42,14 +44,14 @@ def smooth(values: Array, noise: Array) -> Array:
     """
     average = ema_both_ways(values)
     taken = values - average
-    # White noise leaves this share of its variance in what the average takes away.
-    share = _white_noise_share()
-    power = ema_both_ways(taken**2, 0.3)
-    gain = np.clip(1.0 - 4.0 * share * noise**2 / np.maximum(power, 1e-30), 0.0, 1.0)
+    power = ema_both_ways(taken**2, _POWER_EMA)
+    by_noise = _MARGIN * _white_noise_share() * noise**2
+    gain = np.clip(1.0 - by_noise / np.maximum(power, 1e-30), 0.0, 1.0)
     return average + gain * taken
 
 
 def _white_noise_share() -> float:
+    """The part of white noise's variance that the average takes away."""
     impulse = np.zeros((65, 1))
     impulse[32] = 1.0
     return float(((impulse - ema_both_ways(impulse)) ** 2).sum())
