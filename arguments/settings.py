@@ -110,8 +110,9 @@ class TrainingSettings:
     """Weight of the L1 between rendered opacity and the head mask."""
     perceptual_weight: float = 0.1
     """Weight of the perceptual term: VGG features where the weights are, multi-scale gradients elsewhere."""
-    motion_weight: float = 2.0
-    """Weight of the tracked face vertices' motion as a guide of the deformation field (decays over the stage)."""
+    motion_weight: float = 0.05
+    """Weight of the tracked face vertices' motion as a guide of the deformation field, in both stages (decays over the
+    fine one); 0 leaves it to the pictures."""
     motion_frames: int = 16
     """Frames an iteration whose tracked vertices guide the field."""
     offset_weight: float = 0.01
@@ -177,7 +178,14 @@ def _check_ranges(settings: ModelSettings | TrainingSettings, where: str) -> Non
         value = getattr(settings, field.name)
         if isinstance(value, (int, float)) and not (0 <= value < 1e9):
             raise EGSTalkerError(f"{where}: {field.name} must be a finite number of at least 0, not {value!r}")
-    at_least_one: tuple[str, ...] = ("coarse_batch", "batch", "checkpoint_every", "validate_every", "densify_every")
+    at_least_one: tuple[str, ...] = (
+        "coarse_batch",
+        "batch",
+        "checkpoint_every",
+        "validate_every",
+        "densify_every",
+        "motion_frames",
+    )
     if isinstance(settings, ModelSettings):
         at_least_one = ("initial_gaussians", "plane_levels", "plane_features", "feature_dim", "heads", "agents")
         at_least_one += ("kan_grid", "audio_window", "ppe_period", "plane_base_resolution")

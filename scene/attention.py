@@ -44,7 +44,10 @@ class Attention(nn.Module):
         self.to_query = nn.Linear(spatial_dim, dim)
         self.to_key_value = nn.Linear(token_dim, 2 * dim)
         self.to_out = nn.Linear(dim, dim)
-        self.pool = None if agents is None else nn.Parameter(torch.randn(heads, agents, dim // heads))
+        self.pool = None if agents is None else nn.Parameter(2.0 * torch.randn(heads, agents, dim // heads))
+        with torch.no_grad():  # an average over tokens dilutes each of them: start sharper and louder than usual
+            self.to_key_value.weight.mul_(2.0)
+            self.to_out.weight.mul_(2.0)
 
     def spatial(self, features: Float[Tensor, "N F"], pooled: int | None = None) -> SpatialQueries:
         """Queries, agents and their product. The agents do not depend on the order of the Gaussians.

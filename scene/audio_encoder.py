@@ -56,7 +56,7 @@ class AudioEncoder(nn.Module):
             nn.Dropout(settings.audio_dropout),
             nn.Conv1d(width, width, 3, padding=1),
         )
-        self.place = nn.Parameter(torch.randn(window, width) * 0.1)
+        self.place = nn.Parameter(torch.randn(window, width))
         self.ppe = PeriodicPositionalEncoding(width, settings.ppe_period) if settings.ppe else None
 
     def set_statistics(self, features: Float[Tensor, "N *D"]) -> None:
@@ -74,15 +74,19 @@ class AudioEncoder(nn.Module):
 
 
 class TokenEncoder(nn.Module):
-    """All tokens of a frame: audio window, eye opening, camera, and the learnt null token."""
+    """All tokens of a frame: audio window, eye opening, camera, and the learnt null token.
+
+    Each starts with an offset of its own, as large as what it carries: Gaussians tell tokens apart from the first
+    step. Without it the lids find the one eye token among the audio's late or never.
+    """
 
     def __init__(self, feature_shape: tuple[int, ...], settings: ModelSettings) -> None:
         super().__init__()
         width = settings.feature_dim
         self.audio = AudioEncoder(feature_shape, settings)
-        self.eye = nn.Sequential(nn.Linear(1, width), nn.GELU(), nn.Linear(width, width))
-        self.camera = nn.Sequential(nn.Linear(6, width), nn.GELU(), nn.Linear(width, width))
-        self.null = nn.Parameter(torch.randn(width) * 0.1)
+        self.eye = _token_of(1, width, gain=2.0)
+        self.camera = _token_of(6, width)
+        self.null = nn.Parameter(torch.randn(width))
 
     def forward(
         self,
@@ -94,6 +98,16 @@ class TokenEncoder(nn.Module):
         """Tokens of B frames. ``eye``: blink intensity, 0 (open) to 1. ``viewmats``: world-to-camera, OpenCV."""
         extra = torch.stack([self.eye(eye), self.camera(pose_code(viewmats)), self.null.expand(len(eye), -1)], dim=1)
         return torch.cat([self.audio(audio, frames), extra], dim=1)
+
+
+def _token_of(inputs: int, width: int, gain: float = 1.0) -> nn.Sequential:
+    """A small network from a few numbers to a token; ``gain`` makes it more sensitive to them."""
+    first, last = nn.Linear(inputs, width), nn.Linear(width, width)
+    with torch.no_grad():
+        first.weight.mul_(gain)
+        last.weight.mul_(gain)
+        nn.init.normal_(last.bias)
+    return nn.Sequential(first, nn.GELU(), last)
 
 
 def pose_code(viewmats: Float[Tensor, "B 4 4"]) -> Float[Tensor, "B 6"]:

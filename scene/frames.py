@@ -26,6 +26,11 @@ class Drive:
     def __len__(self) -> int:
         return len(self.eye)
 
+    def to(self, device: str) -> Drive:
+        """The same drive on a device."""
+        audio, frames, eye = (part.to(device) for part in (self.audio, self.audio_frames, self.eye))
+        return Drive(audio, frames, eye, self.camera.to(device))
+
 
 @dataclass(frozen=True)
 class FrameBatch:
@@ -49,12 +54,5 @@ class FrameBatch:
 
     def to(self, device: str) -> FrameBatch:
         """The same batch on a device."""
-        drive = replace(
-            self.drive,
-            audio=self.drive.audio.to(device),
-            audio_frames=self.drive.audio_frames.to(device),
-            eye=self.drive.eye.to(device),
-            camera=self.drive.camera.to(device),
-        )
-        names = ("index", "image", "background", "head", "mouth", "eyes", "corner")
-        return replace(self, drive=drive, **{name: getattr(self, name).to(device) for name in names})
+        names = ("index", "drive", "image", "background", "head", "mouth", "eyes", "corner")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})

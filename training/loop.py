@@ -14,6 +14,7 @@ from arguments.settings import ModelSettings, TrainingSettings
 from evaluation.lpips import load_lpips
 from gaussian_renderer.render import render
 from scene.dataset import TalkingHeadDataset
+from scene.deformation import SpatialState
 from scene.head import GaussianHead
 from scene.initialization import initial_cloud
 from training.checkpoints import (
@@ -29,7 +30,15 @@ from training.checkpoints import (
     write_record,
 )
 from training.densification import GradientStatistics, densify
-from training.losses import Perceptual, image_losses, motion_loss, multi_scale_gradients, offset_loss, psnr_of
+from training.losses import (
+    Perceptual,
+    image_losses,
+    motion_loss,
+    motion_weights,
+    multi_scale_gradients,
+    offset_loss,
+    psnr_of,
+)
 from training.optimizer import make_optimizer, set_rates, step
 from training.poses import PoseCorrections
 from training.reporter import Reporter
@@ -37,6 +46,7 @@ from training.sampling import frames_of_iteration
 from training.validation import validate
 
 MOTION_VERTICES = 468  # at most so many tracked vertices guide the deformation
+BLINK_PREFERENCE = 10.0  # a frame of closed eyes guides it so many times more often, being so much rarer
 
 
 @dataclass(frozen=True)
@@ -123,15 +133,15 @@ class Trainer:
         indices = frames_of_iteration(self.dataset.train, iteration, batch, settings.seed + fine)
         frames = self.dataset.batch(indices, self.options.model.audio_window).to(self.options.device)
         set_rates(self.optimizer, settings.final_lr_ratio ** (iteration / total) if fine else 1.0)
-        extra = frames.image.new_zeros(())
+        at_rest, vertex_state = self.head.at_rest_with(self.mean_vertices)
+        guide = 1 - 0.8 * iteration / total if fine else 1.0  # pictures take over from the tracked vertices
+        extra = self._motion_term(vertex_state, guide * settings.motion_weight)
         if fine:
-            at_rest, vertex_state = self.head.at_rest_with(self.mean_vertices)
             offsets = self.head.deformation(at_rest.spatial, frames.drive)
             gaussians = self.head.model.gaussians(at_rest.features, offsets)
-            extra = settings.offset_weight * offset_loss(offsets)
-            extra = extra + self._motion_term(vertex_state, iteration, total)
+            extra = extra + settings.offset_weight * offset_loss(offsets)
         else:
-            gaussians = self.head.static()
+            gaussians = self.head.model.gaussians(at_rest.features)
         if settings.poses_lr > 0:
             gaussians = self.poses(gaussians, frames.index - self.dataset.train.start)
         output = render(gaussians, frames.drive.camera, frames.background)
@@ -183,31 +193,26 @@ class Trainer:
         if last or iteration % settings.checkpoint_every == 0 or (fine and iteration in options.save_iterations):
             self.save()
 
-    def _motion_term(self, vertex_state, iteration: int, total: int) -> torch.Tensor:
-        """The field should move the tracked face's vertices as they were tracked; less so as pictures take over."""
-        settings = self.settings
-        weight = settings.motion_weight * (1 - 0.8 * iteration / total)
-        if weight <= 0 or settings.motion_frames < 1:
+    def _motion_term(self, vertex_state: SpatialState, weight: float) -> torch.Tensor:
+        """The field should move the tracked face's vertices as they were tracked."""
+        if weight <= 0:
             return self.mean_vertices.new_zeros(())
-        chosen = torch.randint(len(self.dataset.train), (settings.motion_frames,))
+        chosen = torch.multinomial(self.motion_chances, self.settings.motion_frames, replacement=True)
         frames = chosen + self.dataset.train.start
-        drive = self.dataset.drive(frames, self.options.model.audio_window)
-        drive = replace(
-            drive,
-            **{
-                name: getattr(drive, name).to(self.options.device)
-                for name in ("audio", "audio_frames", "eye", "camera")
-            },
-        )
-        moved = self.mean_vertices + self.head.deformation(vertex_state, drive).means
-        return weight * motion_loss(moved, self.tracked_vertices[chosen.to(self.tracked_vertices.device)])
+        drive = self.dataset.drive(frames, self.options.model.audio_window).to(self.options.device)
+        moves = self.head.deformation(vertex_state, drive).means
+        return weight * motion_loss(moves, self.tracked_moves[chosen.to(moves.device)], self.vertex_weights)
 
     def _prepare_motion(self) -> None:
-        vertices = self.dataset.vertices[self.dataset.train.start : self.dataset.train.stop]
+        frames = slice(self.dataset.train.start, self.dataset.train.stop)
+        vertices = self.dataset.vertices[frames]
         count = vertices.shape[1]
         rows = torch.linspace(0, count - 1, min(count, MOTION_VERTICES)).round().long()
-        self.tracked_vertices = vertices[:, rows].to(self.options.device)
-        self.mean_vertices = self.tracked_vertices.median(dim=0).values
+        vertices = vertices[:, rows].to(self.options.device)
+        self.mean_vertices = vertices.median(dim=0).values
+        self.tracked_moves = vertices - self.mean_vertices
+        self.vertex_weights = motion_weights(self.tracked_moves)
+        self.motion_chances = 1 + BLINK_PREFERENCE * self.dataset.eyes[frames]
 
     def _new_head(self) -> GaussianHead:
         options, dataset = self.options, self.dataset
