@@ -37,10 +37,10 @@ def main() -> None:
 
     from rich.console import Console
 
+    from data_utils.progress import track
     from evaluation.evaluate import evaluate_speech, evaluate_split
     from evaluation.scores import write_scores
     from evaluation.tables import reasons_for_dashes, scores_table
-    from gaussian_renderer.progress import track
     from scene.dataset import TalkingHeadDataset
     from training.checkpoints import load_head
     from training.devices import choose_device

@@ -35,7 +35,7 @@ def main() -> None:
     if not options.audio_path.is_file():
         raise EGSTalkerError(f"there is no audio file {options.audio_path}")
 
-    from gaussian_renderer.progress import track
+    from data_utils.progress import track
     from gaussian_renderer.synthesis import make_writable, speak
     from scene.dataset import TalkingHeadDataset
     from training.checkpoints import load_head

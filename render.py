@@ -38,7 +38,7 @@ def main() -> None:
             raise EGSTalkerError(f"there is no file {path}")
 
     from arguments.settings import load_config
-    from gaussian_renderer.progress import track
+    from data_utils.progress import track
     from gaussian_renderer.videos import custom_video, split_videos
     from scene.dataset import TalkingHeadDataset
     from training.checkpoints import load_head

@@ -82,9 +82,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Report on the held-out frames; figures are taken from metrics.json where that is newer than the model."""
     options = parse()
+    from data_utils.progress import track
     from evaluation.evaluate import evaluate_split
     from evaluation.scores import write_scores
-    from gaussian_renderer.progress import track
     from gaussian_renderer.synthesis import make_writable
     from training.checkpoints import checkpoints, load_head
     from training.devices import choose_device

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -11,6 +10,7 @@ from jaxtyping import Bool, Float, UInt8
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils.frame_files import read_rgb
+from scene.dataset import read_landmarks
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,4 @@ def read_true_frame(folder: DatasetFolder, i: int) -> TrueFrame:
     if not composite.shape == raw.shape == parsing.shape:
         raise EGSTalkerError(f"{folder.root}: the pictures of frame {i} differ in size; run preprocess.sh again")
     head = (parsing[..., 2] > 127) & (parsing[..., 0] < 128) & (parsing[..., 1] < 128)
-    return TrueFrame(composite, raw, head, _read_landmarks(folder.landmarks(i)))
-
-
-def _read_landmarks(path: Path) -> Float[np.ndarray, "68 2"]:
-    try:
-        points = np.loadtxt(path, dtype=np.float64, ndmin=2)
-    except OSError as error:
-        raise EGSTalkerError(f"{path} is missing: run preprocess.sh with --task 7") from error
-    except ValueError as error:
-        raise EGSTalkerError(f"{path} holds no landmarks: delete it and run preprocess.sh with --task 7") from error
-    if points.shape != (68, 2):
-        raise EGSTalkerError(f"{path} holds no 68 landmarks: delete it and run preprocess.sh with --task 7")
-    return points
+    return TrueFrame(composite, raw, head, read_landmarks(folder.landmarks(i)))
