@@ -41,9 +41,9 @@ def main() -> None:
     from training.checkpoints import load_head
     from training.devices import choose_device
 
-    make_writable(options.output_dir)
     head, _, _ = load_head(options.model_path, options.iteration, choose_device(options.device))
     dataset = TalkingHeadDataset(options.reference_path)
+    make_writable(options.output_dir)
     target = options.output_dir / f"{options.audio_path.stem}.mp4"
     if target.exists() and target.samefile(options.audio_path):
         raise EGSTalkerError(f"{target} would overwrite the audio; choose another --output_dir")

@@ -12,7 +12,7 @@ ModelSettings = dict(
 )
 TrainingSettings = dict(
     coarse_iterations=200,
-    iterations=1200,
+    iterations=1500,
     coarse_batch=1,
     batch=2,
     max_gaussians=13000,

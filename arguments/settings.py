@@ -60,6 +60,9 @@ class ModelSettings:
     """Video frames of audio that one frame sees, centred on it."""
     audio_dropout: float = 0.1
     """Dropout in the audio encoder while training."""
+    audio_noise: float = 0.8
+    """Noise on the audio features while training, in their standard deviations over the clip: a few minutes of speech
+    are few, and without it the head learns them by heart."""
     ppe_period: int = 25
     """Period of the positional encoding, in frames."""
 

@@ -70,7 +70,10 @@ def locate(path: Path | str) -> tuple[DatasetFolder, Source | None]:
     """
     path = Path(path)
     if path.is_dir():
-        return DatasetFolder(path), _source_of(path)
+        source = _source_of(path)
+        if source is None and not _is_dataset(path):
+            raise EGSTalkerError(f"{path} is no dataset folder; give the path of a video, such as data/input.mp4")
+        return DatasetFolder(path), source
     if path.name in ("video.mp4", "source.mp4") and _is_dataset(path.parent):
         return DatasetFolder(path.parent), _source_of(path.parent)
     root = path.with_suffix("")

@@ -52,6 +52,7 @@ def exclusive(root: Path) -> Iterator[None]:
     except ImportError:  # no such locks on this system
         yield
         return
+    ours = not root.exists()
     root.mkdir(parents=True, exist_ok=True)
     handle = os.open(root, os.O_RDONLY)
     try:
@@ -62,8 +63,9 @@ def exclusive(root: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-        with contextlib.suppress(OSError):  # a run that failed at once leaves no empty folder behind
-            root.rmdir()
+        if ours:
+            with contextlib.suppress(OSError):  # a run that failed at once leaves no empty folder behind
+                root.rmdir()
 
 
 def _staged(target: Path) -> Path:

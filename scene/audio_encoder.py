@@ -48,6 +48,7 @@ class AudioEncoder(nn.Module):
         features = math.prod(feature_shape)
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("deviation", torch.ones(features))
+        self.noise = settings.audio_noise
         self.input = nn.Linear(features, width)
         self.mix = nn.Sequential(
             nn.Dropout(settings.audio_dropout),
@@ -68,6 +69,8 @@ class AudioEncoder(nn.Module):
     def forward(self, window: Float[Tensor, "B T *D"], frames: Int[Tensor, "B T"]) -> Float[Tensor, "B T C"]:
         """Encode the features around each frame; ``frames`` are the absolute numbers of the window's frames."""
         flat = ((window.flatten(2) - self.mean) / self.deviation).clamp(-5, 5)
+        if self.training and self.noise > 0:
+            flat = flat + self.noise * torch.randn_like(flat)
         tokens = self.input(flat)
         tokens = tokens + self.mix(tokens.transpose(1, 2)).transpose(1, 2) + self.place
         return tokens if self.ppe is None else tokens + 0.1 * self.ppe(frames)
