@@ -78,7 +78,10 @@ def make_dataset(root: Path, num_frames: int = 22) -> DatasetFolder:
     cut = num_train_frames(num_frames)
     for path, frames in ((folder.transforms_train, entries[:cut]), (folder.transforms_val, entries[cut:])):
         path.write_text(json.dumps({"focal_len": FOCAL, "cx": SIZE / 2, "cy": SIZE / 2, "frames": frames}))
-    vertices = torch.randn(1, 5, 3).expand(num_frames, 5, 3).clone()
+    generator = torch.Generator().manual_seed(0)
+    vertices = 0.5 * torch.randn(1, 5, 3, generator=generator) + 0.02 * torch.randn(
+        num_frames, 5, 3, generator=generator
+    )
     torch.save({"focal": torch.tensor([FOCAL]), "vertices": vertices}, folder.track_params)
     folder.update_record(format=1, extractor="log_mel", size=SIZE, num_frames=num_frames)
     return folder

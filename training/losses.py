@@ -83,7 +83,7 @@ def motion_weights(tracked: Float[Tensor, "N V 3"]) -> Float[Tensor, "V"]:
     distance = tracked.norm(dim=-1)
     reach = distance.quantile(0.99, dim=0)
     share = (reach / reach.median().clamp(min=1e-6)).clamp(0.5, 6.0)
-    return share / distance.square().mean().clamp(min=1e-8)
+    return share / distance.square().mean().clamp(min=1e-6)
 
 
 def offset_loss(offsets: Offsets) -> Tensor:

@@ -1,0 +1,145 @@
+"""A model folder, whole or damaged."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from arguments.errors import EGSTalkerError
+from tests.tiny_head import make_dataset, make_head, make_model
+from training.checkpoints import (
+    Progress,
+    checkpoints,
+    forget_training_state,
+    load_head,
+    load_training_state,
+    read_record,
+    save_checkpoint,
+    write_record,
+)
+
+
+@pytest.fixture
+def model(tmp_path):
+    return make_model(tmp_path / "m", make_dataset(tmp_path / "set"))
+
+
+def test_a_saved_head_comes_back(model):
+    head, record, iteration = load_head(model)
+    assert iteration == 500
+    assert record == read_record(model)
+    expected = make_head().state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in head.state_dict().items())
+    assert not head.training
+
+
+def test_the_latest_iteration_is_taken_unless_another_is_asked_for(model):
+    later = make_head()
+    with torch.no_grad():
+        later.model.means += 1
+    save_checkpoint(model / "checkpoints" / "fine-01000", later, None, Progress("fine", 1000))
+    save_checkpoint(model / "checkpoints" / "coarse-00200", make_head(), None, Progress("coarse", 200))
+    assert [c.path.name for c in checkpoints(model)] == ["coarse-00200", "fine-00500", "fine-01000"]
+    assert torch.equal(load_head(model)[0].model.means, later.model.means)
+    assert not torch.equal(load_head(model, 500)[0].model.means, later.model.means)
+    with pytest.raises(EGSTalkerError, match="there are: 500, 1000"):
+        load_head(model, 200)
+
+
+def test_only_the_latest_keeps_the_optimizers_state(model):
+    for iteration in (1000, 1500):
+        path = model / "checkpoints" / f"fine-{iteration:05d}"
+        save_checkpoint(path, make_head(), {"optimizer": {}, "poses": torch.zeros(2, 6)}, Progress("fine", iteration))
+    forget_training_state(model)
+    there = [c.path.name for c in checkpoints(model) if (c.path / "training.pth").exists()]
+    assert there == ["fine-01500"]
+
+
+def test_a_killed_save_leaves_the_older_checkpoint_and_none_half_made(model, repository):
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\nimport training.checkpoints as c\n"
+        "from tests.tiny_head import make_head\n"
+        "c.write_ply = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "c.save_checkpoint(Path(sys.argv[1]), make_head(), None, c.Progress('fine', 1000))\n"
+    )
+    target = model / "checkpoints" / "fine-01000"
+    done = subprocess.run([sys.executable, "-c", code, str(target)], cwd=repository, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert [c.path.name for c in checkpoints(model)] == ["fine-00500"]
+    assert load_head(model)[2] == 500
+    save_checkpoint(target, make_head(), None, Progress("fine", 1000))
+    assert load_head(model)[2] == 1000
+    assert sorted(p.name for p in (model / "checkpoints").iterdir()) == ["fine-00500", "fine-01000"]
+
+
+def test_a_failing_disk_leaves_the_old_checkpoint_in_place(model, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    path = model / "checkpoints" / "fine-00500"
+    before = (path / "head.safetensors").read_bytes()
+    monkeypatch.setattr("training.checkpoints.write_ply", full)
+    with pytest.raises(OSError, match="No space"):
+        save_checkpoint(path, make_head(), None, Progress("fine", 500))
+    assert (path / "head.safetensors").read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == ["fine-00500"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "gone", "nan", "smaller"])
+def test_damaged_weights_are_refused_in_one_line(model, damage):
+    path = model / "checkpoints" / "fine-00500"
+    file = path / "head.safetensors"
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:-100])
+    elif damage == "empty":
+        file.write_bytes(b"")
+    elif damage == "gone":
+        file.unlink()
+    elif damage == "nan":
+        head = make_head()
+        with torch.no_grad():
+            head.model.means[0, 0] = torch.nan
+        save_checkpoint(path, head, None, Progress("fine", 500))
+    else:
+        record = read_record(model)
+        write_record(model, replace(record, model=replace(record.model, feature_dim=16)))
+    with pytest.raises(EGSTalkerError, match=r"head\.safetensors"):
+        load_head(model)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", json.dumps({"model": {"attention": "x"}})])
+def test_damaged_settings_are_refused(model, text):
+    (model / "settings.json").write_text(text)
+    with pytest.raises(EGSTalkerError, match=r"settings\.json"):
+        load_head(model)
+
+
+def test_a_damaged_progress_is_refused(model):
+    (model / "checkpoints" / "fine-00500" / "state.json").write_text("{}")
+    with pytest.raises(EGSTalkerError, match=r"state\.json"):
+        load_head(model)
+
+
+def test_no_model_and_no_checkpoint_are_said(tmp_path, model):
+    with pytest.raises(EGSTalkerError, match="there is no model"):
+        load_head(tmp_path / "none")
+    for file in (model / "checkpoints" / "fine-00500").iterdir():
+        file.unlink()
+    with pytest.raises(EGSTalkerError, match="no checkpoint yet"):
+        load_head(model)
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", None])
+def test_a_damaged_training_state_names_itself(tmp_path, content):
+    if content is None:
+        torch.save({"optimizer": {}}, tmp_path / "training.pth")
+    else:
+        (tmp_path / "training.pth").write_bytes(content)
+    with pytest.raises(EGSTalkerError, match=r"training\.pth is damaged"):
+        load_training_state(tmp_path)

@@ -1,0 +1,89 @@
+"""What training minimises."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from arguments.settings import TrainingSettings
+from evaluation.ssim import ssim
+from gaussian_renderer.render import RenderOutput
+from scene.deformation import Offsets
+from scene.frames import FrameBatch
+from training.losses import image_losses, motion_loss, motion_weights, multi_scale_gradients, offset_loss, psnr_of
+
+SETTINGS = TrainingSettings(dssim_weight=0.2, lips_weight=2.0, eyes_weight=1.0, mask_weight=0.5, perceptual_weight=0.1)
+
+
+def picture(value: float) -> torch.Tensor:
+    return torch.full((1, 32, 32, 3), value)
+
+
+def frames_of(image: torch.Tensor) -> FrameBatch:
+    blank = torch.zeros(1, 32, 32, dtype=torch.bool)
+    head, mouth, eyes = blank.clone(), blank.clone(), blank.clone()
+    head[:, :16], mouth[:, 20:24, 10:20], eyes[:, 4:6, 4:28] = True, True, True
+    zero = torch.zeros(1, dtype=torch.long)
+    return FrameBatch(zero, None, image, picture(0), head, mouth, eyes, torch.zeros(1, 2))  # type: ignore[arg-type]
+
+
+def losses_of(image: torch.Tensor, truth: torch.Tensor, alpha: torch.Tensor):
+    output = RenderOutput(image, alpha, torch.zeros(1, 1, 2), torch.zeros(1, 1))
+    return image_losses(output, frames_of(truth), SETTINGS, multi_scale_gradients)
+
+
+def test_a_perfect_picture_with_the_heads_own_mask_costs_nothing():
+    torch.manual_seed(0)
+    truth = torch.rand(1, 32, 32, 3)
+    alpha = frames_of(truth).head.float()[..., None]
+    assert losses_of(truth, truth, alpha).total().item() == pytest.approx(0, abs=1e-5)
+
+
+def test_each_term_is_its_formula():
+    torch.manual_seed(0)
+    truth, image = torch.rand(1, 32, 32, 3), torch.rand(1, 32, 32, 3)
+    frames = frames_of(truth)
+    terms = losses_of(image, truth, torch.ones(1, 32, 32, 1))
+    error = (image - truth).abs().mean(-1)
+    assert terms.l1.item() == pytest.approx(0.8 * error.mean().item(), rel=1e-5)
+    assert terms.dssim.item() == pytest.approx(0.2 * (1 - ssim(image, truth).mean().item()), rel=1e-5)
+    assert terms.lips.item() == pytest.approx(0.2 * error[frames.mouth].mean().item(), rel=1e-5)
+    assert terms.eyes.item() == pytest.approx(0.1 * error[frames.eyes].mean().item(), rel=1e-5)
+    assert terms.mask.item() == pytest.approx(0.5 * 0.5)
+
+
+def test_gradients_at_several_sizes_ignore_brightness_and_see_edges():
+    step = picture(0.2)
+    step[:, :, 16:] = 0.7
+    assert multi_scale_gradients(picture(0.3), picture(0.6)).item() == pytest.approx(0, abs=1e-7)
+    # one column of 31 differences at full size, of 15 at half, of 7 at a quarter; the rows do not differ
+    expected = 0.5 * (1 / 31 + 1 / 15 + 1 / 7)
+    assert multi_scale_gradients(step, picture(0.2)).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_motion_is_weighted_to_about_one_and_rare_far_moves_weigh_more():
+    torch.manual_seed(0)
+    moves = 0.01 * torch.randn(400, 20, 3)
+    moves[::50, 0, 1] -= 0.3  # a lid that blinks
+    weights = motion_weights(moves)
+    assert motion_loss(torch.zeros_like(moves), moves, weights).item() == pytest.approx(1.5, abs=1.0)
+    assert weights[0] > 4 * weights[1:].median()
+    assert motion_loss(moves, moves, weights).item() == 0
+
+
+def test_a_face_that_never_moves_does_not_blow_the_weights_up():
+    assert motion_weights(torch.zeros(30, 5, 3)).max() <= 1e6
+
+
+def test_offsets_cost_their_squares():
+    zero = torch.zeros(1, 4, 3)
+    none = Offsets(zero, torch.zeros(1, 4, 4), zero, torch.zeros(1, 4), zero)
+    assert offset_loss(none).item() == 0
+    moved = replace(none, means=zero + 0.1, opacities=torch.full((1, 4), 2.0))
+    assert offset_loss(moved).item() == pytest.approx(1 + 4)
+
+
+def test_psnr_of_a_known_error():
+    assert psnr_of(picture(0.6), picture(0.5)) == pytest.approx(20, abs=1e-3)
