@@ -1,8 +1,9 @@
-"""Rendering speed: ``python -m benchmarks.render --device cpu|cuda [--json F]``.
+"""Rendering speed: ``python -m benchmarks.render --device cpu|cuda [--model_path M] [--json F]``.
 
-Every row is one batch of pictures of a head-like cloud. ``forward`` is the whole of a render, ``backward`` its
-gradient in every input, both with the device synchronised; the CPU's forward pass is also shown stage by stage.
-Medians over the repeats, in milliseconds a batch; fps is pictures a second of the forward pass.
+Every row is one batch of pictures of a head-like cloud, or of a trained head, whose ``deform`` stage counts too.
+``forward`` is the whole of a render, ``backward`` its gradient in every input, both with the device synchronised; the
+CPU's forward pass is also shown stage by stage. Medians over the repeats, in milliseconds a batch; fps is pictures a
+second, without gradients.
 """
 
 from __future__ import annotations
@@ -26,8 +27,11 @@ from gaussian_renderer.projection import project
 from gaussian_renderer.render import render
 from gaussian_renderer.spherical_harmonics import view_colors
 from scene.cameras import Camera
+from scene.frames import Drive
 from scene.gaussians import Gaussians
+from scene.head import GaussianHead
 from scene.numba_threads import kernels
+from training.checkpoints import load_head
 
 COUNTS, SIZES, BATCHES = (5_000, 20_000, 32_768, 100_000), (256, 384, 512, 1024), (1,)
 
@@ -66,6 +70,26 @@ def measure(gaussians: Gaussians, camera: Camera, repeats: int) -> dict[str, Any
 
 
 @torch.no_grad()
+def measure_head(head: GaussianHead, size: int, batch: int, repeats: int) -> dict[str, Any]:
+    """One row of a trained head, driven by made-up audio; ``fps`` counts deformation and rasterization."""
+    device = next(head.parameters()).device
+    camera = head_camera(size, batch).to(str(device))
+    generator = torch.Generator().manual_seed(0)
+    window = head.settings.audio_window
+    audio = torch.randn(batch, window, *head.feature_shape, generator=generator)
+    numbers = torch.arange(window) + torch.arange(batch)[:, None]
+    drive = Drive(audio, numbers, torch.rand(batch, 1, generator=generator), camera).to(str(device))
+    at_rest = head.at_rest()
+    gaussians = head.deform(drive, at_rest)
+    deform = median_milliseconds(lambda: head.deform(drive, at_rest), device, repeats)
+    with torch.enable_grad():
+        row = measure(gaussians, camera, repeats)
+    row["stages"] = {"deform": deform, **row["stages"]}
+    row["fps"] = 1000 * batch / (deform + row["stages"]["forward"])
+    return row
+
+
+@torch.no_grad()
 def _cpu_stages(gaussians: Gaussians, camera: Camera, repeats: int) -> dict[str, float]:
     """The compiled rasterizer's stages, one after the other on the same data."""
     cpu = torch.device("cpu")
@@ -90,12 +114,15 @@ def _cpu_stages(gaussians: Gaussians, camera: Camera, repeats: int) -> dict[str,
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The rows as aligned text, one line each."""
-    names = list(rows[0]["stages"])
-    lines = ["".join(f"{name:>11}" for name in ("gaussians", "size", "batch", *names, "fps"))]
+    """The rows as aligned text: what was measured, the stages (ms), and what else the rows say."""
+    counts, stages = ("gaussians", "size", "batch"), list(rows[0]["stages"])
+    rest = [name for name in rows[0] if name not in (*counts, "stages")]
+    width = {name: max(len(name) + 2, 11) for name in (*counts, *stages, *rest)}
+    lines = ["".join(f"{name:>{width[name]}}" for name in width)]
     for row in rows:
-        counts = "".join(f"{row[name]:>11,}" for name in ("gaussians", "size", "batch"))
-        lines.append(counts + "".join(f"{row['stages'][name]:>11.2f}" for name in names) + f"{row['fps']:>11.1f}")
+        line = "".join(f"{row[name]:>{width[name]},}" for name in counts)
+        line += "".join(f"{row['stages'][name]:>{width[name]}.2f}" for name in stages)
+        lines.append(line + "".join(f"{row[name]:>{width[name]}.1f}" for name in rest))
     return "\n".join(lines)
 
 
@@ -107,6 +134,8 @@ def _synchronize(device: torch.device) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.render", description="Measure rendering speed.")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--model_path", type=Path, help="a trained head, instead of a made-up cloud")
+    parser.add_argument("--iteration", type=int, help="of the model's fine stage (default: the last)")
     parser.add_argument("--gaussians", type=int, nargs="+", default=COUNTS, help="how many Gaussians, one row each")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="height and width of the pictures")
     parser.add_argument("--batches", type=int, nargs="+", default=BATCHES, help="pictures rendered at once")
@@ -122,12 +151,15 @@ def main() -> None:
     if arguments.device == "cuda" and not torch.cuda.is_available():
         raise EGSTalkerError("there is no CUDA device here; use --device cpu")
     device = torch.device(arguments.device)
+    cases = [(size, batch) for size in arguments.sizes for batch in arguments.batches]
     rows = []
-    for count in arguments.gaussians:
-        gaussians = head_cloud(count, degree=arguments.degree).to(device)
-        for size in arguments.sizes:
-            for batch in arguments.batches:
-                rows.append(measure(gaussians, head_camera(size, batch).to(device), arguments.repeats))  # noqa: PERF401
+    if arguments.model_path:
+        head, _, _ = load_head(arguments.model_path, arguments.iteration, arguments.device)
+        rows = [measure_head(head, size, batch, arguments.repeats) for size, batch in cases]
+    else:
+        for count in arguments.gaussians:
+            cloud = head_cloud(count, degree=arguments.degree).to(device)
+            rows += [measure(cloud, head_camera(*case).to(arguments.device), arguments.repeats) for case in cases]
     print(table(rows))
     if arguments.json:
         with atomic_path(arguments.json) as path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -126,12 +127,15 @@ class Trainer:
             reporter.step(stage, iteration + 1, self.head.num_gaussians, values)
             self._after(stage, iteration + 1, total, values, reporter)
 
-    def iterate(self, stage: str, iteration: int, total: int) -> dict[str, float]:
-        """One step of the optimizer."""
+    def iterate(
+        self, stage: str, iteration: int, total: int, mark: Callable[[str], None] = lambda name: None
+    ) -> dict[str, float]:
+        """One step of the optimizer. ``mark`` is told the name of each part as it ends, for those who time them."""
         settings, fine = self.settings, stage == "fine"
         batch = settings.batch if fine else settings.coarse_batch
         indices = frames_of_iteration(self.dataset.train, iteration, batch, settings.seed + fine)
         frames = self.dataset.batch(indices, self.options.model.audio_window).to(self.options.device)
+        mark("data")
         set_rates(self.optimizer, settings.final_lr_ratio ** (iteration / total) if fine else 1.0)
         at_rest, vertex_state = self.head.at_rest_with(self.mean_vertices)
         guide = 1 - 0.8 * iteration / total if fine else 1.0  # pictures take over from the tracked vertices
@@ -144,18 +148,23 @@ class Trainer:
             gaussians = self.head.model.gaussians(at_rest.features)
         if settings.poses_lr > 0:
             gaussians = self.poses(gaussians, frames.index - self.dataset.train.start)
+        mark("deform")
         output = render(gaussians, frames.drive.camera, frames.background)
         densifying = (fine and iteration < total * settings.densify_until_share) or not fine
         if densifying:
             output.means2d.retain_grad()
+        mark("render")
         losses = image_losses(output, frames, settings, self.perceptual)
         loss = losses.total() + extra
+        mark("loss")
         loss.backward()
+        mark("backward")
         if densifying and output.means2d.grad is not None:
             camera = frames.drive.camera
             self.statistics.add(output.means2d.grad, output.radii, camera.width, camera.height)
         step(self.optimizer)
         self.poses.remove_drift()
+        mark("optimizer")
         everything = iteration + (self.coarse_iterations if fine else 0)
         if densifying and everything >= settings.densify_from and (everything + 1) % settings.densify_every == 0:
             densify(self.head, self.optimizer, self.statistics, settings)

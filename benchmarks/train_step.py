@@ -1,0 +1,127 @@
+"""Speed of training: ``python -m benchmarks.train_step --device cpu|cuda [--json F]``.
+
+Every row is the fine stage of the real training loop on a made-up dataset: medians over the repeats, in milliseconds an
+iteration, part by part, with the device synchronised between the parts; iterations a second from an unbroken run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from arguments.atomic import atomic_path
+from arguments.errors import EGSTalkerError, door
+from arguments.settings import ModelSettings, TrainingSettings, load_config
+from benchmarks.head_dataset import write_head_dataset
+from benchmarks.render import table
+from scene.dataset import TalkingHeadDataset
+from training.loop import Trainer, TrainOptions
+
+WARM_UP = 3  # iterations: compiled code is loaded, pictures are decoded and kept
+TOTAL = 100_000  # iterations of the pretended stage: rates and guide hardly change in the few that are timed
+
+
+def measure(
+    dataset: TalkingHeadDataset,
+    model: ModelSettings,
+    training: TrainingSettings,
+    device: str,
+    repeats: int,
+    work_folder: Path,
+) -> dict[str, Any]:
+    """One row: {gaussians, size, batch, stages: {name: median ms}, iterations_per_second, peak_memory_gib}."""
+    training = replace(training, densify_from=TOTAL)
+    trainer = Trainer(TrainOptions(dataset.folder.root, work_folder, model, training, device), dataset)
+    trainer.head.train()
+    on_cuda = device == "cuda"
+
+    def synchronize() -> None:
+        if on_cuda:
+            torch.cuda.synchronize()
+
+    frames = len(dataset.train)
+    for iteration in range(max(WARM_UP, -(-frames // training.batch))):
+        trainer.iterate("fine", iteration, TOTAL)
+    if on_cuda:
+        torch.cuda.reset_peak_memory_stats()
+    synchronize()
+    begun = time.perf_counter()
+    for iteration in range(repeats):
+        trainer.iterate("fine", iteration, TOTAL)
+    synchronize()
+    seconds = time.perf_counter() - begun
+    times: dict[str, list[float]] = defaultdict(list)
+    for iteration in range(repeats):
+        last = time.perf_counter()
+
+        def mark(name: str) -> None:
+            nonlocal last
+            synchronize()
+            now = time.perf_counter()
+            times[name].append(now - last)
+            last = now
+
+        trainer.iterate("fine", iteration, TOTAL, mark)
+    peak = torch.cuda.max_memory_allocated() if on_cuda else _resident_bytes()
+    return {
+        "gaussians": trainer.head.num_gaussians,
+        "size": dataset.height,
+        "batch": training.batch,
+        "stages": {name: 1000 * median(values) for name, values in times.items()},
+        "iterations_per_second": repeats / seconds,
+        "peak_memory_gib": peak / 2**30,
+    }
+
+
+def _resident_bytes() -> int:
+    """The most memory that this process has had; ru_maxrss counts kibibytes, on macOS bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.train_step", description="Measure training speed.")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--configs", type=Path, help="configuration (cpu: arguments/cpu.py, cuda: arguments/args.py)")
+    parser.add_argument("--gaussians", type=int, nargs="+", help="how many Gaussians, one row each")
+    parser.add_argument("--sizes", type=int, nargs="+", default=(512,), help="height and width of the pictures")
+    parser.add_argument("--batches", type=int, nargs="+", help="frames an iteration (default: the configuration's)")
+    parser.add_argument("--repeats", type=int, default=20, help="the median of so many iterations is shown")
+    parser.add_argument("--json", type=Path, help="write the rows to this file too")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure every combination and print one table."""
+    arguments = _arguments()
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        raise EGSTalkerError("there is no CUDA device here; use --device cpu")
+    name = "cpu.py" if arguments.device == "cpu" else "args.py"
+    model, training = load_config(arguments.configs or Path(__file__).parent.parent / "arguments" / name)
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for size in arguments.sizes:
+            dataset = TalkingHeadDataset(write_head_dataset(Path(folder) / str(size), size).root)
+            for count in arguments.gaussians or [model.initial_gaussians]:
+                for batch in arguments.batches or [training.batch]:
+                    settings = replace(model, initial_gaussians=count), replace(training, batch=batch)
+                    work_folder = Path(folder) / f"model-{len(rows)}"
+                    rows.append(measure(dataset, *settings, arguments.device, arguments.repeats, work_folder))
+    print(table(rows))
+    if arguments.json:
+        with atomic_path(arguments.json) as path:
+            path.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(door(main)())
