@@ -39,6 +39,7 @@ class ModelRecord:
     extractor: str | None
     dataset: str
     num_train_frames: int
+    poses: str = ""  # digest of transforms_train.json, which tells datasets apart wherever they lie
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def read_record(model_path: Path) -> ModelRecord:
             extractor=value["extractor"],
             dataset=str(value["dataset"]),
             num_train_frames=int(value["num_train_frames"]),
+            poses=str(value.get("poses", "")),
         )
     except FileNotFoundError:
         raise EGSTalkerError(f"there is no model in {model_path}; make one with ./train.sh") from None
@@ -117,8 +119,8 @@ def save_checkpoint(path: Path, head: GaussianHead, training_state: dict[str, An
 
 
 def forget_training_state(model_path: Path) -> None:
-    """Remove the optimizer's state from all checkpoints but the latest: it is large, and only the latest is resumed."""
-    for checkpoint in checkpoints(model_path)[:-1]:
+    """Remove the optimizer's state, which is large, from all checkpoints but the latest and its stand-in before it."""
+    for checkpoint in checkpoints(model_path)[:-2]:
         (checkpoint.path / "training.pth").unlink(missing_ok=True)
 
 

@@ -60,14 +60,15 @@ def densify(head: GaussianHead, optimizer: Adam, statistics: GradientStatistics,
     wanted = gradient > settings.densify_gradient
     room = settings.max_gaussians - model.count
     if int(wanted.sum()) > room:  # the neediest first
-        threshold = gradient.topk(room).values[-1] if room > 0 else gradient.new_tensor(float("inf"))
-        wanted &= gradient >= threshold
+        neediest = gradient.topk(max(room, 0)).indices
+        wanted &= torch.zeros_like(wanted).index_fill(0, neediest, True)
     split = wanted & (largest > SMALL)
     useless = (rest.opacities < settings.prune_opacity) | (largest > HUGE)
     keep = ~(useless | split)
     shortage = settings.min_gaussians - int(keep.sum()) - int(wanted.sum()) - int(split.sum())
     if shortage > 0:  # spare the least faint
-        spared = torch.where(useless & ~split, rest.opacities, torch.full_like(rest.opacities, -1.0)).topk(shortage)
+        faintness = torch.where(useless & ~split, rest.opacities, torch.full_like(rest.opacities, -1.0))
+        spared = faintness.topk(min(shortage, model.count))
         keep[spared.indices[spared.values >= 0]] = True
     kept, clones, halves = keep.nonzero()[:, 0], (wanted & ~split).nonzero()[:, 0], split.nonzero()[:, 0]
     rows = torch.cat([kept, clones, halves, halves])

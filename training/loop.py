@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,6 +125,11 @@ class Trainer:
             offset = self.coarse_iterations if stage == "fine" else 0
             torch.manual_seed(self.settings.seed * 1_000_003 + offset + iteration)
             values = self.iterate(stage, iteration, total)
+            if not math.isfinite(values["loss"]):
+                raise EGSTalkerError(
+                    f"the training diverged at {stage} iteration {iteration + 1}; "
+                    "train again into another --model_path with lower learning rates"
+                )
             self.progress = replace(self.progress, iteration=iteration + 1)
             reporter.step(stage, iteration + 1, self.head.num_gaussians, values)
             self._after(stage, iteration + 1, total, values, reporter)
@@ -237,8 +244,9 @@ class Trainer:
         dataset, options = self.dataset, self.options
         extractor = dataset.folder.read_record().get("extractor")
         source = str(options.source_path.resolve())
+        poses = hashlib.sha256(dataset.folder.transforms_train.read_bytes()).hexdigest()
         return ModelRecord(
-            options.model, options.training, dataset.feature_shape, extractor, source, len(dataset.train)
+            options.model, options.training, dataset.feature_shape, extractor, source, len(dataset.train), poses
         )
 
     def _resumable(self) -> Checkpoint | None:
@@ -248,8 +256,8 @@ class Trainer:
         if not there:
             return None
         old, new = read_record(path), self._record()
-        same = replace(old.training, iterations=new.training.iterations) == new.training
-        if not (same and old.model == new.model and old.num_train_frames == new.num_train_frames):
+        training = replace(old.training, iterations=new.training.iterations)
+        if replace(old, training=training, dataset=new.dataset) != new:
             raise EGSTalkerError(
                 f"{path} holds a model of other settings or another dataset; give another --model_path or delete it"
             )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -52,13 +54,14 @@ def test_the_latest_iteration_is_taken_unless_another_is_asked_for(model):
         load_head(model, 200)
 
 
-def test_only_the_latest_keeps_the_optimizers_state(model):
-    for iteration in (1000, 1500):
+def test_only_the_latest_and_its_stand_in_keep_the_optimizers_state(model):
+    for iteration in (1000, 1500, 2000):
         path = model / "checkpoints" / f"fine-{iteration:05d}"
         save_checkpoint(path, make_head(), {"optimizer": {}, "poses": torch.zeros(2, 6)}, Progress("fine", iteration))
     forget_training_state(model)
     there = [c.path.name for c in checkpoints(model) if (c.path / "training.pth").exists()]
-    assert there == ["fine-01500"]
+    assert there == ["fine-01500", "fine-02000"]
+    assert load_head(model, 1000)[2] == 1000
 
 
 def test_a_killed_save_leaves_the_older_checkpoint_and_none_half_made(model, repository):
@@ -78,15 +81,25 @@ def test_a_killed_save_leaves_the_older_checkpoint_and_none_half_made(model, rep
     assert sorted(p.name for p in (model / "checkpoints").iterdir()) == ["fine-00500", "fine-01000"]
 
 
-def test_a_failing_disk_leaves_the_old_checkpoint_in_place(model, monkeypatch):
+def test_a_half_made_folder_is_no_checkpoint(model):
+    folder = model / "checkpoints"
+    shutil.copytree(folder / "fine-00500", folder / ".fine-01000.part")
+    shutil.copytree(folder / "fine-00500", folder / "fine-01000")
+    (folder / "fine-01000" / "state.json").unlink()
+    (folder / "notes.txt").write_text("mine")
+    assert [c.path.name for c in checkpoints(model)] == ["fine-00500"]
+
+
+@pytest.mark.parametrize("step", ["save_file", "write_ply", "torch.save", "write_json"])
+def test_a_failing_disk_leaves_the_old_checkpoint_in_place(model, monkeypatch, step):
     def full(*_):
         raise OSError(28, "No space left on device")
 
     path = model / "checkpoints" / "fine-00500"
     before = (path / "head.safetensors").read_bytes()
-    monkeypatch.setattr("training.checkpoints.write_ply", full)
+    monkeypatch.setattr(f"training.checkpoints.{step}", full)
     with pytest.raises(OSError, match="No space"):
-        save_checkpoint(path, make_head(), None, Progress("fine", 500))
+        save_checkpoint(path, make_head(), {"optimizer": {}}, Progress("fine", 500))
     assert (path / "head.safetensors").read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["fine-00500"]
 
@@ -109,8 +122,9 @@ def test_damaged_weights_are_refused_in_one_line(model, damage):
     else:
         record = read_record(model)
         write_record(model, replace(record, model=replace(record.model, feature_dim=16)))
-    with pytest.raises(EGSTalkerError, match=r"head\.safetensors"):
+    with pytest.raises(EGSTalkerError, match=r"head\.safetensors") as refused:
         load_head(model)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", json.dumps({"model": {"attention": "x"}})])
@@ -143,3 +157,23 @@ def test_a_damaged_training_state_names_itself(tmp_path, content):
         (tmp_path / "training.pth").write_bytes(content)
     with pytest.raises(EGSTalkerError, match=r"training\.pth is damaged"):
         load_training_state(tmp_path)
+
+
+class Sabotage:
+    """What a pickle would run while it is loaded."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self):
+        return Path.touch, (self.target,)
+
+
+def test_a_training_state_that_would_run_code_is_refused_unrun(tmp_path):
+    ran = tmp_path / "ran"
+    torch.save({"optimizer": Sabotage(ran), "poses": torch.zeros(2, 6)}, tmp_path / "training.pth")
+    with pytest.raises(EGSTalkerError, match=r"training\.pth is damaged"):
+        load_training_state(tmp_path)
+    assert not ran.exists()
+    torch.load(tmp_path / "training.pth", weights_only=False)
+    assert ran.exists()  # it does run where pickles are trusted

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from arguments.settings import TrainingSettings
 from tests.tiny_head import SETTINGS, make_dataset
-from training.checkpoints import checkpoints, load_head
-from training.loop import TrainOptions, train
+from training.checkpoints import checkpoints, load_head, load_training_state, read_record
+from training.loop import Trainer, TrainOptions, train
+from training.reporter import Reporter
 
 MODEL = replace(SETTINGS, initial_gaussians=120)
 TRAINING = TrainingSettings(
@@ -56,6 +58,36 @@ def uninterrupted(dataset, tmp_path_factory) -> Path:
     return path
 
 
+def assert_ends_alike(path: Path, other: Path) -> None:
+    """The same weights, optimizer, pose corrections, progress and log."""
+    names = [p.path.name for p in checkpoints(other)]
+    assert checkpoints(path)[-1].path.name == names[-1] and {c.path.name for c in checkpoints(path)} >= set(names)
+    found, expected = (load_head(p)[0].state_dict() for p in (path, other))
+    for name, value in expected.items():
+        assert torch.allclose(found[name], value, atol=1e-4), name
+    states = [load_training_state(p / "checkpoints" / names[-1]) for p in (path, other)]
+    assert torch.allclose(states[0]["poses"], states[1]["poses"], atol=1e-4) and states[1]["poses"].any()
+    moments = [state["optimizer"]["state"] for state in states]
+    assert all(torch.allclose(moments[0][k]["exp_avg"], moments[1][k]["exp_avg"], atol=1e-4) for k in moments[1])
+    best = [json.loads((p / "best" / "state.json").read_text()) for p in (path, other)]
+    assert {**best[0], "best_psnr": 0} == {**best[1], "best_psnr": 0}
+    assert best[0]["best_psnr"] == pytest.approx(best[1]["best_psnr"], abs=1e-3)
+    logs = log_of(path), log_of(other)
+    assert [line["iteration"] for line in logs[0]] == [line["iteration"] for line in logs[1]]
+    assert [line["loss"] for line in logs[0]] == pytest.approx([line["loss"] for line in logs[1]], abs=1e-4)
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, stage: str, iteration: int) -> None:
+    iterate = Trainer.iterate
+
+    def interrupted(self, now: str, number: int, *rest):
+        if (now, number) == (stage, iteration):
+            raise KeyboardInterrupt
+        return iterate(self, now, number, *rest)
+
+    monkeypatch.setattr(Trainer, "iterate", interrupted)
+
+
 def test_a_training_leaves_checkpoints_a_log_and_pictures(uninterrupted):
     assert [c.path.name for c in checkpoints(uninterrupted)] == [
         "coarse-00010",
@@ -81,22 +113,44 @@ def test_a_killed_run_ends_where_an_uninterrupted_one_does(dataset, uninterrupte
     code = (
         "import os, signal, sys\nfrom pathlib import Path\nimport training.loop as loop\n"
         "from tests.training.test_loop import options\n"
-        "iterate = loop.Trainer.iterate\n"
-        "def dying(self, stage, iteration, total):\n"
-        "    if stage == 'fine' and iteration == 14:\n        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return iterate(self, stage, iteration, total)\n"
-        "loop.Trainer.iterate = dying\n"
+        "save = loop.Trainer.save\n"
+        "def dying(self):\n"
+        "    if (self.progress.stage, self.progress.iteration) == ('fine', 10):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    save(self)\n"
+        "loop.Trainer.save = dying\n"
         "loop.train(options(Path(sys.argv[1]), Path(sys.argv[2])))\n"
     )
     command = [sys.executable, "-c", code, str(dataset), str(path)]
     done = subprocess.run(command, cwd=repository, check=False, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-    assert checkpoints(path)[-1].path.name == "fine-00010"
+    assert checkpoints(path)[-1].path.name == "coarse-00012"
+    assert log_of(path)[-1]["iteration"] == 22  # logged beyond what was saved: done and logged again
     train(options(dataset, path))
-    resumed, whole = (load_head(p)[0].state_dict() for p in (path, uninterrupted))
-    for name, value in whole.items():
-        assert torch.allclose(resumed[name], value, atol=2e-3), name
-    assert [line["iteration"] for line in log_of(path)] == [line["iteration"] for line in log_of(uninterrupted)]
+    assert_ends_alike(path, uninterrupted)
+
+
+def test_ctrl_c_in_the_middle_of_both_stages_changes_nothing(dataset, uninterrupted, tmp_path, monkeypatch):
+    path = tmp_path / "m"
+    for stage, iteration in (("coarse", 7), ("fine", 5)):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            interrupt_at(patch, stage, iteration)
+            train(options(dataset, path))
+        assert checkpoints(path)[-1].path.name == f"{stage}-{iteration:05d}"
+    train(options(dataset, path))
+    assert_ends_alike(path, uninterrupted)
+
+
+def test_a_damaged_latest_checkpoint_can_be_deleted_and_the_one_before_goes_on(dataset, uninterrupted, tmp_path):
+    path = tmp_path / "m"
+    shutil.copytree(uninterrupted, path)
+    latest = path / "checkpoints" / "fine-00018"
+    (latest / "training.pth").write_bytes(b"junk")
+    with pytest.raises(EGSTalkerError, match=f"delete {latest} to resume"):
+        train(options(dataset, path))
+    shutil.rmtree(latest)
+    train(options(dataset, path))
+    assert_ends_alike(path, uninterrupted)
 
 
 def test_a_finished_training_has_nothing_left_to_do(dataset, uninterrupted):
@@ -114,9 +168,51 @@ def test_more_iterations_of_the_fine_stage_go_on(dataset, tmp_path):
 def test_another_models_folder_is_refused(dataset, uninterrupted, tmp_path):
     with pytest.raises(EGSTalkerError, match="other settings or another dataset"):
         train(options(dataset, uninterrupted, model=replace(MODEL, decoder="mlp")))
+    with pytest.raises(EGSTalkerError, match="other settings or another dataset"):
+        train(options(dataset, uninterrupted, batch=3))
     longer = make_dataset(tmp_path / "longer", num_frames=33)
     with pytest.raises(EGSTalkerError, match="other settings or another dataset"):
         train(options(longer.root, uninterrupted))
+
+
+@pytest.mark.parametrize("change", ["other poses", "other features", "other extractor"])
+def test_another_dataset_of_the_same_length_is_refused_and_the_model_left_as_it_was(
+    dataset, uninterrupted, tmp_path, change
+):
+    other = DatasetFolder(shutil.copytree(dataset, tmp_path / "other"))
+    if change == "other poses":
+        transforms = json.loads(other.transforms_train.read_text())
+        transforms["frames"][3]["transform_matrix"][0][3] += 0.01
+        other.transforms_train.write_text(json.dumps(transforms))
+    elif change == "other features":
+        np.save(other.audio_features, np.zeros((22, 768), np.float32))
+    else:
+        other.update_record(extractor="hubert")
+    before = (uninterrupted / "settings.json").read_bytes()
+    with pytest.raises(EGSTalkerError, match="other settings or another dataset") as refused:
+        train(options(other.root, uninterrupted))
+    assert "\n" not in str(refused.value)
+    assert (uninterrupted / "settings.json").read_bytes() == before
+
+
+def test_a_moved_dataset_is_still_the_same(dataset, uninterrupted, tmp_path):
+    path = tmp_path / "m"
+    shutil.copytree(uninterrupted, path)
+    moved = shutil.copytree(dataset, tmp_path / "moved")
+    train(options(moved, path))
+    assert read_record(path).dataset == str(moved)
+
+
+def test_a_training_that_diverges_stops_and_keeps_what_was_good(dataset, tmp_path, monkeypatch):
+    def spoilt(*_):
+        return torch.tensor(torch.nan, requires_grad=True)
+
+    train(options(dataset, tmp_path / "m", coarse_iterations=2, iterations=3))
+    monkeypatch.setattr("training.loop.offset_loss", spoilt)
+    with pytest.raises(EGSTalkerError, match="diverged at fine iteration 4;") as stopped:
+        train(options(dataset, tmp_path / "m", coarse_iterations=2, iterations=6))
+    assert "\n" not in str(stopped.value)
+    assert load_head(tmp_path / "m")[2] == 3
 
 
 @pytest.mark.parametrize(
@@ -124,9 +220,16 @@ def test_another_models_folder_is_refused(dataset, uninterrupted, tmp_path):
     [{"attention": "cross"}, {"decoder": "mlp"}, {"planes": "dense"}, {"ppe": False}, {"static_init": False}],
     ids=str,
 )
-def test_every_ablation_trains(dataset, tmp_path, change):
-    head = train(options(dataset, tmp_path / "m", model=replace(MODEL, **change), coarse_iterations=4, iterations=8))
+def test_every_ablation_lowers_the_loss(dataset, tmp_path, monkeypatch, change):
+    losses: dict[str, list[float]] = {"coarse": [], "fine": []}
+    monkeypatch.setattr(Reporter, "step", lambda self, stage, i, n, values: losses[stage].append(values["loss"]))
+    asked = options(
+        dataset, tmp_path / "m", model=replace(MODEL, **change), coarse_iterations=20, iterations=30, coarse_batch=2
+    )
+    head = train(replace(asked, training=replace(asked.training, checkpoint_every=100, validate_every=100)))
     assert all(torch.isfinite(p).all() for p in head.parameters())
+    for stage in losses.values():
+        assert not stage or np.mean(stage[-5:]) < np.mean(stage[:5]) - 0.002
     stages = {c.progress.stage for c in checkpoints(tmp_path / "m")}
     assert stages == ({"fine"} if change == {"static_init": False} else {"coarse", "fine"})
 
@@ -143,43 +246,3 @@ def test_without_guide_or_pose_corrections_it_trains_too(dataset, tmp_path):
     train(options(dataset, tmp_path / "m", coarse_iterations=1, iterations=2, motion_weight=0.0, poses_lr=0.0))
     state = torch.load(tmp_path / "m" / "checkpoints" / "fine-00002" / "training.pth", weights_only=True)
     assert not state["poses"].any()
-
-
-def door(repository: Path, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "train.py", *map(str, arguments)],
-        cwd=repository,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_the_command_refuses_a_wrong_folder_in_one_line(repository, tmp_path):
-    done = door(repository, "-s", tmp_path / "none", "--model_path", tmp_path / "m")
-    assert done.returncode == 1
-    assert (
-        done.stderr
-        == f"error: there is no dataset folder {tmp_path / 'none'}; make it with ./preprocess.sh VIDEO.mp4\n"
-    )
-
-
-def test_ctrl_c_saves_what_was_learnt(repository, dataset, tmp_path):
-    config = tmp_path / "config.py"
-    config.write_text(
-        "ModelSettings = dict(initial_gaussians=120, sh_degree=0, plane_levels=2, plane_finest_resolution=32, "
-        "feature_dim=8, heads=2, agents=4)\n"
-        "TrainingSettings = dict(coarse_iterations=100000, min_gaussians=50, max_gaussians=150)\n"
-    )
-    command = [sys.executable, "train.py", "-s", dataset, "--model_path", tmp_path / "m", "--configs", config]
-    process = subprocess.Popen(command, cwd=repository, stderr=subprocess.PIPE, text=True)
-    for _ in range(600):
-        if (tmp_path / "m" / "metrics.jsonl").is_file() and (tmp_path / "m" / "metrics.jsonl").read_text():
-            break
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert said.splitlines()[-1] == "interrupted; run the same command again to go on"
-    assert checkpoints(tmp_path / "m")[-1].progress.iteration >= 50

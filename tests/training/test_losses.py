@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from skimage.metrics import structural_similarity
 
 from arguments.settings import TrainingSettings
 from evaluation.ssim import ssim
@@ -54,6 +55,41 @@ def test_each_term_is_its_formula():
     assert terms.mask.item() == pytest.approx(0.5 * 0.5)
 
 
+def test_flat_pictures_have_known_losses():
+    terms = losses_of(picture(0.6), picture(0.5), torch.zeros(1, 32, 32, 1))
+    assert terms.l1.item() == pytest.approx(0.8 * 0.1, rel=1e-4)
+    similarity = (2 * 0.6 * 0.5 + 1e-4) / (0.6**2 + 0.5**2 + 1e-4)  # Wang et al. 2004, equation 13 without variance
+    assert terms.dssim.item() == pytest.approx(0.2 * (1 - similarity), rel=1e-3)
+    assert terms.lips.item() == pytest.approx(2.0 * 0.1 * 0.1, rel=1e-4)
+    assert terms.mask.item() == pytest.approx(0.5 * 0.5)
+
+
+def test_the_similarity_term_is_scikit_images():
+    truth = torch.rand(1, 32, 32, 3, generator=torch.Generator().manual_seed(0)).double()
+    image = (truth + 0.2 * torch.rand(1, 32, 32, 3, generator=torch.Generator().manual_seed(1))).clamp(0, 1)
+    pair = image[0].numpy(), truth[0].numpy()
+    expected = structural_similarity(
+        *pair, channel_axis=-1, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+    dssim = losses_of(image, truth, torch.zeros(1, 32, 32, 1)).dssim
+    assert dssim.item() == pytest.approx(0.2 * (1 - expected), abs=1e-5)
+
+
+def test_a_picture_without_mouth_or_eyes_has_no_such_terms():
+    frames = frames_of(picture(0.5))
+    nowhere = replace(frames, mouth=torch.zeros_like(frames.mouth), eyes=torch.zeros_like(frames.eyes))
+    output = RenderOutput(picture(0.9), torch.zeros(1, 32, 32, 1), torch.zeros(1, 1, 2), torch.zeros(1, 1))
+    terms = image_losses(output, nowhere, SETTINGS, multi_scale_gradients)
+    assert terms.lips.item() == terms.eyes.item() == 0
+
+
+def test_equal_pictures_have_equal_gradients_at_all_sizes():
+    image = torch.rand(2, 32, 32, 3, generator=torch.Generator().manual_seed(0))
+    assert multi_scale_gradients(image, image).item() == 0
+    assert multi_scale_gradients(image + 0.2, image).item() == pytest.approx(0, abs=1e-6)
+    assert multi_scale_gradients(image, image.flip(1)).item() > 0.1
+
+
 def test_gradients_at_several_sizes_ignore_brightness_and_see_edges():
     step = picture(0.2)
     step[:, :, 16:] = 0.7
@@ -61,6 +97,13 @@ def test_gradients_at_several_sizes_ignore_brightness_and_see_edges():
     # one column of 31 differences at full size, of 15 at half, of 7 at a quarter; the rows do not differ
     expected = 0.5 * (1 / 31 + 1 / 15 + 1 / 7)
     assert multi_scale_gradients(step, picture(0.2)).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_motion_of_equal_vertices_is_weighted_to_one():
+    moves = 0.01 * torch.randn(2000, 20, 3, generator=torch.Generator().manual_seed(0))
+    weights = motion_weights(moves)
+    assert motion_loss(torch.zeros_like(moves), moves, weights).item() == pytest.approx(1, abs=0.1)
+    assert torch.allclose(motion_weights(10 * moves), weights / 100, rtol=1e-3)
 
 
 def test_motion_is_weighted_to_about_one_and_rare_far_moves_weigh_more():

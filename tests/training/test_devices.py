@@ -1,0 +1,26 @@
+"""Where a training computes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from arguments.errors import EGSTalkerError
+from training import devices
+from training.devices import choose_device
+
+
+@pytest.mark.parametrize(
+    ("gpu", "rasterizer", "expected"),
+    [(False, False, "cpu"), (True, False, "cpu"), (False, True, "cpu"), (True, True, "cuda")],
+)
+def test_a_gpu_is_taken_where_it_is_there_and_something_renders_on_it(monkeypatch, gpu, rasterizer, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(devices, "DEVICE_BACKENDS", {"cpu": "cpu", **({"cuda": "any"} if rasterizer else {})})
+    assert choose_device(None) == expected
+    assert choose_device("cpu") == "cpu"
+    if expected == "cuda":
+        assert choose_device("cuda") == "cuda"
+    else:
+        with pytest.raises(EGSTalkerError, match="use --device cpu"):
+            choose_device("cuda")
