@@ -1,6 +1,7 @@
-"""Rendering speed: ``python -m benchmarks.render --device cpu|cuda [--model_path M] [--json F]``.
+"""Rendering speed: ``python -m benchmarks.render --device cpu|cuda [--model_path M [--source_path S]] [--json F]``.
 
-Every row is one batch of pictures of a head-like cloud, or of a trained head, whose ``deform`` stage counts too.
+Every row is one batch of pictures of a head-like cloud, or of a trained head, whose ``deform`` stage counts too: moved
+by made-up audio, or with ``--source_path`` by its dataset's held-out frames at their own size.
 ``forward`` is the whole of a render, ``backward`` its gradient in every input, both with the device synchronised; the
 CPU's forward pass is also shown stage by stage. Medians over the repeats, in milliseconds a batch; fps is pictures a
 second, without gradients.
@@ -11,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,7 +27,9 @@ from gaussian_renderer.blending import blend
 from gaussian_renderer.projection import project
 from gaussian_renderer.render import render
 from gaussian_renderer.spherical_harmonics import view_colors
+from gaussian_renderer.synthesis import check_pair
 from scene.cameras import Camera
+from scene.dataset import TalkingHeadDataset
 from scene.frames import Drive
 from scene.gaussians import Gaussians
 from scene.head import GaussianHead
@@ -70,23 +73,34 @@ def measure(gaussians: Gaussians, camera: Camera, repeats: int) -> dict[str, Any
 
 
 @torch.no_grad()
-def measure_head(head: GaussianHead, size: int, batch: int, repeats: int) -> dict[str, Any]:
-    """One row of a trained head, driven by made-up audio; ``fps`` counts deformation and rasterization."""
+def measure_head(head: GaussianHead, drive: Drive, repeats: int) -> dict[str, Any]:
+    """One row of a trained head that ``drive`` moves; ``fps`` counts deformation and rasterization."""
     device = next(head.parameters()).device
-    camera = head_camera(size, batch).to(str(device))
-    generator = torch.Generator().manual_seed(0)
-    window = head.settings.audio_window
-    audio = torch.randn(batch, window, *head.feature_shape, generator=generator)
-    numbers = torch.arange(window) + torch.arange(batch)[:, None]
-    drive = Drive(audio, numbers, torch.rand(batch, 1, generator=generator), camera).to(str(device))
+    drive = drive.to(str(device))
     at_rest = head.at_rest()
     gaussians = head.deform(drive, at_rest)
     deform = median_milliseconds(lambda: head.deform(drive, at_rest), device, repeats)
     with torch.enable_grad():
-        row = measure(gaussians, camera, repeats)
+        row = measure(gaussians, drive.camera, repeats)
     row["stages"] = {"deform": deform, **row["stages"]}
-    row["fps"] = 1000 * batch / (deform + row["stages"]["forward"])
+    row["fps"] = 1000 * len(drive) / (deform + row["stages"]["forward"])
     return row
+
+
+def made_up_drive(head: GaussianHead, size: int, batch: int) -> Drive:
+    """Noise for audio, in front of square pictures."""
+    generator = torch.Generator().manual_seed(0)
+    window = head.settings.audio_window
+    audio = torch.randn(batch, window, *head.feature_shape, generator=generator)
+    numbers = torch.arange(window) + torch.arange(batch)[:, None]
+    return Drive(audio, numbers, torch.rand(batch, 1, generator=generator), head_camera(size, batch))
+
+
+def held_out_drive(head: GaussianHead, dataset: TalkingHeadDataset, height: int, batch: int) -> Drive:
+    """The first held-out frames (over again, if they are too few), in pictures of ``height`` pixels."""
+    frames = dataset.val.start + torch.arange(batch) % len(dataset.val)
+    camera = dataset.camera[frames].resize(round(height * dataset.width / dataset.height), height)
+    return dataset.drive(frames, head.settings.audio_window, camera)
 
 
 @torch.no_grad()
@@ -135,9 +149,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.render", description="Measure rendering speed.")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--model_path", type=Path, help="a trained head, instead of a made-up cloud")
+    parser.add_argument("--source_path", "-s", type=Path, help="the model's dataset, whose held-out frames move it")
     parser.add_argument("--iteration", type=int, help="of the model's fine stage (default: the last)")
     parser.add_argument("--gaussians", type=int, nargs="+", default=COUNTS, help="how many Gaussians, one row each")
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="height and width of the pictures")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", help="heights of the pictures (default: several; a dataset's own)"
+    )
     parser.add_argument("--batches", type=int, nargs="+", default=BATCHES, help="pictures rendered at once")
     parser.add_argument("--degree", type=int, choices=range(4), default=0, help="of the spherical harmonics")
     parser.add_argument("--repeats", type=int, default=10, help="the median of so many is shown")
@@ -145,21 +162,33 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _head_rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    head, _, _ = load_head(arguments.model_path, arguments.iteration, arguments.device)
+    dataset = TalkingHeadDataset(arguments.source_path) if arguments.source_path else None
+    if dataset:
+        check_pair(head, dataset)
+    for size in arguments.sizes or ([dataset.height] if dataset else SIZES):
+        for batch in arguments.batches:
+            drive = held_out_drive(head, dataset, size, batch) if dataset else made_up_drive(head, size, batch)
+            yield measure_head(head, drive, arguments.repeats)
+
+
+def _cloud_rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    for count in arguments.gaussians:
+        cloud = head_cloud(count, degree=arguments.degree).to(arguments.device)
+        for size in arguments.sizes or SIZES:
+            for batch in arguments.batches:
+                yield measure(cloud, head_camera(size, batch).to(arguments.device), arguments.repeats)
+
+
 def main() -> None:
     """Measure every combination and print one table."""
     arguments = _arguments()
     if arguments.device == "cuda" and not torch.cuda.is_available():
         raise EGSTalkerError("there is no CUDA device here; use --device cpu")
-    device = torch.device(arguments.device)
-    cases = [(size, batch) for size in arguments.sizes for batch in arguments.batches]
-    rows = []
-    if arguments.model_path:
-        head, _, _ = load_head(arguments.model_path, arguments.iteration, arguments.device)
-        rows = [measure_head(head, size, batch, arguments.repeats) for size, batch in cases]
-    else:
-        for count in arguments.gaussians:
-            cloud = head_cloud(count, degree=arguments.degree).to(device)
-            rows += [measure(cloud, head_camera(*case).to(arguments.device), arguments.repeats) for case in cases]
+    if arguments.source_path and not arguments.model_path:
+        raise EGSTalkerError("--source_path is the dataset of a trained head; give its --model_path too")
+    rows = list(_head_rows(arguments) if arguments.model_path else _cloud_rows(arguments))
     print(table(rows))
     if arguments.json:
         with atomic_path(arguments.json) as path:

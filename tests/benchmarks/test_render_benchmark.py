@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 
 import pytest
+import torch
 
+from arguments.errors import EGSTalkerError
 from benchmarks import render
 from benchmarks.head_cloud import head_camera, head_cloud
 from gaussian_renderer.render import render as render_picture
-from tests.tiny_head import make_dataset, make_model
+from scene.dataset import TalkingHeadDataset
+from tests.tiny_head import SETTINGS, make_dataset, make_head, make_model
 
 
 def test_head_cloud_is_a_closed_head_in_the_middle_of_the_picture():
@@ -43,3 +47,49 @@ def test_a_trained_heads_speed_counts_its_deformation(tmp_path, monkeypatch):
     assert [(row["gaussians"], row["size"], row["batch"]) for row in rows] == [(150, 32, 2), (150, 48, 2)]
     spent = rows[0]["stages"]["deform"] + rows[0]["stages"]["forward"]
     assert rows[0]["fps"] == pytest.approx(2000 / spent)
+
+
+def test_a_trained_head_is_measured_on_its_own_held_out_frames(tmp_path, monkeypatch):
+    folder = make_dataset(tmp_path / "set")
+    dataset, head = TalkingHeadDataset(folder.root), make_head()
+    drive = render.held_out_drive(head, dataset, 32, 3)
+    expected = dataset.drive(torch.tensor([20, 21, 20]), SETTINGS.audio_window)
+    assert torch.equal(drive.audio, expected.audio) and torch.equal(drive.eye, expected.eye)
+    assert torch.equal(drive.camera.viewmats, expected.camera.viewmats)
+    points = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(drive.camera.project(points), expected.camera.project(points) / 2, atol=1e-4)
+
+    model, target = make_model(tmp_path / "m", folder), tmp_path / "rows.json"
+    options = f"--model_path {model} --source_path {folder.root} --batches 1 3 --repeats 2 --json {target}"
+    monkeypatch.setattr(sys, "argv", ["render", *options.split()])
+    render.main()
+    rows = json.loads(target.read_text())
+    assert [(row["gaussians"], row["size"], row["batch"]) for row in rows] == [(150, 64, 1), (150, 64, 3)]
+    stages = rows[1]["stages"]
+    assert list(stages) == ["deform", "colors", "project", "bin", "blend", "forward", "backward"]
+    assert list(rows[1])[-1] == "fps"
+    assert rows[1]["fps"] == pytest.approx(3000 / (stages["deform"] + stages["forward"]))
+
+
+@pytest.fixture
+def refusal(monkeypatch) -> Callable[[str], str]:
+    def call(options: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["render", *options.split()])
+        with pytest.raises(EGSTalkerError) as refused:
+            render.main()
+        return str(refused.value)
+
+    return call
+
+
+def test_a_missing_gpu_is_said(refusal, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert refusal("--device cuda") == "there is no CUDA device here; use --device cpu"
+
+
+def test_a_model_and_a_dataset_that_do_not_fit_are_refused(refusal, tmp_path):
+    assert "give its --model_path too" in refusal(f"--source_path {tmp_path}")
+    assert "there is no model" in refusal(f"--model_path {tmp_path}")
+    folder = make_dataset(tmp_path / "set")
+    model = make_model(tmp_path / "m", folder, make_head(feature_shape=(768,)))
+    assert "audio features of shape (768,)" in refusal(f"--model_path {model} --source_path {folder.root}")

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
+import pytest
+import torch
+
+from arguments.settings import TrainingSettings
 from benchmarks import train_step
 from benchmarks.head_dataset import write_head_dataset
 from scene.dataset import TalkingHeadDataset
 from scene.initialization import initial_cloud
+from tests.tiny_head import SETTINGS
+from training import loop
 
 
 def test_the_made_up_dataset_is_a_whole_one_with_a_head_in_the_middle(tmp_path):
@@ -37,3 +47,41 @@ def test_prints_a_table_and_writes_the_rows(tmp_path, monkeypatch, capsys):
     assert rows[0]["iterations_per_second"] > 0
     assert 0 < rows[0]["peak_memory_gib"] < 64
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_each_stage_is_that_part_of_the_real_training_iteration(tmp_path, monkeypatch):
+    parts = {
+        "data": (TalkingHeadDataset, "batch"),
+        "deform": (loop, "offset_loss"),
+        "render": (loop, "render"),
+        "loss": (loop, "image_losses"),
+        "backward": (torch.Tensor, "backward"),
+        "optimizer": (loop, "step"),
+    }
+    nap = 0.03
+    for owner, name in parts.values():
+        monkeypatch.setattr(owner, name, slowed(getattr(owner, name), nap))
+    dataset = TalkingHeadDataset(write_head_dataset(tmp_path / "set", 48, 11).root)
+    model = replace(SETTINGS, initial_gaussians=200)
+    row = train_step.measure(dataset, model, TrainingSettings(batch=5, motion_frames=2), "cpu", 2, tmp_path / "m")
+    assert list(row["stages"]) == list(parts)
+    assert min(row["stages"].values()) > 1000 * nap  # a part in another's stage would leave one without its nap
+    assert row["iterations_per_second"] < 1 / (6 * nap)
+
+
+def slowed(function: Callable, seconds: float) -> Callable:
+    def call(*arguments, **named):
+        time.sleep(seconds)
+        return function(*arguments, **named)
+
+    return call
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux forgets the peak")
+def test_a_rows_peak_memory_is_not_an_earlier_rows():
+    before = train_step._resident_bytes()
+    large = np.ones(40_000_000)
+    assert train_step._resident_bytes() > before + 200_000_000
+    del large
+    train_step._forget_peak()
+    assert train_step._resident_bytes() < before + 100_000_000
