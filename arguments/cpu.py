@@ -1,7 +1,7 @@
 """EGSTalker sized for a laptop's CPU: fewer Gaussians, a narrower network, small batches."""
 
 ModelSettings = dict(
-    initial_gaussians=12000,
+    initial_gaussians=20000,
     sh_degree=0,
     plane_levels=6,
     plane_finest_resolution=256,
@@ -15,5 +15,5 @@ TrainingSettings = dict(
     iterations=3000,
     coarse_batch=1,
     batch=2,
-    max_gaussians=16000,
+    max_gaussians=26000,
 )

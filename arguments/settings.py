@@ -54,6 +54,8 @@ class ModelSettings:
     """Attention heads; divides feature_dim."""
     agents: int = 32
     """Agent tokens of ESAA."""
+    motion_gate: bool = True
+    """Learn which Gaussians move at all; those that do not are not deformed."""
     kan_grid: int = 5
     """Intervals of each B-spline."""
     audio_window: int = 8
@@ -96,6 +98,8 @@ class TrainingSettings:
     """Learning rate of the hash grids or planes."""
     network_lr: float = 2e-3
     """Learning rate of attention, encoders and decoders."""
+    gate_lr: float = 1e-2
+    """Learning rate of the motion gates."""
     audio_weight_decay: float = 1e-2
     """Decoupled weight decay of the audio encoder."""
     poses_lr: float = 5e-4
@@ -118,6 +122,12 @@ class TrainingSettings:
     fine one); 0 leaves it to the pictures."""
     motion_frames: int = 16
     """Frames an iteration whose tracked vertices guide the field."""
+    motion_points: int = 128
+    """Vertices an iteration that guide the field."""
+    gate_from_share: float = 0.4
+    """Share of the fine stage after which motion gates count."""
+    gate_weight: float = 0.006
+    """Weight of the mean motion gate, which closes the gates of what need not move."""
     offset_weight: float = 0.01
     """Weight of the squared offsets, which keeps what need not move still."""
 
@@ -188,6 +198,7 @@ def _check_ranges(settings: ModelSettings | TrainingSettings, where: str) -> Non
         "validate_every",
         "densify_every",
         "motion_frames",
+        "motion_points",
     )
     if isinstance(settings, ModelSettings):
         at_least_one = ("initial_gaussians", "plane_levels", "plane_features", "feature_dim", "heads", "agents")

@@ -3,26 +3,33 @@
 Every row is one batch of pictures of a head-like cloud, or of a trained head, whose ``deform`` stage counts too: moved
 by made-up audio, or with ``--source_path`` by its dataset's held-out frames at their own size.
 ``forward`` is the whole of a render, ``backward`` its gradient in every input, both with the device synchronised; the
-CPU's forward pass is also shown stage by stage. Medians over the repeats, in milliseconds a batch; fps is pictures a
-second, without gradients.
+CPU's forward pass is also shown stage by stage; ``encode`` is the time to write the pictures into an mp4. Medians over
+the repeats, in milliseconds a batch, and half the distance between the quartiles; fps is pictures a second, without
+gradients and encoding. ``--compare`` sets the compiled code against itself on one core and against its twin in plain
+torch, in one run: rasterization, and deformation where there is a trained head.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from arguments.atomic import atomic_path
 from arguments.errors import EGSTalkerError, door
 from benchmarks.head_cloud import head_camera, head_cloud
-from gaussian_renderer.binning import TileLists, tile_lists
+from data_utils.video import VideoWriter
+from gaussian_renderer.binning import TileLists, depth_order, tile_lists
 from gaussian_renderer.blending import blend
 from gaussian_renderer.projection import project
 from gaussian_renderer.render import render
@@ -37,32 +44,55 @@ from scene.numba_threads import kernels
 from training.checkpoints import load_head
 
 COUNTS, SIZES, BATCHES = (5_000, 20_000, 32_768, 100_000), (256, 384, 512, 1024), (1,)
+ENCODED = 25  # batches in a video whose encoding is timed
 
 
-def median_milliseconds(call: Callable[[], Any], device: torch.device, repeats: int) -> float:
-    """Median wall-clock time of ``call``, the device's queue empty before and after."""
-    times = []
+TWIN_PAIRS = 2 * 10**8  # pixels times Gaussians: more does not fit the twin in plain torch
+
+
+class Spread(float):
+    """A median, and half the distance between the quartiles around it."""
+
+    around: float
+
+    def __new__(cls, values: Sequence[float]) -> Spread:
+        spread = super().__new__(cls, median(values))
+        low, _, high = quantiles(values, method="inclusive") if len(values) > 1 else (values[0],) * 3
+        spread.around = (high - low) / 2
+        return spread
+
+
+def milliseconds(call: Callable[[], Any], device: torch.device, repeats: int) -> Spread:
+    """Wall-clock time of ``call``, the device's queue empty before and after."""
+    return side_by_side({"": call}, device, repeats)[""]
+
+
+def side_by_side(calls: dict[str, Callable[[], Any]], device: torch.device, repeats: int) -> dict[str, Spread]:
+    """Wall-clock milliseconds of several calls that take turns, so that what slows the machine slows them all."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeats):
-        _synchronize(device)
-        start = time.perf_counter()
-        call()
-        _synchronize(device)
-        times.append(time.perf_counter() - start)
-    return 1000 * median(times)
+        for name, call in calls.items():
+            _synchronize(device)
+            start = time.perf_counter()
+            call()
+            _synchronize(device)
+            times[name].append(1000 * (time.perf_counter() - start))
+    return {name: Spread(values) for name, values in times.items()}
 
 
 def measure(gaussians: Gaussians, camera: Camera, repeats: int) -> dict[str, Any]:
-    """One row: {gaussians, size, batch, stages: {name: median ms}, fps} of ``gaussians`` seen by ``camera``."""
+    """One row: {gaussians, size, batch, stages: {name: ms}, fps} of ``gaussians`` seen by ``camera``."""
     device = gaussians.means.device
     stages = _cpu_stages(gaussians, camera, repeats) if device.type == "cpu" else {}
     with torch.no_grad():
         render(gaussians, camera)
-        stages["forward"] = median_milliseconds(lambda: render(gaussians, camera), device, repeats)
+        stages["forward"] = milliseconds(lambda: render(gaussians, camera), device, repeats)
 
     leaves = gaussians.map(lambda tensor, _: tensor.clone().requires_grad_())
     image = render(leaves, camera).image
     gradient = torch.rand_like(image)
-    stages["backward"] = median_milliseconds(lambda: image.backward(gradient, retain_graph=True), device, repeats)
+    stages["backward"] = milliseconds(lambda: image.backward(gradient, retain_graph=True), device, repeats)
+    stages["encode"] = _encoding(image.detach(), repeats)
     return {
         "gaussians": gaussians.count,
         "size": camera.height,
@@ -79,12 +109,70 @@ def measure_head(head: GaussianHead, drive: Drive, repeats: int) -> dict[str, An
     drive = drive.to(str(device))
     at_rest = head.at_rest()
     gaussians = head.deform(drive, at_rest)
-    deform = median_milliseconds(lambda: head.deform(drive, at_rest), device, repeats)
+    deform = milliseconds(lambda: head.deform(drive, at_rest), device, repeats)
     with torch.enable_grad():
         row = measure(gaussians, drive.camera, repeats)
     row["stages"] = {"deform": deform, **row["stages"]}
     row["fps"] = 1000 * len(drive) / (deform + row["stages"]["forward"])
     return row
+
+
+@torch.no_grad()
+def compare(gaussians: Gaussians, camera: Camera, repeats: int) -> dict[str, Any]:
+    """One row of rasterization: compiled, compiled on one core, and the twin in plain torch where that fits memory."""
+    calls = {
+        "rasterize": lambda: render(gaussians, camera),
+        "one core": _on_one_core(lambda: render(gaussians, camera)),
+    }
+    if gaussians.count * camera.height * camera.width <= TWIN_PAIRS:
+        calls["plain torch"] = lambda: render(gaussians, camera, backend="reference")
+    return _compared(calls, gaussians.count, camera, repeats)
+
+
+@torch.no_grad()
+def compare_deformation(head: GaussianHead, drive: Drive, repeats: int) -> dict[str, Any]:
+    """One row of a trained head's deformation: compiled, compiled on one core, and the modules in plain torch."""
+    at_rest = head.at_rest()
+    calls = {
+        "deform": lambda: head.deform(drive, at_rest),
+        "one core": _on_one_core(lambda: head.deform(drive, at_rest)),
+        "plain torch": lambda: head.deform(drive, replace(at_rest, compiled=None)),
+    }
+    return _compared(calls, head.num_gaussians, drive.camera, repeats)
+
+
+def _compared(calls: dict[str, Callable[[], Any]], count: int, camera: Camera, repeats: int) -> dict[str, Any]:
+    for call in calls.values():
+        call()  # compiles and fills caches
+    stages = side_by_side(calls, torch.device("cpu"), repeats)
+    return {"gaussians": count, "size": camera.height, "batch": len(camera), "stages": stages}
+
+
+def _on_one_core(call: Callable[[], Any]) -> Callable[[], Any]:
+    def alone() -> None:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            call()
+        finally:
+            torch.set_num_threads(threads)
+
+    return alone
+
+
+def _encoding(images: Float[Tensor, "B H W 3"], repeats: int) -> Spread:
+    """Milliseconds to write the batch into an mp4 over again; the encoder's own threads work on after each write."""
+    frames = images.clamp(0, 1).mul(255).byte().cpu().numpy()
+    times = []
+    with tempfile.TemporaryDirectory() as folder:
+        for i in range(max(repeats // ENCODED, 2)):
+            start = time.perf_counter()
+            with VideoWriter(Path(folder) / f"{i}.mp4", frames.shape[2], frames.shape[1]) as writer:
+                for _ in range(ENCODED):
+                    for frame in frames:
+                        writer.write(frame)
+            times.append(1000 * (time.perf_counter() - start) / ENCODED)
+    return Spread(times)
 
 
 def made_up_drive(head: GaussianHead, size: int, batch: int) -> Drive:
@@ -113,31 +201,37 @@ def _cpu_stages(gaussians: Gaussians, camera: Camera, repeats: int) -> dict[str,
     seen = project(heads, camera)
     background = torch.zeros(batch, camera.height, camera.width, 3).numpy()
     with kernels() as threads:
+        nearest = depth_order(seen, colors)
 
         def bin_tiles() -> TileLists:
-            return tile_lists(seen, heads.opacities, colors, camera.width, camera.height, threads)
+            return tile_lists(seen, heads.opacities, colors, nearest, camera.width, camera.height, threads)
 
         lists = bin_tiles()
         blend(lists, background, threads)
         return {
-            "colors": median_milliseconds(lambda: view_colors(gaussians, camera.positions), cpu, repeats),
-            "project": median_milliseconds(lambda: project(heads, camera), cpu, repeats),
-            "bin": median_milliseconds(bin_tiles, cpu, repeats),
-            "blend": median_milliseconds(lambda: blend(lists, background, threads), cpu, repeats),
+            "colors": milliseconds(lambda: view_colors(gaussians, camera.positions), cpu, repeats),
+            "project": milliseconds(lambda: project(heads, camera), cpu, repeats),
+            "sort": milliseconds(lambda: depth_order(seen, colors), cpu, repeats),
+            "bin": milliseconds(bin_tiles, cpu, repeats),
+            "blend": milliseconds(lambda: blend(lists, background, threads), cpu, repeats),
         }
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows as aligned text: what was measured, the stages (ms), and what else the rows say."""
-    counts, stages = ("gaussians", "size", "batch"), list(rows[0]["stages"])
+    counts, stages = ("gaussians", "size", "batch"), max((list(row["stages"]) for row in rows), key=len)
     rest = [name for name in rows[0] if name not in (*counts, "stages")]
-    width = {name: max(len(name) + 2, 11) for name in (*counts, *stages, *rest)}
-    lines = ["".join(f"{name:>{width[name]}}" for name in width)]
+    lines = [[*counts, *stages, *rest]]
     for row in rows:
-        line = "".join(f"{row[name]:>{width[name]},}" for name in counts)
-        line += "".join(f"{row['stages'][name]:>{width[name]}.2f}" for name in stages)
-        lines.append(line + "".join(f"{row[name]:>{width[name]}.1f}" for name in rest))
-    return "\n".join(lines)
+        cells = [f"{row[name]:,}" for name in counts]
+        cells += [_cell(row["stages"][name]) if name in row["stages"] else "-" for name in stages]
+        lines.append(cells + [f"{row[name]:.1f}" for name in rest])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+
+
+def _cell(value: float) -> str:
+    return f"{value:.2f} ±{value.around:.2f}" if isinstance(value, Spread) else f"{value:.2f}"
 
 
 def _synchronize(device: torch.device) -> None:
@@ -158,6 +252,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--batches", type=int, nargs="+", default=BATCHES, help="pictures rendered at once")
     parser.add_argument("--degree", type=int, choices=range(4), default=0, help="of the spherical harmonics")
     parser.add_argument("--repeats", type=int, default=10, help="the median of so many is shown")
+    parser.add_argument("--compare", action="store_true", help="against one core and the twin in plain torch (cpu)")
     parser.add_argument("--json", type=Path, help="write the rows to this file too")
     return parser.parse_args()
 
@@ -170,7 +265,10 @@ def _head_rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for size in arguments.sizes or ([dataset.height] if dataset else SIZES):
         for batch in arguments.batches:
             drive = held_out_drive(head, dataset, size, batch) if dataset else made_up_drive(head, size, batch)
-            yield measure_head(head, drive, arguments.repeats)
+            if arguments.compare:
+                yield compare_deformation(head, drive, arguments.repeats)
+            else:
+                yield measure_head(head, drive, arguments.repeats)
 
 
 def _cloud_rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -178,7 +276,8 @@ def _cloud_rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
         cloud = head_cloud(count, degree=arguments.degree).to(arguments.device)
         for size in arguments.sizes or SIZES:
             for batch in arguments.batches:
-                yield measure(cloud, head_camera(size, batch).to(arguments.device), arguments.repeats)
+                camera = head_camera(size, batch).to(arguments.device)
+                yield (compare if arguments.compare else measure)(cloud, camera, arguments.repeats)
 
 
 def main() -> None:
@@ -188,6 +287,8 @@ def main() -> None:
         raise EGSTalkerError("there is no CUDA device here; use --device cpu")
     if arguments.source_path and not arguments.model_path:
         raise EGSTalkerError("--source_path is the dataset of a trained head; give its --model_path too")
+    if arguments.compare and arguments.device != "cpu":
+        raise EGSTalkerError("--compare is about the compiled CPU code; use --device cpu")
     rows = list(_head_rows(arguments) if arguments.model_path else _cloud_rows(arguments))
     print(table(rows))
     if arguments.json:

@@ -16,7 +16,6 @@ import time
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
@@ -25,7 +24,7 @@ from arguments.atomic import atomic_path
 from arguments.errors import EGSTalkerError, door
 from arguments.settings import ModelSettings, TrainingSettings, load_config
 from benchmarks.head_dataset import write_head_dataset
-from benchmarks.render import table
+from benchmarks.render import Spread, table
 from scene.dataset import TalkingHeadDataset
 from training.loop import Trainer, TrainOptions
 
@@ -81,7 +80,7 @@ def measure(
         "gaussians": trainer.head.num_gaussians,
         "size": dataset.height,
         "batch": training.batch,
-        "stages": {name: 1000 * median(values) for name, values in times.items()},
+        "stages": {name: Spread([1000 * value for value in values]) for name, values in times.items()},
         "iterations_per_second": repeats / seconds,
         "peak_memory_gib": peak / 2**30,
     }

@@ -34,28 +34,41 @@ class TileLists(NamedTuple):
     slot_starts: np.ndarray  # [B * N + 1] int64, a splat's slots
 
 
+class DepthOrder(NamedTuple):
+    """The visible Gaussians of each view, nearest first."""
+
+    order: np.ndarray  # [B, N] int32
+    visible: np.ndarray  # [B] int32, how many entries of a view are filled
+
+
+def depth_order(seen: Projection, colors: Float[Tensor, "B N 3"]) -> DepthOrder:
+    """Sort each view's Gaussians by depth; those of radius 0 and those whose colour is not finite are left out."""
+    depths, radii, rgb = (tensor.detach().contiguous().numpy() for tensor in (seen.depths, seen.radii, colors))
+    keys = depths.view(np.uint32 if depths.dtype == np.float32 else np.uint64)
+    found = DepthOrder(np.empty(radii.shape, np.int32), np.empty(len(radii), np.int32))
+    _sort_by_depth(keys, radii, rgb, *found)
+    return found
+
+
 def tile_lists(
     seen: Projection,
     opacities: Float[Tensor, "B N"],
     colors: Float[Tensor, "B N 3"],
+    nearest: DepthOrder,
     width: int,
     height: int,
     threads: int,
 ) -> TileLists:
-    """Bin a batch of projected Gaussians for pictures of ``width`` x ``height`` pixels; no gradient passes.
+    """Bin a batch of projected and sorted Gaussians for pictures of ``width`` x ``height`` pixels; no gradient passes.
 
-    Those of radius 0 and those whose colour is not finite are left out. All tensors have one float type.
+    All tensors have one float type.
     """
-    tensors = (seen.means2d, seen.conics, opacities, colors, seen.boxes, seen.depths, seen.radii)
-    means2d, conics, opaque, rgb, boxes, depths, radii = (tensor.detach().contiguous().numpy() for tensor in tensors)
-    batch, count = radii.shape
+    tensors = (seen.means2d, seen.conics, opacities, colors, seen.boxes)
+    means2d, conics, opaque, rgb, boxes = (tensor.detach().contiguous().numpy() for tensor in tensors)
+    batch, count = opaque.shape
+    order, visible = nearest
     tiles_x, tiles_y = -(-width // TILE), -(-height // TILE)
-    keys = depths.view(np.uint32 if depths.dtype == np.float32 else np.uint64)
-    order = np.empty((batch, count), np.int32)
-    visible = np.empty(batch, np.int32)
-    _sort_by_depth(keys, radii, rgb, order, visible)
-
-    splats = np.empty((batch, count, SPLAT), radii.dtype)
+    splats = np.empty((batch, count, SPLAT), opaque.dtype)
     touched = np.zeros((batch, count), np.int32)
     chunks = max(1, -(-threads // batch)) if count else 1
     cursors = np.zeros((batch, chunks, tiles_x * tiles_y), np.int64)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gaussian_renderer.binning import tile_lists
+from gaussian_renderer.binning import depth_order, tile_lists
 from gaussian_renderer.blending import Blended, blend, blend_gradients
 from gaussian_renderer.conventions import RenderOutput
 from gaussian_renderer.projection import Projection, project
@@ -29,7 +29,7 @@ class _Blend(torch.autograd.Function):
     def forward(ctx, _means2d, _conics, opacities, colors, background, seen: Projection):
         height, width = background.shape[1:3]
         with kernels() as threads:
-            lists = tile_lists(seen, opacities, colors, width, height, threads)
+            lists = tile_lists(seen, opacities, colors, depth_order(seen, colors), width, height, threads)
             blended = blend(lists, background.contiguous().numpy(), threads)
         image, transmittance = torch.from_numpy(blended.image), torch.from_numpy(blended.transmittance)
         ctx.lists, ctx.ends = lists, blended.ends

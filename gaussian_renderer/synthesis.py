@@ -13,6 +13,7 @@ from torch import Tensor
 
 from arguments.errors import EGSTalkerError
 from data_utils.video import FPS, VideoWriter, iter_audio
+from gaussian_renderer.pipeline import ahead
 from gaussian_renderer.render import render
 from gaussian_renderer.speech import extractor_of, speech_features
 from scene.audio_window import audio_windows
@@ -99,21 +100,34 @@ def render_drive(
     head: GaussianHead, drive: Drive, background: Float[Tensor, "B H W 3"], at_rest: AtRest
 ) -> Float[Tensor, "B H W 3"]:
     """The driven head over its background, 0..1."""
-    return render(head.deform(drive, at_rest), drive.camera, background).image.clamp(0, 1)
+    return render(head.deform(drive, at_rest), drive.camera, background).image.clamp_(0, 1)
 
 
-@torch.no_grad()
 def synthesise(head: GaussianHead, dataset: TalkingHeadDataset, script: Script, *, batch: int = 4) -> Iterator[Frame]:
-    """The video's frames (RGB), made ``batch`` at a time and forgotten: memory does not grow with their number."""
+    """The video's frames (RGB), made ``batch`` at a time and forgotten: memory does not grow with their number.
+
+    Reading what a batch needs, rendering the one before it, and what the caller does with the frames overlap.
+    """
+    return ahead(_rendered(head, ahead(_inputs(head, dataset, script, batch), 2)), 2 * batch)
+
+
+def _inputs(
+    head: GaussianHead, dataset: TalkingHeadDataset, script: Script, batch: int
+) -> Iterator[tuple[Drive, Float[Tensor, "B H W 3"]]]:
+    """What drives the head in each batch of frames, and the background, on the head's device."""
     backdrops = Backdrops(dataset.folder)
-    at_rest = head.at_rest()
     device = next(head.parameters()).device
     for start in range(0, len(script), batch):
         chosen = slice(start, start + batch)
         pictures = np.stack([backdrops[int(i)] for i in script.reference[chosen]])
-        background = torch.from_numpy(pictures).to(device).float() / 255
-        rendered = render_drive(head, drive_of(head, dataset, script, chosen), background, at_rest)
-        yield from (rendered * 255).round().byte().cpu().numpy()
+        yield drive_of(head, dataset, script, chosen), torch.from_numpy(pictures).to(device).float().div_(255)
+
+
+@torch.no_grad()
+def _rendered(head: GaussianHead, inputs: Iterable[tuple[Drive, Float[Tensor, "B H W 3"]]]) -> Iterator[Frame]:
+    at_rest = head.at_rest()
+    for drive, background in inputs:
+        yield from render_drive(head, drive, background, at_rest).mul_(255).round_().byte().cpu().numpy()
 
 
 def write_video(frames: Iterable[Frame], script: Script, target: Path) -> int:

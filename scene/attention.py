@@ -28,12 +28,6 @@ class SpatialQueries:
     weights: Float[Tensor, "H N A"] | None
     """softmax(Q A^T / sqrt d); None for cross-attention."""
 
-    def rows(self, which: slice) -> SpatialQueries:
-        """The queries of some of the Gaussians, with the agents of all."""
-        if self.weights is None:
-            return SpatialQueries(self.agents[:, which], None)
-        return SpatialQueries(self.agents, self.weights[:, which])
-
 
 class Attention(nn.Module):
     """Multi-head attention of N Gaussians over T tokens; ``agents=None`` is plain cross-attention."""
@@ -49,35 +43,43 @@ class Attention(nn.Module):
             self.to_key_value.weight.mul_(2.0)
             self.to_out.weight.mul_(2.0)
 
-    def spatial(self, features: Float[Tensor, "N F"], pooled: int | None = None) -> SpatialQueries:
-        """Queries, agents and their product. The agents do not depend on the order of the Gaussians.
+    def agents(self, features: Float[Tensor, "N F"]) -> Float[Tensor, "H A D"] | None:
+        """The agents of N Gaussians, whatever their order; None for cross-attention, which has none.
 
         Each agent is a learnt soft cluster of all queries: its pooling weights are a softmax over the N Gaussians.
-        With ``pooled``, only the first so many rows make the agents; the others just listen.
         """
-        queries = self._split(self.to_query(features))  # [H, N, D]
         if self.pool is None:
+            return None
+        queries = self._split(self.to_query(features))  # [H, N, D]
+        pooling = torch.softmax(self.pool @ queries.transpose(-1, -2) * queries.shape[-1] ** -0.5, dim=-1)
+        return pooling @ queries + self.pool
+
+    def spatial(self, features: Float[Tensor, "M F"], agents: Float[Tensor, "H A D"] | None = None) -> SpatialQueries:
+        """How M Gaussians listen, through ``agents`` (their own, if None)."""
+        queries = self._split(self.to_query(features))
+        agents = self.agents(features) if agents is None else agents
+        if agents is None:
             return SpatialQueries(queries, None)
-        scale = queries.shape[-1] ** -0.5
-        members = queries[:, :pooled]
-        pooling = torch.softmax(self.pool @ members.transpose(-1, -2) * scale, dim=-1)  # [H, A, N]
-        agents = pooling @ members + self.pool
-        return SpatialQueries(agents, torch.softmax(queries @ agents.transpose(-1, -2) * scale, dim=-1))
+        scores = queries @ agents.transpose(-1, -2) * queries.shape[-1] ** -0.5
+        return SpatialQueries(agents, torch.softmax(scores, dim=-1))
 
     def forward(self, spatial: SpatialQueries, tokens: Float[Tensor, "B T C"]) -> Float[Tensor, "B N D"]:
         """What each Gaussian hears in each frame."""
+        mixed = self.mixed(spatial, tokens)
+        if spatial.weights is None:
+            out = mixed.unflatten(1, (self.heads, -1)).sum(dim=1)
+        else:
+            out = joint_weights(spatial.weights) @ mixed
+        return out + self.to_out.bias
+
+    def mixed(self, spatial: SpatialQueries, tokens: Float[Tensor, "B T C"]) -> Float[Tensor, "B H*A D"]:
+        """What each agent of each head hears in each frame, as the output layer passes it on (without its bias)."""
         keys, values = self.to_key_value(tokens).chunk(2, dim=-1)
         keys, values = self._split(keys), self._split(values)  # [B, H, T, D]
         scale = keys.shape[-1] ** -0.5
         heard = torch.softmax(spatial.agents @ keys.transpose(-1, -2) * scale, dim=-1) @ values  # [B, H, A, D]
         # to_out is linear, so it is applied to the few agents instead of the many Gaussians
-        mixed = torch.einsum("bhad,hdo->bhao", heard, self._out_by_head())
-        if spatial.weights is None:
-            out = mixed.sum(dim=1)
-        else:
-            joint = spatial.weights.transpose(0, 1).flatten(1)  # [N, H * A]
-            out = joint @ mixed.flatten(1, 2)
-        return out + self.to_out.bias
+        return torch.einsum("bhad,hdo->bhao", heard, self._out_by_head()).flatten(1, 2)
 
     def _split(self, x: Tensor) -> Tensor:
         """[..., T, H * D] -> [..., H, T, D]"""
@@ -85,3 +87,8 @@ class Attention(nn.Module):
 
     def _out_by_head(self) -> Float[Tensor, "H D O"]:
         return self.to_out.weight.T.unflatten(0, (self.heads, -1))
+
+
+def joint_weights(weights: Float[Tensor, "H N A"]) -> Float[Tensor, "N H*A"]:
+    """The weights of :class:`SpatialQueries`, all heads' agents side by side as :meth:`Attention.mixed` has them."""
+    return weights.transpose(0, 1).flatten(1)

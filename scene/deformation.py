@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -20,25 +21,33 @@ from scene.kan import make_decoder
 
 @dataclass(frozen=True)
 class Offsets:
-    """What a frame adds to the static Gaussians, before activation."""
+    """What a frame adds to the static Gaussians that move, before activation."""
 
-    means: Float[Tensor, "B N 3"]  # decimetres
-    rotations: Float[Tensor, "B N 4"]  # added to the quaternion
-    scales: Float[Tensor, "B N 3"]  # added to the logarithm
-    opacities: Float[Tensor, "B N"]  # added to the logit
-    colors: Float[Tensor, "B N 3"]  # added to the constant term
+    means: Float[Tensor, "B M 3"]  # decimetres
+    rotations: Float[Tensor, "B M 4"]  # added to the quaternion
+    scales: Float[Tensor, "B M 3"]  # added to the logarithm
+    opacities: Float[Tensor, "B M"]  # added to the logit
+    colors: Float[Tensor, "B M 3"]  # added to the constant term
+
+
+@dataclass(frozen=True)
+class Field:
+    """What the deformation knows of points before it hears anything; the same in all frames."""
+
+    features: Float[Tensor, "N F"]
+    gates: Float[Tensor, "N 1"]
+    """How much a point may move, 0..1; exactly 0 for much of hair, ears and forehead."""
+
+    def __getitem__(self, which: slice | Tensor) -> Field:
+        return Field(self.features[which], self.gates[which])
 
 
 @dataclass(frozen=True)
 class SpatialState:
-    """What the deformation needs of the points, the same in all frames."""
+    """Points that are about to listen."""
 
-    features: Float[Tensor, "N F"]
+    field: Field
     queries: SpatialQueries
-
-    def rows(self, which: slice) -> SpatialState:
-        """The state of some of the points."""
-        return SpatialState(self.features[which], self.queries.rows(which))
 
 
 class Deformation(nn.Module):
@@ -46,6 +55,12 @@ class Deformation(nn.Module):
 
     POSITION_UNIT = 0.1
     """Decoder outputs of one move a point by one centimetre."""
+    ROTATION_UNIT = 0.1
+    """Decoder outputs of one add this to a unit quaternion."""
+    GATE_FLOOR = 0.1
+    """A gate's sigmoid is stretched to -0.1..1 and its negative part cut off: a gate can close for good."""
+    gated: Tensor
+    """Whether gates count; until training sets it, all are open, so that what moves rarely has learnt to."""
 
     def __init__(self, spatial_dim: int, feature_shape: tuple[int, ...], settings: ModelSettings) -> None:
         super().__init__()
@@ -53,18 +68,36 @@ class Deformation(nn.Module):
         agents = settings.agents if settings.attention == "esaa" else None
         self.tokens = TokenEncoder(feature_shape, settings)
         self.lift = nn.Sequential(nn.Linear(spatial_dim, width), nn.ReLU(), nn.Linear(width, width))
+        self.gate = nn.Linear(width, 1) if settings.motion_gate else None
+        if self.gate is not None:
+            nn.init.constant_(self.gate.bias, 1.0)
+        self.register_buffer("gated", torch.tensor(False))
         self.attention = Attention(width, width, width, heads=settings.heads, agents=agents)
         self.decoder = make_decoder(settings.decoder, [2 * width, width, 14], grid=settings.kan_grid, zero=True)
 
-    def spatial(self, features: Float[Tensor, "N F"], pooled: int | None = None) -> SpatialState:
-        """Queries and decoder inputs of the points; the first ``pooled`` of them (all, if None) make the agents."""
+    def field(self, features: Float[Tensor, "N F"]) -> Field:
+        """Decoder inputs and gates of points with the tri-plane's ``features``.
+
+        The gate is a stretched and rectified sigmoid, as in Louizos et al., "Learning sparse neural networks through L0
+        regularization" (ICLR 2018, equations 10 and 11), without their noise.
+        """
         lifted = self.lift(features)
-        return SpatialState(lifted, self.attention.spatial(lifted, pooled))
+        if self.gate is None or not self.gated:
+            return Field(lifted, lifted.new_ones(len(lifted), 1))
+        opening = torch.sigmoid(4 * self.gate(lifted))
+        return Field(lifted, (opening * (1 + self.GATE_FLOOR) - self.GATE_FLOOR).relu())
+
+    def spatial(self, field: Field, agents: Float[Tensor, "H A D"] | None) -> SpatialState:
+        """Points that listen through the agents of :meth:`Attention.agents`."""
+        return SpatialState(field, self.attention.spatial(field.features, agents))
 
     def forward(self, spatial: SpatialState, drive: Drive) -> Offsets:
         """Offsets of the points of ``spatial`` in the frames of ``drive``."""
-        tokens = self.tokens(drive.audio, drive.audio_frames, drive.eye, drive.camera.viewmats)
-        heard = self.attention(spatial.queries, tokens)
-        means, rotations, scales, opacities, colors = self.decoder(spatial.features, heard).split((3, 4, 3, 1, 3), -1)
-        unit = self.POSITION_UNIT
-        return Offsets(means * unit, rotations * 0.1, scales, opacities[..., 0], colors)
+        heard = self.attention(spatial.queries, self.tokens_of(drive))
+        decoded = self.decoder(spatial.field.features, heard) * spatial.field.gates
+        means, rotations, scales, opacities, colors = decoded.split((3, 4, 3, 1, 3), -1)
+        return Offsets(means * self.POSITION_UNIT, rotations * self.ROTATION_UNIT, scales, opacities[..., 0], colors)
+
+    def tokens_of(self, drive: Drive) -> Float[Tensor, "B T C"]:
+        """What there is to listen to in the frames of ``drive``."""
+        return self.tokens(drive.audio, drive.audio_frames, drive.eye, drive.camera.viewmats)

@@ -20,6 +20,7 @@ from scene.gaussians import Gaussians
 from scene.kan import make_decoder
 
 SH_C0 = 0.28209479177387814  # the constant spherical harmonic, 1 / (2 sqrt(pi))
+LOG_SCALES = (-9.0, 0.0)  # between these: 12 micrometres and a decimetre
 FREE_PARAMETERS = ("means", "log_scales", "quats", "logit_opacities", "sh_dc", "sh_rest")
 
 
@@ -55,32 +56,43 @@ class GaussianModel(nn.Module):
         """Number of Gaussians."""
         return len(self.means)
 
-    def gaussians(self, features: Float[Tensor, "N F"], offsets: Offsets | None = None) -> Gaussians:
+    def gaussians(
+        self,
+        features: Float[Tensor, "N F"],
+        offsets: Offsets | None = None,
+        moving: Int[Tensor, "M"] | None = None,
+    ) -> Gaussians:
         """The head at rest, or moved by ``offsets`` (then every field has the offsets' batch).
 
-        ``features``: of the tri-plane at the means.
+        ``features``: of the tri-plane at the means. ``moving``: the Gaussians that the offsets are of.
         """
-        scales, quats, opacities, colors = self.decoder(features).split((3, 4, 1, 3), dim=-1)
-        means: Tensor = self.means
-        scales = self.log_scales + scales
-        quats = self.quats + 0.1 * quats
-        opacities = self.logit_opacities + opacities[:, 0]
-        dc = self.sh_dc + colors
+        means, quats, scales, opacities, dc = self.raw(features)
         rest: Tensor = self.sh_rest
-        if offsets is not None:
-            means = means + offsets.means
-            scales = scales + offsets.scales
-            quats = quats + offsets.rotations
-            opacities = opacities + offsets.opacities
-            dc = dc + offsets.colors
+        if offsets is not None and moving is not None:
+            means = _added(means, moving, offsets.means)
+            scales = _added(scales, moving, offsets.scales)
+            quats = _added(quats, moving, offsets.rotations)
+            opacities = _added(opacities, moving, offsets.opacities)
+            dc = _added(dc, moving, offsets.colors)
             rest = rest.expand(*dc.shape[:-1], *rest.shape[-2:])
         harmonics = torch.cat([dc[..., None, :], rest], dim=-2)
         return Gaussians(
             means=means,
             quats=functional.normalize(quats, dim=-1),
-            scales=scales.clamp(-9.0, 0.0).exp(),
+            scales=scales.clamp(*LOG_SCALES).exp(),
             opacities=opacities.sigmoid(),
             colors=harmonics,
+        )
+
+    def raw(self, features: Float[Tensor, "N F"]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Attributes at rest before activation: means, quaternions, log-scales, logits [N], constant colour terms."""
+        scales, quats, opacities, colors = self.decoder(features).split((3, 4, 1, 3), dim=-1)
+        return (
+            self.means,
+            self.quats + 0.1 * quats,
+            self.log_scales + scales,
+            self.logit_opacities + opacities[:, 0],
+            self.sh_dc + colors,
         )
 
     def rearrange(self, change: Callable[[str, Tensor], Tensor]) -> dict[str, nn.Parameter]:
@@ -93,3 +105,10 @@ class GaussianModel(nn.Module):
     def keep(self, rows: Int[Tensor, "M"]) -> dict[str, nn.Parameter]:
         """Keep the Gaussians at ``rows`` only, in that order; rows may repeat (clones)."""
         return self.rearrange(lambda _, values: values[rows])
+
+
+def _added(rest: Float[Tensor, "N *C"], moving: Int[Tensor, "M"], offsets: Float[Tensor, "B M *C"]) -> Tensor:
+    """``rest`` in every frame, plus the offsets of the moving rows: [B, N, *C]."""
+    if len(moving) == len(rest):
+        return rest + offsets
+    return rest.expand(len(offsets), *rest.shape).index_add(1, moving, offsets)

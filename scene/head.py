@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from arguments.settings import ModelSettings
 from scene.deformation import Deformation, SpatialState
+from scene.deformation_cpu import CompiledHead, can_compile, compile_head
 from scene.frames import Drive
 from scene.gaussian_model import GaussianModel
 from scene.gaussians import Gaussians
@@ -23,7 +24,13 @@ class AtRest:
     """Everything that does not depend on the frame: computed once, used for every frame."""
 
     features: Float[Tensor, "N F"]
+    gates: Float[Tensor, "N 1"]
+    moving: Int[Tensor, "M"]
+    """The Gaussians whose gate is open; only they are deformed."""
     spatial: SpatialState
+    """Of the moving ones."""
+    compiled: CompiledHead | None = None
+    """What the CPU's fused kernel reads; None where gradients are wanted, on other devices and for the ablations."""
 
 
 class GaussianHead(nn.Module):
@@ -48,17 +55,27 @@ class GaussianHead(nn.Module):
 
     def at_rest(self) -> AtRest:
         """What all frames share. Positions enter the planes without gradient: only the picture moves a Gaussian."""
-        features = self.planes(self.model.means.detach())
-        return AtRest(features, self.deformation.spatial(features))
+        at_rest = self.at_rest_with(self.model.means.new_zeros(0, 3))[0]
+        if torch.is_grad_enabled() or not can_compile(self.deformation, self.model.means):
+            return at_rest
+        compiled = compile_head(self.deformation, self.model, at_rest.features, at_rest.spatial, at_rest.moving)
+        return replace(at_rest, compiled=compiled)
 
-    def at_rest_with(self, points: Float[Tensor, "M 3"]) -> tuple[AtRest, SpatialState]:
+    def at_rest_with(self, points: Float[Tensor, "P 3"]) -> tuple[AtRest, SpatialState]:
         """:meth:`at_rest`, and the state of other points (decimetres) of the same field; one look-up for both."""
         count = self.num_gaussians
         features = self.planes(torch.cat([self.model.means.detach(), points]))
-        state = self.deformation.spatial(features, count)
-        return AtRest(features[:count], state.rows(slice(count))), state.rows(slice(count, None))
+        field = self.deformation.field(features)
+        ours = field[:count]
+        agents = self.deformation.attention.agents(ours.features)
+        moving = ours.gates[:, 0].nonzero()[:, 0]
+        at_rest = AtRest(features[:count], ours.gates, moving, self.deformation.spatial(ours[moving], agents))
+        return at_rest, self.deformation.spatial(field[count:], agents)
 
     def deform(self, drive: Drive, at_rest: AtRest | None = None) -> Gaussians:
         """The head in each frame of ``drive``: a batch of Gaussians. ``at_rest`` saves what frames share."""
         at_rest = at_rest or self.at_rest()
-        return self.model.gaussians(at_rest.features, self.deformation(at_rest.spatial, drive))
+        if at_rest.compiled is not None:
+            return at_rest.compiled.move(drive)
+        offsets = self.deformation(at_rest.spatial, drive)
+        return self.model.gaussians(at_rest.features, offsets, at_rest.moving)

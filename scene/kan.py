@@ -82,6 +82,11 @@ class KAN(nn.Module):
         layers = [KANLayer(a, b, grid=grid, zero=zero and i == last) for i, (a, b) in enumerate(pairwise(widths))]
         self.first, self.rest = layers[0], nn.Sequential(*layers[1:])
 
+    @property
+    def layers(self) -> list[KANLayer]:
+        """All layers, from input to output."""
+        return [self.first, *(layer for layer in self.rest if isinstance(layer, KANLayer))]
+
     def forward(self, shared: Float[Tensor, "N S"], own: Float[Tensor, "B N O"] | None = None) -> Tensor:
         """Decode ``shared`` inputs (the same in all frames) and each frame's ``own``; widths[0] = S + O.
 

@@ -143,14 +143,17 @@ class Trainer:
         indices = frames_of_iteration(self.dataset.train, iteration, batch, settings.seed + fine)
         frames = self.dataset.batch(indices, self.options.model.audio_window).to(self.options.device)
         mark("data")
+        self.head.deformation.gated.fill_(fine and iteration >= settings.gate_from_share * total)
         set_rates(self.optimizer, settings.final_lr_ratio ** (iteration / total) if fine else 1.0)
-        at_rest, vertex_state = self.head.at_rest_with(self.mean_vertices)
+        guides = torch.randperm(len(self.mean_vertices))[: settings.motion_points].to(self.options.device)
+        at_rest, vertex_state = self.head.at_rest_with(self.mean_vertices[guides])
         guide = 1 - 0.8 * iteration / total if fine else 1.0  # pictures take over from the tracked vertices
-        extra = self._motion_term(vertex_state, guide * settings.motion_weight)
+        extra = self._motion_term(vertex_state, guides, guide * settings.motion_weight)
         if fine:
             offsets = self.head.deformation(at_rest.spatial, frames.drive)
-            gaussians = self.head.model.gaussians(at_rest.features, offsets)
+            gaussians = self.head.model.gaussians(at_rest.features, offsets, at_rest.moving)
             extra = extra + settings.offset_weight * offset_loss(offsets)
+            extra = extra + settings.gate_weight * at_rest.gates.mean()
         else:
             gaussians = self.head.model.gaussians(at_rest.features)
         if settings.poses_lr > 0:
@@ -175,7 +178,7 @@ class Trainer:
         everything = iteration + (self.coarse_iterations if fine else 0)
         if densifying and everything >= settings.densify_from and (everything + 1) % settings.densify_every == 0:
             densify(self.head, self.optimizer, self.statistics, settings)
-        return {"loss": loss.item(), "psnr": psnr_of(output.image, frames.image)}
+        return {"loss": loss.item(), "psnr": psnr_of(output.image, frames.image), "moving": len(at_rest.moving)}
 
     def save(self) -> None:
         """Write a checkpoint of where the training is."""
@@ -209,15 +212,16 @@ class Trainer:
         if last or iteration % settings.checkpoint_every == 0 or (fine and iteration in options.save_iterations):
             self.save()
 
-    def _motion_term(self, vertex_state: SpatialState, weight: float) -> torch.Tensor:
-        """The field should move the tracked face's vertices as they were tracked."""
+    def _motion_term(self, vertex_state: SpatialState, guides: torch.Tensor, weight: float) -> torch.Tensor:
+        """The field should move the vertices ``guides`` of the tracked face as they were tracked."""
         if weight <= 0:
             return self.mean_vertices.new_zeros(())
         chosen = torch.multinomial(self.motion_chances, self.settings.motion_frames, replacement=True)
         frames = chosen + self.dataset.train.start
         drive = self.dataset.drive(frames, self.options.model.audio_window).to(self.options.device)
         moves = self.head.deformation(vertex_state, drive).means
-        return weight * motion_loss(moves, self.tracked_moves[chosen.to(moves.device)], self.vertex_weights)
+        tracked = self.tracked_moves[chosen.to(moves.device)][:, guides]
+        return weight * motion_loss(moves, tracked, self.vertex_weights[guides])
 
     def _prepare_motion(self) -> None:
         frames = slice(self.dataset.train.start, self.dataset.train.stop)

@@ -29,11 +29,14 @@ def make_optimizer(head: GaussianHead, poses: PoseCorrections, settings: Trainin
     audio = list(head.deformation.tokens.audio.parameters())
     chosen = {id(p) for p in audio} | {id(p) for p in head.planes.parameters()}
     chosen |= {id(getattr(head.model, name)) for name in FREE_PARAMETERS}
+    gate = [] if head.deformation.gate is None else list(head.deformation.gate.parameters())
+    chosen |= {id(p) for p in gate}
     rest = [p for p in head.parameters() if id(p) not in chosen]
     groups += [
         {"name": "planes", "params": list(head.planes.parameters()), "lr": settings.planes_lr, "eps": 1e-12},
         {"name": "audio", "params": audio, "lr": settings.network_lr, "decay": settings.audio_weight_decay},
         {"name": "network", "params": rest, "lr": settings.network_lr},
+        {"name": "gate", "params": gate, "lr": settings.gate_lr},
         {"name": "poses", "params": list(poses.parameters()), "lr": settings.poses_lr},
     ]
     for group in groups:

@@ -59,7 +59,7 @@ class Reporter:
             self._shown[name] = SMOOTHING * self._shown.get(name, value) + (1 - SMOOTHING) * value
         now = time.monotonic()
         rate = (self._done - self._begun_at) / max(now - self._begun, 1e-9)
-        state = " ".join(f"{name} {value:.4g}" for name, value in self._shown.items())
+        state = " ".join(f"{name} {_short(value)}" for name, value in self._shown.items())
         state = f"{state} gaussians {gaussians} {rate:.2f} it/s"
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, description=stage, state=state)
@@ -115,3 +115,8 @@ def _start_wandb(model_path: Path, settings: dict[str, Any]) -> Any:
         )
     except (wandb.errors.Error, OSError) as error:
         raise EGSTalkerError(f"wandb cannot start ({error}); log in, or set WANDB_MODE=offline") from error
+
+
+def _short(value: float) -> str:
+    """Four digits, and no exponent for large counts."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -31,7 +31,7 @@ def test_prints_a_table_and_writes_the_rows(tmp_path, monkeypatch, capsys):
     render.main()
     rows = json.loads(target.read_text())
     assert [(row["gaussians"], row["size"], row["batch"]) for row in rows] == [(500, 32, 2), (1000, 32, 2)]
-    assert list(rows[0]["stages"]) == ["colors", "project", "bin", "blend", "forward", "backward"]
+    assert list(rows[0]["stages"]) == ["colors", "project", "sort", "bin", "blend", "forward", "backward", "encode"]
     assert all(milliseconds > 0 for row in rows for milliseconds in row["stages"].values())
     assert rows[0]["fps"] == pytest.approx(2000 / rows[0]["stages"]["forward"])
     assert len(capsys.readouterr().out.splitlines()) == 3
@@ -66,7 +66,7 @@ def test_a_trained_head_is_measured_on_its_own_held_out_frames(tmp_path, monkeyp
     rows = json.loads(target.read_text())
     assert [(row["gaussians"], row["size"], row["batch"]) for row in rows] == [(150, 64, 1), (150, 64, 3)]
     stages = rows[1]["stages"]
-    assert list(stages) == ["deform", "colors", "project", "bin", "blend", "forward", "backward"]
+    assert list(stages) == ["deform", "colors", "project", "sort", "bin", "blend", "forward", "backward", "encode"]
     assert list(rows[1])[-1] == "fps"
     assert rows[1]["fps"] == pytest.approx(3000 / (stages["deform"] + stages["forward"]))
 
@@ -93,3 +93,39 @@ def test_a_model_and_a_dataset_that_do_not_fit_are_refused(refusal, tmp_path):
     folder = make_dataset(tmp_path / "set")
     model = make_model(tmp_path / "m", folder, make_head(feature_shape=(768,)))
     assert "audio features of shape (768,)" in refusal(f"--model_path {model} --source_path {folder.root}")
+
+
+def test_medians_come_with_half_the_distance_between_the_quartiles():
+    spread = render.Spread([5.0, 1.0, 2.0, 3.0, 4.0])
+    assert (spread, spread.around) == (3.0, 1.0)
+    assert render.Spread([2.0]).around == 0
+
+
+def test_compiled_code_is_compared_with_one_core_and_with_its_twin(tmp_path, monkeypatch, capsys):
+    target = tmp_path / "rows.json"
+    monkeypatch.setattr(render, "TWIN_PAIRS", 700 * 32 * 32)
+    options = f"--compare --gaussians 500 1000 --sizes 32 --repeats 2 --json {target}"
+    monkeypatch.setattr(sys, "argv", ["render", *options.split()])
+    render.main()
+    small, large = json.loads(target.read_text())
+    assert list(small["stages"]) == ["rasterize", "one core", "plain torch"]
+    assert list(large["stages"]) == ["rasterize", "one core"]
+    assert capsys.readouterr().out.splitlines()[2].endswith(" -")
+
+    model = make_model(tmp_path / "m", make_dataset(tmp_path / "set"))
+    options = f"--compare --model_path {model} --sizes 32 --repeats 2 --json {target}"
+    monkeypatch.setattr(sys, "argv", ["render", *options.split()])
+    render.main()
+    (row,) = json.loads(target.read_text())
+    assert list(row["stages"]) == ["deform", "one core", "plain torch"]
+
+
+def test_one_core_is_one_and_only_for_the_call():
+    seen: list[int] = []
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        render._on_one_core(lambda: seen.append(torch.get_num_threads()))()
+        assert (seen, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)

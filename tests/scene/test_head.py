@@ -69,14 +69,57 @@ def test_other_points_of_the_field_do_not_disturb_the_head():
     assert torch.allclose(others.means, theirs.means[:, :7], atol=1e-6)
 
 
+def with_some_gates_closed() -> GaussianHead:
+    head = stirred(make_head())
+    head.deformation.gated.fill_(True)
+    with torch.no_grad():
+        head.deformation.gate.weight *= 100
+        logits = head.deformation.gate(head.deformation.lift(head.planes(head.model.means)))
+        head.deformation.gate.bias -= logits.median() + 0.576  # sigmoid(4 * -0.576) is where a gate closes
+    return head
+
+
+def test_closed_gates_hold_their_gaussians_still_and_open_ones_move():
+    head = with_some_gates_closed()
+    at_rest = head.at_rest()
+    assert 20 < len(at_rest.moving) < 130
+    moved, rest = head.deform(drive()), head.static()
+    still = torch.ones(150, dtype=torch.bool)
+    still[at_rest.moving] = False
+    for name in ("means", "quats", "scales", "opacities", "colors"):
+        assert torch.equal(getattr(moved, name)[0][still], getattr(rest, name)[still])
+    assert (moved.means[:, at_rest.moving] - rest.means[at_rest.moving]).norm(dim=-1).min() > 0
+
+
+def test_skipping_closed_gates_changes_nothing():
+    head = with_some_gates_closed()
+    at_rest = head.at_rest()
+    everyone = torch.arange(150)
+    field = head.deformation.field(at_rest.features)
+    agents = head.deformation.attention.agents(field.features)
+    offsets = head.deformation(head.deformation.spatial(field, agents), drive())
+    whole = head.model.gaussians(at_rest.features, offsets, everyone)
+    assert torch.allclose(head.deform(drive()).means, whole.means, atol=1e-6)
+    assert torch.allclose(head.deform(drive()).colors, whole.colors, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "change",
-    [{}, {"attention": "cross"}, {"decoder": "mlp"}, {"planes": "dense"}, {"ppe": False}, {"sh_degree": 2}],
+    [
+        {},
+        {"attention": "cross"},
+        {"decoder": "mlp"},
+        {"planes": "dense"},
+        {"ppe": False},
+        {"sh_degree": 2},
+        {"motion_gate": False},
+    ],
     ids=str,
 )
 def test_every_ablation_learns_in_all_its_parts(change):
     torch.manual_seed(0)
     head = stirred(GaussianHead(60, (160,), replace(SETTINGS, **change)))
+    head.deformation.gated.fill_(True)
     head.train()
     moved = head.deform(drive())
     total = sum(getattr(moved, n).square().sum() for n in ("means", "quats", "scales", "opacities", "colors"))

@@ -128,6 +128,17 @@ def test_halves_spread_as_the_whole_did():
     assert 0.8 < smallest / 0.01**2 < 1.2
 
 
+def test_what_was_gathered_counts_once():
+    head, optimizer, statistics, options = trained()
+    with torch.no_grad():
+        head.model.log_scales[1] = -6.0
+        head.model.logit_opacities[3] = -9.0
+    densify(head, optimizer, statistics, options)
+    assert head.num_gaussians == 40  # two cloned, two removed: the gradients would still seem to fit
+    densify(head, optimizer, statistics, options)
+    assert head.num_gaussians == 40
+
+
 def test_training_goes_on_after_a_change():
     head, optimizer, statistics, options = trained()
     densify(head, optimizer, statistics, options)

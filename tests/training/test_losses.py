@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -53,6 +53,8 @@ def test_each_term_is_its_formula():
     assert terms.lips.item() == pytest.approx(0.2 * error[frames.mouth].mean().item(), rel=1e-5)
     assert terms.eyes.item() == pytest.approx(0.1 * error[frames.eyes].mean().item(), rel=1e-5)
     assert terms.mask.item() == pytest.approx(0.5 * 0.5)
+    assert terms.perceptual.item() == pytest.approx(0.1 * multi_scale_gradients(image, truth).item(), rel=1e-5)
+    assert terms.total().item() == pytest.approx(sum(getattr(terms, field.name).item() for field in fields(terms)))
 
 
 def test_flat_pictures_have_known_losses():

@@ -26,5 +26,6 @@ def test_batches_run_over_the_end_of_an_epoch():
     seen = [i for it in range(12) for i in frames_of_iteration(range(5), it, 5, seed=0)]
     for epoch in range(12):
         assert sorted(seen[5 * epoch : 5 * epoch + 5]) == list(range(5))
+    assert len({tuple(seen[5 * epoch : 5 * epoch + 5]) for epoch in range(12)}) > 6  # each in an order of its own
     small = [i for it in range(5) for i in frames_of_iteration(range(3), it, 7, seed=0)]
     assert all(small.count(i) in (11, 12) for i in range(3))

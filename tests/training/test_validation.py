@@ -60,12 +60,16 @@ def test_the_picture_shows_truth_render_and_error_of_at_most_four_frames(dataset
     assert np.array_equal(error, error_map(shown, truth))
 
 
-def test_only_a_moving_head_is_deformed(dataset, tmp_path):
+def moving_head():
     head = make_head()
     with torch.no_grad():
         for parameter in head.deformation.decoder.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
-    still = make_head()
+    return head
+
+
+def test_only_a_moving_head_is_deformed(dataset, tmp_path):
+    head, still = moving_head(), make_head()
 
     def score(which, moving):
         return validate(which, dataset, 2, moving=moving, device="cpu", picture=tmp_path / "picture.png")
@@ -75,7 +79,7 @@ def test_only_a_moving_head_is_deformed(dataset, tmp_path):
 
 
 def test_validation_neither_learns_nor_drops_out_and_leaves_the_head_training(dataset, tmp_path):
-    head = make_head().train()
+    head = moving_head().train()
     scores = {validate(head, dataset, 2, moving=True, device="cpu", picture=tmp_path / "picture.png") for _ in "ab"}
     assert len(scores) == 1
     assert head.training
