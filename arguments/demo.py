@@ -15,5 +15,7 @@ TrainingSettings = dict(
     iterations=1500,
     coarse_batch=1,
     batch=2,
+    motion_points=128,
+    learner_share=0.25,
     max_gaussians=13000,
 )

@@ -122,8 +122,10 @@ class TrainingSettings:
     fine one); 0 leaves it to the pictures."""
     motion_frames: int = 16
     """Frames an iteration whose tracked vertices guide the field."""
-    motion_points: int = 128
+    motion_points: int = 468
     """Vertices an iteration that guide the field."""
+    learner_share: float = 1.0
+    """Share of the Gaussians, drawn anew in each fine iteration, from which the decoders learn for all."""
     gate_from_share: float = 0.4
     """Share of the fine stage after which motion gates count."""
     gate_weight: float = 0.006

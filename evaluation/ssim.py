@@ -7,6 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
+from evaluation.ssim_cpu import filtered
+from scene.gpu_kernels import gpu_kernel
+
 WINDOW = 11  # taps
 SIGMA = 1.5  # pixels
 C1, C2 = 0.01**2, 0.03**2  # (K L)^2 of the paper for values in 0..1
@@ -24,16 +27,14 @@ def ssim(image: Float[Tensor, "*B H W C"], truth: Float[Tensor, "*B H W C"]) -> 
     if image.shape != truth.shape or min(image.shape[-3:-1]) < WINDOW:
         shapes = f"{tuple(image.shape)} and {tuple(truth.shape)}"
         raise ValueError(f"ssim needs two equal shapes with sides of at least {WINDOW} pixels, not {shapes}")
-    batch = image.shape[:-3]
-    x = image.reshape(-1, *image.shape[-3:]).permute(0, 3, 1, 2)
-    y = truth.reshape(-1, *truth.shape[-3:]).permute(0, 3, 1, 2)
+    x, y = (picture.reshape(-1, *picture.shape[-3:]) for picture in (image, truth))
     # SSIM needs the two variances only as their sum, so four filtered maps do instead of five.
-    moments = _GaussianFilter.apply(torch.cat([x, y, x * y, x.square() + y.square()], dim=1))
-    mean_x, mean_y, mean_xy, mean_squares = moments.chunk(4, dim=1)
+    moments = _GaussianFilter.apply(torch.cat([x, y, x * y, x.square() + y.square()], dim=-1))
+    mean_x, mean_y, mean_xy, mean_squares = moments.chunk(4, dim=-1)
     product, squares = mean_x * mean_y, mean_x.square() + mean_y.square()
     covariance, variances = mean_xy - product, mean_squares - squares
     similarity = (2 * product + C1) * (2 * covariance + C2) / ((squares + C1) * (variances + C2))
-    return similarity.flatten(1).mean(1).reshape(batch)
+    return similarity.flatten(1).mean(1).reshape(image.shape[:-3])
 
 
 class _GaussianFilter(torch.autograd.Function):
@@ -44,18 +45,24 @@ class _GaussianFilter(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, maps: Float[Tensor, "B K H W"]) -> Float[Tensor, "B K h w"]:
+    def forward(ctx, maps: Float[Tensor, "B H W K"]) -> Float[Tensor, "B h w K"]:
         return _filtered(maps)
 
     @staticmethod
-    def backward(ctx, gradient: Float[Tensor, "B K h w"]) -> Float[Tensor, "B K H W"]:
-        return _filtered(pad(gradient, (WINDOW - 1,) * 4))
+    def backward(ctx, gradient: Float[Tensor, "B h w K"]) -> Float[Tensor, "B H W K"]:
+        margin = (WINDOW - 1,) * 2
+        return _filtered(pad(gradient, (0, 0, *margin, *margin)))
 
 
-def _filtered(maps: Float[Tensor, "B K H W"]) -> Float[Tensor, "B K h w"]:
+def _filtered(maps: Float[Tensor, "B H W K"]) -> Float[Tensor, "B h w K"]:
     taps = torch.arange(WINDOW, device=maps.device, dtype=maps.dtype) - WINDOW // 2
     window = torch.exp(-taps.square() / (2 * SIGMA**2))
-    window = (window / window.sum()).expand(maps.shape[1], 1, WINDOW)
-    maps = maps.contiguous(memory_format=torch.channels_last)  # the fast form of depthwise convolution on a CPU
-    rows = conv2d(maps, window[..., :, None], groups=maps.shape[1])
-    return conv2d(rows, window[..., None, :], groups=maps.shape[1])
+    window = window / window.sum()
+    if maps.device.type == "cpu" and maps.dtype == torch.float32:
+        return filtered(maps, window)
+    kernel = gpu_kernel("evaluation.ssim_cuda", "filtered") if maps.is_cuda and maps.dtype == torch.float32 else None
+    if kernel is not None:
+        return kernel(maps, window)
+    window = window.expand(maps.shape[-1], 1, WINDOW)
+    rows = conv2d(maps.permute(0, 3, 1, 2), window[..., :, None], groups=maps.shape[-1])
+    return conv2d(rows, window[..., None, :], groups=maps.shape[-1]).permute(0, 2, 3, 1)

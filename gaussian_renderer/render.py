@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from arguments.errors import EGSTalkerError
-from gaussian_renderer import cpu, reference
+from gaussian_renderer import cpu, gsplat_backend, inria_backend, reference
 from gaussian_renderer.conventions import RenderOutput
 from gaussian_renderer.spherical_harmonics import view_colors
 from scene.cameras import Camera
@@ -17,8 +18,20 @@ from scene.gaussians import Gaussians
 
 Rasterizer = Callable[[Gaussians, Any, Camera, Any], RenderOutput]
 
-BACKENDS: dict[str, Rasterizer] = {"cpu": cpu.rasterize, "reference": reference.rasterize}
-DEVICE_BACKENDS = {"cpu": "cpu"}  # what renders tensors of a device unless the caller names another
+BACKENDS: dict[str, Rasterizer] = {
+    "cpu": cpu.rasterize,
+    "gsplat": gsplat_backend.rasterize,
+    "diff_gaussian_rasterization": inria_backend.rasterize,
+    "reference": reference.rasterize,
+}
+# what renders tensors of a device unless the caller names another; the first whose package is installed
+DEVICE_BACKENDS = {"cpu": ("cpu",), "cuda": ("gsplat", "diff_gaussian_rasterization")}
+
+
+def backend_for(device: str) -> str | None:
+    """The rasterizer for tensors of a kind of device; None where there is none."""
+    names = DEVICE_BACKENDS.get(device, ())
+    return next((name for name in names if name == device or importlib.util.find_spec(name)), None)
 
 
 def render(
@@ -46,9 +59,9 @@ def render(
         >>> output.image.mean().backward()
     """
     device = gaussians.means.device.type
-    name = backend or DEVICE_BACKENDS.get(device)
+    name = backend or backend_for(device)
     if name not in BACKENDS:
-        wanted = f"rasterizer {name!r}" if name else f"rasterizer for {device} tensors"
+        wanted = f"rasterizer {name!r}" if name else f"installed rasterizer for {device} tensors"
         raise EGSTalkerError(f"there is no {wanted}; use one of: {', '.join(BACKENDS)}")
     batch = len(camera)
     camera = camera.to(dtype=gaussians.means.dtype)

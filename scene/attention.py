@@ -28,6 +28,12 @@ class SpatialQueries:
     weights: Float[Tensor, "H N A"] | None
     """softmax(Q A^T / sqrt d); None for cross-attention."""
 
+    def __getitem__(self, which: slice | Tensor) -> SpatialQueries:
+        """Those of some of the Gaussians."""
+        if self.weights is None:
+            return SpatialQueries(self.agents[:, which], None)
+        return SpatialQueries(self.agents, self.weights[:, which])
+
 
 class Attention(nn.Module):
     """Multi-head attention of N Gaussians over T tokens; ``agents=None`` is plain cross-attention."""
@@ -65,21 +71,18 @@ class Attention(nn.Module):
 
     def forward(self, spatial: SpatialQueries, tokens: Float[Tensor, "B T C"]) -> Float[Tensor, "B N D"]:
         """What each Gaussian hears in each frame."""
-        mixed = self.mixed(spatial, tokens)
-        if spatial.weights is None:
-            out = mixed.unflatten(1, (self.heads, -1)).sum(dim=1)
-        else:
-            out = joint_weights(spatial.weights) @ mixed
-        return out + self.to_out.bias
-
-    def mixed(self, spatial: SpatialQueries, tokens: Float[Tensor, "B T C"]) -> Float[Tensor, "B H*A D"]:
-        """What each agent of each head hears in each frame, as the output layer passes it on (without its bias)."""
         keys, values = self.to_key_value(tokens).chunk(2, dim=-1)
         keys, values = self._split(keys), self._split(values)  # [B, H, T, D]
         scale = keys.shape[-1] ** -0.5
         heard = torch.softmax(spatial.agents @ keys.transpose(-1, -2) * scale, dim=-1) @ values  # [B, H, A, D]
         # to_out is linear, so it is applied to the few agents instead of the many Gaussians
-        return torch.einsum("bhad,hdo->bhao", heard, self._out_by_head()).flatten(1, 2)
+        mixed = torch.einsum("bhad,hdo->bhao", heard, self._out_by_head())
+        if spatial.weights is None:
+            out = mixed.sum(dim=1)
+        else:
+            joint = spatial.weights.transpose(0, 1).flatten(1)  # [N, H * A]
+            out = joint @ mixed.flatten(1, 2)
+        return out + self.to_out.bias
 
     def _split(self, x: Tensor) -> Tensor:
         """[..., T, H * D] -> [..., H, T, D]"""
@@ -87,8 +90,3 @@ class Attention(nn.Module):
 
     def _out_by_head(self) -> Float[Tensor, "H D O"]:
         return self.to_out.weight.T.unflatten(0, (self.heads, -1))
-
-
-def joint_weights(weights: Float[Tensor, "H N A"]) -> Float[Tensor, "N H*A"]:
-    """The weights of :class:`SpatialQueries`, all heads' agents side by side as :meth:`Attention.mixed` has them."""
-    return weights.transpose(0, 1).flatten(1)

@@ -31,13 +31,14 @@ class Backdrops:
         if i in self._kept:
             self._kept.move_to_end(i)
             return self._kept[i]
-        picture = self._compose(i)
+        picture = self.compose(i)
         self._kept[i] = picture
         if len(self._kept) > self.capacity:
             self._kept.popitem(last=False)
         return picture
 
-    def _compose(self, i: int) -> UInt8[np.ndarray, "H W 3"]:
+    def compose(self, i: int) -> UInt8[np.ndarray, "H W 3"]:
+        """The picture, read now; several threads may ask at once."""
         path = self.folder.torso_image(i)
         torso = read_rgba(path)
         if torso.shape[:2] != self._background.shape[:2]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import OrderedDict
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from arguments.dataset_folder import DatasetFolder
@@ -24,26 +22,25 @@ from data_utils.frame_files import read_rgb
 from scene.audio_window import audio_windows
 from scene.backdrop import Backdrops
 from scene.cameras import Camera, nerf_to_opencv
-from scene.frames import Drive, FrameBatch
+from scene.frames import Drive
 
 CROP_MARGIN = 12  # pixels around the head's box
-CACHE_BYTES = 3 << 30  # decoded pictures kept in memory
+MOUTH, RIGHT_EYE, LEFT_EYE = slice(48, 68), slice(36, 42), slice(42, 48)  # of the 68 landmarks
 
 
 @dataclass(frozen=True)
-class _Pictures:
-    """One frame's crops, uint8."""
+class Cut:
+    """One frame within its head's box."""
 
-    image: np.ndarray  # [H, W, 3]
-    background: np.ndarray  # [H, W, 3]
-    head: np.ndarray  # [H, W] bool
-    landmarks: np.ndarray  # [68, 2] pixels of the crop
+    image: UInt8[np.ndarray, "H W 3"]  # the frame over the clean background
+    background: UInt8[np.ndarray, "H W 3"]  # clean background with the torso over it
+    head: Bool[np.ndarray, "H W"]
 
 
 class TalkingHeadDataset:
     """The N frames of a dataset folder. Small things are read at once, pictures when asked for."""
 
-    def __init__(self, root: Path | str, *, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, root: Path | str) -> None:
         """Raises EGSTalkerError, naming the task that mends it, where the folder is wrong, half made or damaged."""
         self.folder = DatasetFolder(Path(root))
         _check_whole(self.folder)
@@ -67,9 +64,7 @@ class TalkingHeadDataset:
             nerf_to_opencv(poses).float(), train["focal_len"], self.width, self.height, train["cx"], train["cy"]
         )
         self.vertices, self.faces = _read_vertices(self.folder.track_params, self.num_frames)
-        self._backdrops = Backdrops(self.folder, capacity=1)
-        self._cache: OrderedDict[int, _Pictures] = OrderedDict()
-        self._cache_bytes = cache_bytes
+        self._backdrops = Backdrops(self.folder)
         self._boxes: tuple[np.ndarray, tuple[int, int]] | None = None
 
     @property
@@ -81,27 +76,6 @@ class TalkingHeadDataset:
         """What makes the head move in the given frames; ``camera`` replaces the whole picture's."""
         audio, frames = audio_windows(self.audio, indices, window)
         return Drive(audio, frames, self.eyes[indices][:, None], camera or self.camera[indices])
-
-    def batch(self, indices: Sequence[int], window: int) -> FrameBatch:
-        """Frames cut to their head boxes, all of one size."""
-        which = torch.as_tensor(list(indices), dtype=torch.long)
-        corners, (width, height) = self.head_boxes()
-        pictures = [self._pictures(int(i)) for i in which]
-        camera = self.camera[which]
-        corner = torch.from_numpy(corners[which.numpy()])
-        intrinsics = camera.intrinsics.clone()
-        intrinsics[:, :2, 2] -= corner
-        camera = Camera(camera.viewmats, intrinsics, width, height)
-        return FrameBatch(
-            index=which,
-            drive=self.drive(which, window, camera),
-            image=_floats([p.image for p in pictures]),
-            background=_floats([p.background for p in pictures]),
-            head=torch.from_numpy(np.stack([p.head for p in pictures])),
-            mouth=_boxes([(p.landmarks[48:68],) for p in pictures], width, height),
-            eyes=_boxes([(p.landmarks[36:42], p.landmarks[42:48]) for p in pictures], width, height),
-            corner=corner,
-        )
 
     def head_mask(self, i: int) -> np.ndarray:
         """Pixels [H, W] (bool) that parsing calls head."""
@@ -121,25 +95,23 @@ class TalkingHeadDataset:
             self._boxes = corners, (int(size[0]), int(size[1]))
         return self._boxes
 
-    def _pictures(self, i: int) -> _Pictures:
-        if i in self._cache:
-            self._cache.move_to_end(i)
-            return self._cache[i]
+    def cut(self, i: int) -> Cut:
+        """The pictures of frame ``i`` within its head's box, read from the files."""
         corners, (width, height) = self.head_boxes()
         x, y = corners[i]
         cut = (slice(y, y + height), slice(x, x + width))
         whole = read_rgb(self.folder.ground_truth_image(i))
         if whole.shape[:2] != (self.height, self.width):
             raise EGSTalkerError(f"{self.folder.ground_truth_image(i)} has another size than frame 0; run --task 6")
-        landmarks = read_landmarks(self.folder.landmarks(i)) - corners[i]
-        # a cut is a view: copied, so that the whole picture is let go
-        pictures = _Pictures(
-            whole[cut].copy(), self._backdrops[i][cut].copy(), self.head_mask(i)[cut].copy(), landmarks
-        )
-        self._cache[i] = pictures
-        if len(self._cache) * 7 * width * height > self._cache_bytes:
-            self._cache.popitem(last=False)
-        return pictures
+        return Cut(whole[cut], self._backdrops.compose(i)[cut], self.head_mask(i)[cut])
+
+    def feature_boxes(self, i: int) -> Float[np.ndarray, "3 4"]:
+        """Boxes (left, top, right, bottom) around mouth and eyes of frame ``i``, in pixels of its cut.
+
+        They are a third larger than the landmarks' boxes, by at least six pixels on each side.
+        """
+        landmarks = read_landmarks(self.folder.landmarks(i)) - self.head_boxes()[0][i]
+        return np.stack([_box(landmarks[part]) for part in (MOUTH, RIGHT_EYE, LEFT_EYE)]).astype(np.float32)
 
 
 def read_features(path: Path) -> Float[Tensor, "N *D"]:
@@ -257,17 +229,7 @@ def _bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
     return int(x), int(y), int(x + w), int(y + h)
 
 
-def _boxes(groups: list[tuple[np.ndarray, ...]], width: int, height: int) -> Bool[Tensor, "B H W"]:
-    """Boxes around groups of landmarks, a third larger than they are, at least six pixels on each side."""
-    mask = np.zeros((len(groups), height, width), dtype=bool)
-    for picture, boxes in zip(mask, groups, strict=True):
-        for points in boxes:
-            low, high = points.min(axis=0), points.max(axis=0)
-            margin = np.maximum((high - low).max() / 6, 6)
-            (x0, y0), (x1, y1) = np.maximum(low - margin, 0).astype(int), np.maximum(high + margin, 0).astype(int)
-            picture[y0:y1, x0:x1] = True
-    return torch.from_numpy(mask)
-
-
-def _floats(pictures: list[np.ndarray]) -> Float[Tensor, "B H W 3"]:
-    return torch.from_numpy(np.stack(pictures)).float().div_(255)
+def _box(points: Float[np.ndarray, "K 2"]) -> Float[np.ndarray, "4"]:
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = np.maximum((high - low).max() / 6, 6)
+    return np.concatenate([np.floor(np.maximum(low - margin, 0)), np.floor(np.maximum(high + margin, 0))])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from arguments.settings import ModelSettings
@@ -17,6 +17,7 @@ from scene.attention import Attention, SpatialQueries
 from scene.audio_encoder import TokenEncoder
 from scene.frames import Drive
 from scene.kan import make_decoder
+from scene.sampled_learning import from_some
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,9 @@ class SpatialState:
     field: Field
     queries: SpatialQueries
 
+    def __getitem__(self, which: slice | Tensor) -> SpatialState:
+        return SpatialState(self.field[which], self.queries[which])
+
 
 class Deformation(nn.Module):
     """Offsets of N points in B frames."""
@@ -72,8 +76,22 @@ class Deformation(nn.Module):
         if self.gate is not None:
             nn.init.constant_(self.gate.bias, 1.0)
         self.register_buffer("gated", torch.tensor(False))
+        self._gated: bool | None = None  # what the buffer says, without asking the device
+        self.register_load_state_dict_post_hook(lambda module, _: setattr(module, "_gated", None))
         self.attention = Attention(width, width, width, heads=settings.heads, agents=agents)
         self.decoder = make_decoder(settings.decoder, [2 * width, width, 14], grid=settings.kan_grid, zero=True)
+
+    def let_gates_count(self, whether: bool) -> None:
+        """From now on, gates hold Gaussians back, or all are open."""
+        if whether != self._gated:
+            self.gated.fill_(whether)
+            self._gated = whether
+
+    def gates_count(self) -> bool:
+        """Whether gates hold Gaussians back."""
+        if self._gated is None:
+            self._gated = bool(self.gated)
+        return self._gated
 
     def field(self, features: Float[Tensor, "N F"]) -> Field:
         """Decoder inputs and gates of points with the tri-plane's ``features``.
@@ -82,7 +100,7 @@ class Deformation(nn.Module):
         regularization" (ICLR 2018, equations 10 and 11), without their noise.
         """
         lifted = self.lift(features)
-        if self.gate is None or not self.gated:
+        if self.gate is None or not self.gates_count():
             return Field(lifted, lifted.new_ones(len(lifted), 1))
         opening = torch.sigmoid(4 * self.gate(lifted))
         return Field(lifted, (opening * (1 + self.GATE_FLOOR) - self.GATE_FLOOR).relu())
@@ -91,12 +109,18 @@ class Deformation(nn.Module):
         """Points that listen through the agents of :meth:`Attention.agents`."""
         return SpatialState(field, self.attention.spatial(field.features, agents))
 
-    def forward(self, spatial: SpatialState, drive: Drive) -> Offsets:
-        """Offsets of the points of ``spatial`` in the frames of ``drive``."""
-        heard = self.attention(spatial.queries, self.tokens_of(drive))
-        decoded = self.decoder(spatial.field.features, heard) * spatial.field.gates
+    def forward(self, spatial: SpatialState, drive: Drive, learners: Int[Tensor, "L"] | None = None) -> Offsets:
+        """Offsets of the points of ``spatial`` in the frames of ``drive``.
+
+        ``learners``: rows of ``spatial`` from which the network learns for all; None for all (:func:`from_some`).
+        """
+        tokens = self.tokens_of(drive)
+        decoded = from_some(lambda rows: self._decoded(spatial[rows], tokens), learners)
         means, rotations, scales, opacities, colors = decoded.split((3, 4, 3, 1, 3), -1)
         return Offsets(means * self.POSITION_UNIT, rotations * self.ROTATION_UNIT, scales, opacities[..., 0], colors)
+
+    def _decoded(self, spatial: SpatialState, tokens: Float[Tensor, "B T C"]) -> Float[Tensor, "B M 14"]:
+        return self.decoder(spatial.field.features, self.attention(spatial.queries, tokens)) * spatial.field.gates
 
     def tokens_of(self, drive: Drive) -> Float[Tensor, "B T C"]:
         """What there is to listen to in the frames of ``drive``."""

@@ -8,6 +8,7 @@ keep detail finer than the planes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -18,10 +19,21 @@ from arguments.settings import ModelSettings
 from scene.deformation import Offsets
 from scene.gaussians import Gaussians
 from scene.kan import make_decoder
+from scene.sampled_learning import from_some
 
 SH_C0 = 0.28209479177387814  # the constant spherical harmonic, 1 / (2 sqrt(pi))
 LOG_SCALES = (-9.0, 0.0)  # between these: 12 micrometres and a decimetre
 FREE_PARAMETERS = ("means", "log_scales", "quats", "logit_opacities", "sh_dc", "sh_rest")
+
+
+class RawGaussians(NamedTuple):
+    """Attributes before activation."""
+
+    means: Float[Tensor, "N 3"]
+    quats: Float[Tensor, "N 4"]
+    log_scales: Float[Tensor, "N 3"]
+    logit_opacities: Float[Tensor, "N"]
+    sh_dc: Float[Tensor, "N 3"]
 
 
 class GaussianModel(nn.Module):
@@ -61,12 +73,16 @@ class GaussianModel(nn.Module):
         features: Float[Tensor, "N F"],
         offsets: Offsets | None = None,
         moving: Int[Tensor, "M"] | None = None,
+        learners: Int[Tensor, "L"] | None = None,
+        raw: RawGaussians | None = None,
     ) -> Gaussians:
         """The head at rest, or moved by ``offsets`` (then every field has the offsets' batch).
 
-        ``features``: of the tri-plane at the means. ``moving``: the Gaussians that the offsets are of.
+        ``features``: of the tri-plane at the means. ``moving``: the Gaussians that the offsets are of. ``learners``:
+        the Gaussians from which the decoder learns for all; None for all (:func:`from_some`). ``raw``: what
+        :meth:`raw` returned for these features, if at hand.
         """
-        means, quats, scales, opacities, dc = self.raw(features)
+        means, quats, scales, opacities, dc = raw or self.raw(features, learners)
         rest: Tensor = self.sh_rest
         if offsets is not None and moving is not None:
             means = _added(means, moving, offsets.means)
@@ -84,10 +100,11 @@ class GaussianModel(nn.Module):
             colors=harmonics,
         )
 
-    def raw(self, features: Float[Tensor, "N F"]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Attributes at rest before activation: means, quaternions, log-scales, logits [N], constant colour terms."""
-        scales, quats, opacities, colors = self.decoder(features).split((3, 4, 1, 3), dim=-1)
-        return (
+    def raw(self, features: Float[Tensor, "N F"], learners: Int[Tensor, "L"] | None = None) -> RawGaussians:
+        """Attributes at rest before activation."""
+        decoded = from_some(lambda rows: self.decoder(features[rows]), learners)
+        scales, quats, opacities, colors = decoded.split((3, 4, 1, 3), dim=-1)
+        return RawGaussians(
             self.means,
             self.quats + 0.1 * quats,
             self.log_scales + scales,

@@ -12,7 +12,7 @@ from arguments.settings import ModelSettings
 from scene.deformation import Deformation, SpatialState
 from scene.deformation_cpu import CompiledHead, can_compile, compile_head
 from scene.frames import Drive
-from scene.gaussian_model import GaussianModel
+from scene.gaussian_model import GaussianModel, RawGaussians
 from scene.gaussians import Gaussians
 from scene.triplane import make_triplane
 
@@ -29,6 +29,8 @@ class AtRest:
     """The Gaussians whose gate is open; only they are deformed."""
     spatial: SpatialState
     """Of the moving ones."""
+    raw: RawGaussians | None = None
+    """The head at rest before activation; None where gradients are wanted."""
     compiled: CompiledHead | None = None
     """What the CPU's fused kernel reads; None where gradients are wanted, on other devices and for the ablations."""
 
@@ -56,19 +58,27 @@ class GaussianHead(nn.Module):
     def at_rest(self) -> AtRest:
         """What all frames share. Positions enter the planes without gradient: only the picture moves a Gaussian."""
         at_rest = self.at_rest_with(self.model.means.new_zeros(0, 3))[0]
-        if torch.is_grad_enabled() or not can_compile(self.deformation, self.model.means):
+        if torch.is_grad_enabled():
             return at_rest
-        compiled = compile_head(self.deformation, self.model, at_rest.features, at_rest.spatial, at_rest.moving)
-        return replace(at_rest, compiled=compiled)
+        at_rest = replace(at_rest, raw=self.model.raw(at_rest.features))
+        if can_compile(self.deformation, self.model.means):
+            compiled = compile_head(self.deformation, self.model, at_rest.features, at_rest.spatial, at_rest.moving)
+            at_rest = replace(at_rest, compiled=compiled)
+        return at_rest
 
-    def at_rest_with(self, points: Float[Tensor, "P 3"]) -> tuple[AtRest, SpatialState]:
-        """:meth:`at_rest`, and the state of other points (decimetres) of the same field; one look-up for both."""
+    def at_rest_with(
+        self, points: Float[Tensor, "P 3"], moving: Int[Tensor, "M"] | None = None
+    ) -> tuple[AtRest, SpatialState]:
+        """:meth:`at_rest`, and the state of other points (decimetres) of the same field; one look-up for both.
+
+        ``moving``: the Gaussians whose gates are open, if known; to find them waits for the device.
+        """
         count = self.num_gaussians
         features = self.planes(torch.cat([self.model.means.detach(), points]))
         field = self.deformation.field(features)
         ours = field[:count]
         agents = self.deformation.attention.agents(ours.features)
-        moving = ours.gates[:, 0].nonzero()[:, 0]
+        moving = ours.gates[:, 0].nonzero()[:, 0] if moving is None else moving
         at_rest = AtRest(features[:count], ours.gates, moving, self.deformation.spatial(ours[moving], agents))
         return at_rest, self.deformation.spatial(field[count:], agents)
 
@@ -78,4 +88,4 @@ class GaussianHead(nn.Module):
         if at_rest.compiled is not None:
             return at_rest.compiled.move(drive)
         offsets = self.deformation(at_rest.spatial, drive)
-        return self.model.gaussians(at_rest.features, offsets, at_rest.moving)
+        return self.model.gaussians(at_rest.features, offsets, at_rest.moving, raw=at_rest.raw)

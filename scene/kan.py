@@ -15,9 +15,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from scene.kan_cpu import SplineSum
+from scene.gpu_kernels import gpu_kernel
+from scene.kan_cpu import PADDED, FlatLayers, SplineSum, flat_layers, two_layers
 
 ORDER = 3  # cubic splines
+WIDEST_ON_GPU = 128  # inputs and outputs of a layer that fit the kernel's registers
 
 
 def spline_basis(x: Float[Tensor, "*S"], grid: int) -> Float[Tensor, "*S G"]:
@@ -59,12 +61,20 @@ def spline_edges(
     x: Float[Tensor, "*B I"], base: Float[Tensor, "I O"], spline: Float[Tensor, "I G O"]
 ) -> Float[Tensor, "*B O"]:
     """``silu(x) base + B(tanh x) spline``."""
+    kernel = gpu_kernel("scene.kan_cuda", "KANEdges") if _fits_gpu(x, base) else None
+    if kernel is not None:
+        return kernel.apply(x.flatten(0, -2), base, spline).unflatten(0, x.shape[:-1])
     t = torch.tanh(x)
     if t.device.type == "cpu" and t.dtype == torch.float32:
         splines = SplineSum.apply(t.flatten(0, -2), spline).unflatten(0, t.shape[:-1])
     else:
         splines = spline_sum(t, spline)
     return functional.silu(x) @ base + splines
+
+
+def _fits_gpu(x: Tensor, base: Tensor) -> bool:
+    """Whether the GPU's kernel knows a layer of this size, type and device."""
+    return x.is_cuda and x.dtype == torch.float32 and max(base.shape) <= WIDEST_ON_GPU
 
 
 def spline_sum(t: Float[Tensor, "*B I"], spline: Float[Tensor, "I G O"]) -> Float[Tensor, "*B O"]:
@@ -92,10 +102,31 @@ class KAN(nn.Module):
 
         Returns [N, widths[-1]] without ``own``, else [B, N, widths[-1]].
         """
+        if self._fits_kernel(shared):
+            return self._without_gradient(shared, own)
         x = self.first.partial(shared, 0)
         if own is not None:
             x = x + self.first.partial(own, shared.shape[-1])
         return self.rest(x)
+
+    def flat_layers(self, start: int) -> FlatLayers:
+        """The weights of two layers for :func:`two_layers`, of the inputs from ``start`` on."""
+        first, last = self.layers
+        return flat_layers(first.base[start:], first.spline[start:], last.base, last.spline)
+
+    def _fits_kernel(self, x: Tensor) -> bool:
+        """Whether no gradient is wanted and the CPU's kernel knows this decoder."""
+        known = len(self.rest) == 1 and self.layers[1].out_features <= PADDED
+        return known and not torch.is_grad_enabled() and x.device.type == "cpu" and x.dtype == torch.float32
+
+    def _without_gradient(self, shared: Float[Tensor, "N S"], own: Float[Tensor, "B N O"] | None) -> Tensor:
+        if own is None:
+            decoded = two_layers(
+                shared[None], shared.new_zeros(len(shared), self.first.out_features), self.flat_layers(0)
+            )[0]
+        else:
+            decoded = two_layers(own, self.first.partial(shared, 0), self.flat_layers(shared.shape[-1]))
+        return decoded[..., : self.layers[1].out_features]
 
 
 class MLP(nn.Module):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from arguments.settings import ModelSettings
+from scene.gpu_kernels import gpu_kernel
 from scene.triplane_cpu import HashLookup
 
 PLANES = ((0, 1), (0, 2), (1, 2))  # the coordinates that span each plane
@@ -22,6 +23,9 @@ HASH_PRIME = 2_654_435_761  # of Instant NGP, for the second coordinate; the fir
 class HashTriplane(nn.Module):
     """Features [N, 3 * levels * features] of points in a cube, by bilinear look-up in hashed 2D grids."""
 
+    layout: Tensor
+    """Of each level the cells along a side, the rows of the table, and the first of them."""
+
     def __init__(self, settings: ModelSettings, extent: float) -> None:
         """``extent``: half the side of the cube around the origin that the planes cover, decimetres."""
         super().__init__()
@@ -30,13 +34,20 @@ class HashTriplane(nn.Module):
         self.resolutions = level_resolutions(settings)
         self.entries = [min((r + 1) ** 2, 1 << settings.plane_log2_entries) for r in self.resolutions]
         self.dim = len(PLANES) * self.levels * self.features
+        size = torch.tensor(self.entries)
+        layout = torch.stack([torch.tensor(self.resolutions), size, torch.cumsum(size, dim=0) - size])
+        self.register_buffer("layout", layout, persistent=False)
         self.table = nn.Parameter(torch.empty(len(PLANES) * sum(self.entries), self.features).uniform_(-1e-4, 1e-4))
 
     def forward(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, "N F"]:
         """Features of ``points`` (decimetres; clamped to the cube); differentiable in the points and the table."""
         unit = (points / (2 * self.extent) + 0.5).clamp(0, 1 - 1e-6)
-        if unit.device.type == "cpu" and unit.dtype == torch.float32 and not unit.requires_grad:
-            return HashLookup.apply(unit, self.table, np.array(self.resolutions), np.array(self.entries))
+        if unit.dtype == torch.float32 and not unit.requires_grad:
+            if unit.device.type == "cpu":
+                return HashLookup.apply(unit, self.table, np.array(self.resolutions), np.array(self.entries))
+            kernel = gpu_kernel("scene.triplane_cuda", "HashLookup") if unit.is_cuda else None
+            if kernel is not None:
+                return kernel.apply(unit, self.table, self.layout)
         return self.look_up(unit)
 
     def look_up(self, unit: Float[Tensor, "N 3"]) -> Float[Tensor, "N F"]:

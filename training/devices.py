@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from arguments.errors import EGSTalkerError
-from gaussian_renderer.render import DEVICE_BACKENDS
+from gaussian_renderer.render import backend_for
 
 
 def choose_device(wanted: str | None) -> str:
@@ -13,9 +13,13 @@ def choose_device(wanted: str | None) -> str:
 
     Raises EGSTalkerError where the wanted device is not there or nothing renders on it.
     """
-    usable = {"cpu"} | ({"cuda"} if torch.cuda.is_available() and "cuda" in DEVICE_BACKENDS else set())
-    if wanted is None:
-        return "cuda" if "cuda" in usable else "cpu"
-    if wanted not in usable:
-        raise EGSTalkerError(f"nothing here computes on {wanted}; use --device cpu")
-    return wanted
+    if wanted in (None, "cuda") and torch.cuda.is_available():
+        if backend_for("cuda"):
+            torch.backends.cuda.matmul.allow_tf32 = True  # attention's products need no more than ten bits
+            return "cuda"
+        problem = "no rasterizer for CUDA is installed: build the container (./build.sh) or install gsplat==1.5.3"
+    else:
+        problem = "there is no CUDA device here"
+    if wanted == "cuda":
+        raise EGSTalkerError(f"{problem}; or use --device cpu")
+    return "cpu"

@@ -18,6 +18,7 @@ from evaluation.lpips import load_lpips
 from gaussian_renderer.render import render
 from scene.dataset import TalkingHeadDataset
 from scene.deformation import SpatialState
+from scene.frame_store import FrameStore
 from scene.head import GaussianHead
 from scene.initialization import initial_cloud
 from training.checkpoints import (
@@ -49,6 +50,8 @@ from training.sampling import frames_of_iteration
 from training.validation import validate
 
 MOTION_VERTICES = 468  # at most so many tracked vertices guide the deformation
+MIN_LEARNERS = 1000  # Gaussians
+LOOK_EVERY = 20  # iterations between two looks at open gates, and on a GPU at the loss: each waits for the device
 BLINK_PREFERENCE = 10.0  # a frame of closed eyes guides it so many times more often, being so much rarer
 
 
@@ -94,9 +97,11 @@ class Trainer:
     def __init__(self, options: TrainOptions, dataset: TalkingHeadDataset) -> None:
         self.options, self.dataset, self.settings = options, dataset, options.training
         self.coarse_iterations = options.training.coarse_iterations if options.model.static_init else 0
+        self.store = FrameStore(dataset, options.model.audio_window, options.device)
         self.perceptual = _perceptual(options.device)
         self.statistics = GradientStatistics()
-        self.last_validation: float | None = None
+        self.moving: torch.Tensor | None = None
+        self.look_every = LOOK_EVERY if options.device == "cuda" else 1
         resumed = self._resumable()
         if resumed is None:
             self.head = self._new_head()
@@ -124,34 +129,44 @@ class Trainer:
             iteration = self.progress.iteration
             offset = self.coarse_iterations if stage == "fine" else 0
             torch.manual_seed(self.settings.seed * 1_000_003 + offset + iteration)
-            values = self.iterate(stage, iteration, total)
-            if not math.isfinite(values["loss"]):
-                raise EGSTalkerError(
-                    f"the training diverged at {stage} iteration {iteration + 1}; "
-                    "train again into another --model_path with lower learning rates"
-                )
+            found = self.iterate(stage, iteration, total)
             self.progress = replace(self.progress, iteration=iteration + 1)
+            values: dict[str, float] = {}
+            if (iteration + 1) % self.look_every == 0 or self._stops_after(stage, iteration + 1, total):
+                values = {name: float(value) for name, value in found.items()}
+                if not math.isfinite(values["loss"]):
+                    raise EGSTalkerError(
+                        f"the training diverged at {stage} iteration {iteration + 1}; "
+                        "train again into another --model_path with lower learning rates"
+                    )
             reporter.step(stage, iteration + 1, self.head.num_gaussians, values)
             self._after(stage, iteration + 1, total, values, reporter)
 
     def iterate(
         self, stage: str, iteration: int, total: int, mark: Callable[[str], None] = lambda name: None
-    ) -> dict[str, float]:
-        """One step of the optimizer. ``mark`` is told the name of each part as it ends, for those who time them."""
+    ) -> dict[str, torch.Tensor | int]:
+        """One step of the optimizer; what comes back is still on the device, for nothing here waits for it.
+
+        ``mark`` is told the name of each part as it ends, for those who time them.
+        """
         settings, fine = self.settings, stage == "fine"
         batch = settings.batch if fine else settings.coarse_batch
         indices = frames_of_iteration(self.dataset.train, iteration, batch, settings.seed + fine)
-        frames = self.dataset.batch(indices, self.options.model.audio_window).to(self.options.device)
+        following = frames_of_iteration(self.dataset.train, iteration + 1, batch, settings.seed + fine)
+        frames = self.store.batch(indices, following)
         mark("data")
-        self.head.deformation.gated.fill_(fine and iteration >= settings.gate_from_share * total)
+        gated = fine and iteration >= settings.gate_from_share * total
+        self.head.deformation.let_gates_count(gated)
         set_rates(self.optimizer, settings.final_lr_ratio ** (iteration / total) if fine else 1.0)
-        guides = torch.randperm(len(self.mean_vertices))[: settings.motion_points].to(self.options.device)
-        at_rest, vertex_state = self.head.at_rest_with(self.mean_vertices[guides])
+        guides = torch.randperm(len(self.mean_vertices), device=self.options.device)[: settings.motion_points]
+        at_rest, vertex_state = self.head.at_rest_with(self.mean_vertices[guides], self._known_moving(gated, iteration))
+        self.moving = at_rest.moving if gated else None
         guide = 1 - 0.8 * iteration / total if fine else 1.0  # pictures take over from the tracked vertices
         extra = self._motion_term(vertex_state, guides, guide * settings.motion_weight)
         if fine:
-            offsets = self.head.deformation(at_rest.spatial, frames.drive)
-            gaussians = self.head.model.gaussians(at_rest.features, offsets, at_rest.moving)
+            offsets = self.head.deformation(at_rest.spatial, frames.drive, self._learners(len(at_rest.moving)))
+            learners = self._learners(self.head.num_gaussians)
+            gaussians = self.head.model.gaussians(at_rest.features, offsets, at_rest.moving, learners)
             extra = extra + settings.offset_weight * offset_loss(offsets)
             extra = extra + settings.gate_weight * at_rest.gates.mean()
         else:
@@ -178,7 +193,8 @@ class Trainer:
         everything = iteration + (self.coarse_iterations if fine else 0)
         if densifying and everything >= settings.densify_from and (everything + 1) % settings.densify_every == 0:
             densify(self.head, self.optimizer, self.statistics, settings)
-        return {"loss": loss.item(), "psnr": psnr_of(output.image, frames.image), "moving": len(at_rest.moving)}
+            self.moving = None
+        return {"loss": loss.detach(), "psnr": psnr_of(output.image, frames.image), "moving": len(at_rest.moving)}
 
     def save(self) -> None:
         """Write a checkpoint of where the training is."""
@@ -192,15 +208,20 @@ class Trainer:
         save_checkpoint(self.options.model_path / "checkpoints" / name, self.head, state, self.progress)
         forget_training_state(self.options.model_path)
 
+    def _stops_after(self, stage: str, iteration: int, total: int) -> bool:
+        """Whether something is validated or saved after this iteration."""
+        settings, options = self.settings, self.options
+        asked = stage == "fine" and iteration in (*options.test_iterations, *options.save_iterations)
+        due = iteration % settings.validate_every == 0 or iteration % settings.checkpoint_every == 0
+        return asked or due or iteration == total
+
     def _after(self, stage: str, iteration: int, total: int, values: dict[str, float], reporter: Reporter) -> None:
         """Validate, save and log, where it is time."""
         settings, options, last = self.settings, self.options, iteration == total
         fine = stage == "fine"
         if last or iteration % settings.validate_every == 0 or (fine and iteration in options.test_iterations):
             picture = options.model_path / "validation" / f"{stage}-{iteration:05d}.png"
-            psnr = validate(
-                self.head, self.dataset, settings.validation_frames, moving=fine, device=options.device, picture=picture
-            )
+            psnr = validate(self.head, self.store, settings.validation_frames, moving=fine, picture=picture)
             entry = {"stage": stage, "gaussians": self.head.num_gaussians, **values, "val_psnr": psnr}
             reporter.record(entry)
             reporter.say(f"{stage} {iteration}: held-out head PSNR {psnr:.2f} dB ({picture})")
@@ -212,15 +233,25 @@ class Trainer:
         if last or iteration % settings.checkpoint_every == 0 or (fine and iteration in options.save_iterations):
             self.save()
 
+    def _known_moving(self, gated: bool, iteration: int) -> torch.Tensor | None:
+        """The Gaussians whose gates are open; None when it is time to look: gates close slowly, and looking waits."""
+        if not gated:
+            return torch.arange(self.head.num_gaussians, device=self.options.device)
+        return None if iteration % LOOK_EVERY == 0 else self.moving
+
+    def _learners(self, total: int) -> torch.Tensor | None:
+        """A random share of so many Gaussians, from which a network learns for all of them; None for all."""
+        count = min(total, max(MIN_LEARNERS, round(total * self.settings.learner_share)))
+        return None if count == total else torch.randperm(total, device=self.options.device)[:count]
+
     def _motion_term(self, vertex_state: SpatialState, guides: torch.Tensor, weight: float) -> torch.Tensor:
         """The field should move the vertices ``guides`` of the tracked face as they were tracked."""
         if weight <= 0:
             return self.mean_vertices.new_zeros(())
         chosen = torch.multinomial(self.motion_chances, self.settings.motion_frames, replacement=True)
-        frames = chosen + self.dataset.train.start
-        drive = self.dataset.drive(frames, self.options.model.audio_window).to(self.options.device)
+        drive = self.store.drive(chosen + self.dataset.train.start)
         moves = self.head.deformation(vertex_state, drive).means
-        tracked = self.tracked_moves[chosen.to(moves.device)][:, guides]
+        tracked = self.tracked_moves[chosen][:, guides]
         return weight * motion_loss(moves, tracked, self.vertex_weights[guides])
 
     def _prepare_motion(self) -> None:
@@ -232,7 +263,7 @@ class Trainer:
         self.mean_vertices = vertices.median(dim=0).values
         self.tracked_moves = vertices - self.mean_vertices
         self.vertex_weights = motion_weights(self.tracked_moves)
-        self.motion_chances = 1 + BLINK_PREFERENCE * self.dataset.eyes[frames]
+        self.motion_chances = (1 + BLINK_PREFERENCE * self.dataset.eyes[frames]).to(self.options.device)
 
     def _new_head(self) -> GaussianHead:
         options, dataset = self.options, self.dataset

@@ -96,6 +96,6 @@ def _mean_inside(error: Float[Tensor, "B H W"], mask: Bool[Tensor, "B H W"]) -> 
     return (error * inside).sum() / inside.sum().clamp(min=1)
 
 
-def psnr_of(image: Tensor, truth: Tensor) -> float:
-    """PSNR of a training batch in dB, for the progress line."""
-    return float(-10 * torch.log10((image.detach().clamp(0, 1) - truth).square().mean().clamp(min=1e-10)))
+def psnr_of(image: Tensor, truth: Tensor) -> Tensor:
+    """PSNR of a training batch in dB, for the progress line; without gradient."""
+    return -10 * torch.log10((image.detach().clamp(0, 1) - truth).square().mean().clamp(min=1e-10))

@@ -42,7 +42,8 @@ def make_optimizer(head: GaussianHead, poses: PoseCorrections, settings: Trainin
     for group in groups:
         group["initial_lr"] = group["lr"]
         group.setdefault("decay", 0.0)
-    return Adam(groups, lr=settings.network_lr, betas=(0.9, 0.99))
+    on_gpu = head.model.means.is_cuda
+    return Adam(groups, lr=settings.network_lr, betas=(0.9, 0.99), fused=on_gpu or None)
 
 
 def set_rates(optimizer: Adam, factor: float) -> None:

@@ -5,6 +5,8 @@ The order is a function of the iteration, so a resumed run sees what an uninterr
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 
@@ -13,6 +15,10 @@ def frames_of_iteration(frames: range, iteration: int, batch: int, seed: int) ->
     chosen = []
     for position in range(iteration * batch, (iteration + 1) * batch):
         epoch, place = divmod(position, len(frames))
-        order = np.random.default_rng((seed, epoch)).permutation(len(frames))
-        chosen.append(frames[int(order[place])])
+        chosen.append(frames[int(_order(len(frames), seed, epoch)[place])])
     return chosen
+
+
+@lru_cache(maxsize=8)
+def _order(count: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng((seed, epoch)).permutation(count)

@@ -10,27 +10,26 @@ import torch
 from data_utils.frame_files import write_image
 from evaluation.comparison import error_map
 from gaussian_renderer.render import render
-from scene.dataset import TalkingHeadDataset
+from scene.frame_store import FrameStore
 from scene.head import GaussianHead
 
 ROWS = 4  # frames of the picture
 
 
 @torch.no_grad()
-def validate(
-    head: GaussianHead, dataset: TalkingHeadDataset, count: int, *, moving: bool, device: str, picture: Path
-) -> float:
+def validate(head: GaussianHead, store: FrameStore, count: int, *, moving: bool, picture: Path) -> float:
     """Mean PSNR (dB) of ``count`` held-out frames inside their head boxes; writes a picture of truth, render and error.
 
     ``moving``: deform the head; else it is shown at rest (coarse stage).
     """
-    frames = np.unique(np.linspace(dataset.val.start, dataset.val.stop - 1, min(count, len(dataset.val))).round())
+    held_out = store.dataset.val
+    frames = np.unique(np.linspace(held_out.start, held_out.stop - 1, min(count, len(held_out))).round())
     head.eval()
     at_rest = head.at_rest()
     scores: list[float] = []
     rows: list[np.ndarray] = []
     for number, i in enumerate(frames.astype(int)):
-        batch = dataset.batch([int(i)], head.settings.audio_window).to(device)
+        batch = store.batch([int(i)])
         gaussians = head.deform(batch.drive, at_rest) if moving else head.static()
         image = render(gaussians, batch.drive.camera, batch.background).image.clamp(0, 1)
         scores.append(float(-10 * torch.log10((image - batch.image).square().mean().clamp(min=1e-10))))

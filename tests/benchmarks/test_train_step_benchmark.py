@@ -16,6 +16,7 @@ from arguments.settings import TrainingSettings
 from benchmarks import train_step
 from benchmarks.head_dataset import write_head_dataset
 from scene.dataset import TalkingHeadDataset
+from scene.frame_store import FrameStore
 from scene.initialization import initial_cloud
 from tests.tiny_head import SETTINGS
 from training import loop
@@ -51,7 +52,7 @@ def test_prints_a_table_and_writes_the_rows(tmp_path, monkeypatch, capsys):
 
 def test_each_stage_is_that_part_of_the_real_training_iteration(tmp_path, monkeypatch):
     parts = {
-        "data": (TalkingHeadDataset, "batch"),
+        "data": (FrameStore, "batch"),
         "deform": (loop, "offset_loss"),
         "render": (loop, "render"),
         "loss": (loop, "image_losses"),

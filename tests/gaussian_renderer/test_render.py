@@ -61,5 +61,5 @@ def test_unknown_rasterizers_and_devices_are_one_line():
     with pytest.raises(EGSTalkerError, match="no rasterizer 'vulkan'; use one of: cpu"):
         render(one_gaussian(), two_views(), backend="vulkan")
     on_meta = one_gaussian().to("meta")
-    with pytest.raises(EGSTalkerError, match="no rasterizer for meta tensors"):
+    with pytest.raises(EGSTalkerError, match="no installed rasterizer for meta tensors"):
         render(on_meta, two_views())

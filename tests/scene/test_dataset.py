@@ -15,6 +15,7 @@ import torch
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from scene.dataset import TalkingHeadDataset, read_features, read_landmarks
+from scene.frame_store import FrameStore
 from tests.tiny_head import SIZE, make_dataset
 
 
@@ -163,7 +164,7 @@ def test_landmarks_of_another_number_are_refused(tmp_path):
 def test_a_cut_shows_what_the_whole_picture_shows_there(folder, monkeypatch):
     monkeypatch.setattr("scene.dataset.CROP_MARGIN", 2)
     dataset = TalkingHeadDataset(folder.root)
-    batch = dataset.batch([0, 19], window=4)
+    batch = FrameStore(dataset, 4).batch([0, 19])
     height, width = batch.image.shape[1:3]
     assert width < SIZE
     corners, size = dataset.head_boxes()
@@ -179,16 +180,39 @@ def test_a_cut_shows_what_the_whole_picture_shows_there(folder, monkeypatch):
 def test_the_cameras_of_cuts_project_to_the_same_spot(folder, monkeypatch):
     monkeypatch.setattr("scene.dataset.CROP_MARGIN", 2)
     dataset = TalkingHeadDataset(folder.root)
-    batch = dataset.batch([5], window=4)
+    batch = FrameStore(dataset, 4).batch([5])
     point = torch.tensor([[0.3, -0.2, 0.1]])
     whole, cut = dataset.camera[5].project(point), batch.drive.camera.project(point)
     assert batch.corner.any()
     assert torch.allclose(whole - batch.corner, cut, atol=1e-4)
 
 
-def test_pictures_beyond_the_cache_are_let_go_and_read_again(folder):
-    small = TalkingHeadDataset(folder.root, cache_bytes=3 * 7 * 48 * 48)
-    first = small.batch([0], 4).image
-    small.batch(range(12), 4)
-    assert len(small._cache) <= 4
-    assert torch.equal(small.batch([0], 4).image, first)
+def test_pictures_beyond_the_memory_are_let_go_and_read_again(folder):
+    dataset = TalkingHeadDataset(folder.root)
+    small, large = FrameStore(dataset, 4, host_bytes=4 * 7 * 48 * 48), FrameStore(dataset, 4)
+    assert large.resident and not small.resident
+    for indices, following in (([0], []), (range(12), [3, 3]), ([3, 3], [5]), ([0], [])):
+        ours, theirs = small.batch(indices, following), large.batch(indices)
+        assert torch.equal(ours.image, theirs.image) and torch.equal(ours.background, theirs.background)
+        assert torch.equal(ours.head, theirs.head) and torch.equal(ours.mouth, theirs.mouth)
+    assert len(small._kept) <= 4
+
+
+def test_the_next_batch_is_read_ahead(folder, monkeypatch):
+    store = FrameStore(TalkingHeadDataset(folder.root), 4, host_bytes=20 * 7 * 48 * 48)
+    store.batch([0, 1], following=[2, 3])
+    store.batch([2, 3], following=[])
+    read = []
+    monkeypatch.setattr(store, "_decode", read.append)
+    assert torch.equal(store.batch([3, 0]).index, torch.tensor([3, 0]))
+    assert not read
+
+
+def test_loading_decodes_each_frame_once(folder, monkeypatch):
+    store = FrameStore(TalkingHeadDataset(folder.root), 4)
+    read = []
+    decode = store._decode
+    monkeypatch.setattr(store, "_decode", lambda i: read.append(i) or decode(i))
+    store.load(range(6))
+    store.batch([5, 0, 8, 8])
+    assert sorted(read) == [0, 1, 2, 3, 4, 5, 8]

@@ -50,6 +50,7 @@ def assert_same(ours: Gaussians, twin: Gaussians) -> None:
         replace(SMALL, sh_degree=2),
         replace(SMALL, feature_dim=24, heads=3, agents=7, kan_grid=8),
         replace(SMALL, motion_gate=False),
+        replace(SMALL, attention="cross"),
     ],
 )
 def test_the_kernel_is_the_plain_modules(settings):
@@ -64,7 +65,7 @@ def test_the_kernel_is_the_plain_modules(settings):
 @torch.no_grad()
 def test_still_gaussians_stay_and_gated_ones_move_in_part():
     head = moving_head(count=400)
-    head.deformation.gated.fill_(True)
+    head.deformation.let_gates_count(True)
     logits = head.deformation.gate(head.deformation.lift(head.planes(head.model.means)))
     head.deformation.gate.weight *= 5 / logits.std()
     head.deformation.gate.bias.copy_(-(5 / logits.std()) * (logits.median() - head.deformation.gate.bias))
@@ -81,7 +82,7 @@ def test_still_gaussians_stay_and_gated_ones_move_in_part():
 @torch.no_grad()
 def test_a_head_where_nothing_moves():
     head = moving_head()
-    head.deformation.gated.fill_(True)
+    head.deformation.let_gates_count(True)
     head.deformation.gate.weight.zero_()
     head.deformation.gate.bias.fill_(-5.0)
     at_rest = head.at_rest()
@@ -108,6 +109,5 @@ def test_gradients_and_ablations_go_the_plain_way():
     head = moving_head()
     assert head.at_rest().compiled is None
     with torch.no_grad():
-        assert moving_head(replace(SMALL, attention="cross")).at_rest().compiled is None
         assert moving_head(replace(SMALL, decoder="mlp")).at_rest().compiled is None
         assert head.double().at_rest().compiled is None

@@ -71,7 +71,7 @@ def test_other_points_of_the_field_do_not_disturb_the_head():
 
 def with_some_gates_closed() -> GaussianHead:
     head = stirred(make_head())
-    head.deformation.gated.fill_(True)
+    head.deformation.let_gates_count(True)
     with torch.no_grad():
         head.deformation.gate.weight *= 100
         logits = head.deformation.gate(head.deformation.lift(head.planes(head.model.means)))
@@ -119,7 +119,7 @@ def test_skipping_closed_gates_changes_nothing():
 def test_every_ablation_learns_in_all_its_parts(change):
     torch.manual_seed(0)
     head = stirred(GaussianHead(60, (160,), replace(SETTINGS, **change)))
-    head.deformation.gated.fill_(True)
+    head.deformation.let_gates_count(True)
     head.train()
     moved = head.deform(drive())
     total = sum(getattr(moved, n).square().sum() for n in ("means", "quats", "scales", "opacities", "colors"))

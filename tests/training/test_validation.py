@@ -9,13 +9,19 @@ import torch
 from data_utils.frame_files import read_rgb
 from evaluation.comparison import error_map
 from scene.dataset import TalkingHeadDataset
-from tests.tiny_head import SIZE, make_dataset, make_head
+from scene.frame_store import FrameStore
+from tests.tiny_head import SETTINGS, SIZE, make_dataset, make_head
 from training.validation import validate
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory) -> TalkingHeadDataset:
     return TalkingHeadDataset(make_dataset(tmp_path_factory.mktemp("data") / "set", num_frames=110).root)
+
+
+@pytest.fixture(scope="module")
+def store(dataset) -> FrameStore:
+    return FrameStore(dataset, SETTINGS.audio_window)
 
 
 def invisible_head():
@@ -35,7 +41,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
     return -10 * np.log10(((a.astype(float) - b.astype(float)) ** 2).mean() / 255**2)
 
 
-def test_an_invisible_head_scores_as_its_backdrop_does(dataset, tmp_path):
+def test_an_invisible_head_scores_as_its_backdrop_does(dataset, store, tmp_path):
     expected, ends = [], (dataset.val[0], dataset.val[-1])
     for i in ends:
         truth = read_rgb(dataset.folder.ground_truth_image(i))
@@ -43,13 +49,13 @@ def test_an_invisible_head_scores_as_its_backdrop_does(dataset, tmp_path):
         backdrop[45:] = (150, 30, 30)  # the torso picture's opaque part
         expected.append(psnr(truth[box_of(dataset, i)], backdrop[box_of(dataset, i)]))
     picture = tmp_path / "folder" / "picture.png"
-    found = validate(invisible_head(), dataset, 2, moving=False, device="cpu", picture=picture)
+    found = validate(invisible_head(), store, 2, moving=False, picture=picture)
     assert found == pytest.approx(np.mean(expected), abs=0.05)
 
 
-def test_the_picture_shows_truth_render_and_error_of_at_most_four_frames(dataset, tmp_path):
+def test_the_picture_shows_truth_render_and_error_of_at_most_four_frames(dataset, store, tmp_path):
     for count, rows in ((1, 1), (3, 3), (10, 4), (99, 4)):
-        validate(invisible_head(), dataset, count, moving=False, device="cpu", picture=tmp_path / "picture.png")
+        validate(invisible_head(), store, count, moving=False, picture=tmp_path / "picture.png")
         picture = read_rgb(tmp_path / "picture.png")
         height, width = (s.stop - s.start for s in box_of(dataset, 0))
         assert picture.shape == (rows * height, 3 * width, 3)
@@ -68,19 +74,19 @@ def moving_head():
     return head
 
 
-def test_only_a_moving_head_is_deformed(dataset, tmp_path):
+def test_only_a_moving_head_is_deformed(store, tmp_path):
     head, still = moving_head(), make_head()
 
     def score(which, moving):
-        return validate(which, dataset, 2, moving=moving, device="cpu", picture=tmp_path / "picture.png")
+        return validate(which, store, 2, moving=moving, picture=tmp_path / "picture.png")
 
     assert score(head, False) == pytest.approx(score(still, False))
     assert abs(score(head, True) - score(still, True)) > 0.1
 
 
-def test_validation_neither_learns_nor_drops_out_and_leaves_the_head_training(dataset, tmp_path):
+def test_validation_neither_learns_nor_drops_out_and_leaves_the_head_training(store, tmp_path):
     head = moving_head().train()
-    scores = {validate(head, dataset, 2, moving=True, device="cpu", picture=tmp_path / "picture.png") for _ in "ab"}
+    scores = {validate(head, store, 2, moving=True, picture=tmp_path / "picture.png") for _ in "ab"}
     assert len(scores) == 1
     assert head.training
     assert all(parameter.grad is None for parameter in head.parameters())

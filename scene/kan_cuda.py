@@ -1,0 +1,147 @@
+"""Spline edges on NVIDIA GPUs: a layer of a KAN in one kernel, its gradient in two, written in Triton.
+
+The plain implementation in ``scene.kan`` keeps the value of every spline of every input in memory, eight times what the
+layer reads; here they are computed where they are used. Products run on the tensor cores in TF32.
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from jaxtyping import Float
+from torch import Tensor
+
+ROWS = 64  # rows that a program handles at once
+CHUNKS = 128  # parts of the rows whose gradients of the weights are summed apart
+
+
+class KANEdges(torch.autograd.Function):
+    """``y[n] = silu(x[n]) base + sum_i sum_g B_g(tanh x[n, i]) spline[i, g]``, differentiable in all three."""
+
+    @staticmethod
+    def forward(
+        ctx, x: Float[Tensor, "M I"], base: Float[Tensor, "I O"], spline: Float[Tensor, "I G O"]
+    ) -> Float[Tensor, "M O"]:
+        x, base, spline = x.contiguous(), base.contiguous(), spline.contiguous()
+        ctx.save_for_backward(x, base, spline)
+        rows, sizes = len(x), _sizes(spline)
+        out = x.new_empty(rows, base.shape[1])
+        if rows:
+            _forward[(triton.cdiv(rows, ROWS),)](x, base, spline, out, rows, **sizes, ROWS=ROWS)
+        return out
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient: Float[Tensor, "M O"]) -> tuple[Tensor | None, Tensor, Tensor]:
+        x, base, spline = ctx.saved_tensors
+        gradient = gradient.contiguous()
+        rows, sizes = len(x), _sizes(spline)
+        to_x = None
+        if ctx.needs_input_grad[0]:
+            to_x = torch.empty_like(x)
+            if rows:
+                grid = (triton.cdiv(rows, ROWS),)
+                _to_inputs[grid](x, base, spline, gradient, to_x, rows, **sizes, ROWS=ROWS)
+        chunks = max(1, min(CHUNKS, triton.cdiv(rows, ROWS)))
+        parts = x.new_zeros(chunks, sizes["SPLINES"] + 1, *base.shape)
+        if rows:
+            blocks = triton.cdiv(triton.cdiv(rows, ROWS), chunks)
+            _to_weights[(sizes["SPLINES"] + 1, chunks)](x, gradient, parts, rows, blocks, **sizes, ROWS=ROWS)
+        whole = parts.sum(dim=0)
+        return to_x, whole[0], whole[1:].transpose(0, 1)
+
+
+def _sizes(spline: Tensor) -> dict[str, int]:
+    """A layer's inputs, splines and outputs, and the first and last padded for the tensor cores."""
+    inputs, splines, outputs = spline.shape
+    lanes = {
+        f"{name}_LANES": max(16, triton.next_power_of_2(n)) for name, n in (("INPUT", inputs), ("OUTPUT", outputs))
+    }
+    return {"INPUTS": inputs, "SPLINES": splines, "OUTPUTS": outputs, **lanes}
+
+
+@triton.jit
+def _sigmoid(x):
+    return 1.0 / (1.0 + tl.exp(-x))
+
+
+@triton.jit
+def _spline(position, g):
+    """The cubic B-spline whose centre is at ``g - 1`` intervals, and its slope there."""
+    u = position - (g - 1)
+    sign = tl.where(u < 0, -1.0, 1.0)
+    u = tl.abs(u)
+    wide, narrow = tl.maximum(2 - u, 0.0), tl.maximum(1 - u, 0.0)
+    value = (wide * wide * wide - 4 * narrow * narrow * narrow) * (1.0 / 6.0)
+    slope = sign * (2 * narrow * narrow - 0.5 * wide * wide)
+    return value, slope
+
+
+@triton.jit
+def _forward(
+    x_at, base_at, spline_at, out_at, rows,
+    INPUTS: tl.constexpr, SPLINES: tl.constexpr, OUTPUTS: tl.constexpr,
+    INPUT_LANES: tl.constexpr, OUTPUT_LANES: tl.constexpr, ROWS: tl.constexpr,
+):  # fmt: skip
+    n = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+    i, o = tl.arange(0, INPUT_LANES), tl.arange(0, OUTPUT_LANES)
+    inside = (n[:, None] < rows) & (i[None, :] < INPUTS)
+    weights = (i[:, None] < INPUTS) & (o[None, :] < OUTPUTS)
+    x = tl.load(x_at + n[:, None] * INPUTS + i[None, :], mask=inside, other=0.0)
+    sigmoid = _sigmoid(x)
+    position = _sigmoid(2 * x) * (SPLINES - 3)  # tanh x from -1..1 to intervals
+    total = tl.dot(x * sigmoid, tl.load(base_at + i[:, None] * OUTPUTS + o[None, :], mask=weights, other=0.0))
+    for g in range(SPLINES):
+        value, _ = _spline(position, g)
+        weight = tl.load(spline_at + (i[:, None] * SPLINES + g) * OUTPUTS + o[None, :], mask=weights, other=0.0)
+        total += tl.dot(value, weight)
+    tl.store(out_at + n[:, None] * OUTPUTS + o[None, :], total, mask=(n[:, None] < rows) & (o[None, :] < OUTPUTS))
+
+
+@triton.jit
+def _to_inputs(
+    x_at, base_at, spline_at, gradient_at, to_x_at, rows,
+    INPUTS: tl.constexpr, SPLINES: tl.constexpr, OUTPUTS: tl.constexpr,
+    INPUT_LANES: tl.constexpr, OUTPUT_LANES: tl.constexpr, ROWS: tl.constexpr,
+):  # fmt: skip
+    n = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+    i, o = tl.arange(0, INPUT_LANES), tl.arange(0, OUTPUT_LANES)
+    inside = (n[:, None] < rows) & (i[None, :] < INPUTS)
+    weights = (o[:, None] < OUTPUTS) & (i[None, :] < INPUTS)
+    x = tl.load(x_at + n[:, None] * INPUTS + i[None, :], mask=inside, other=0.0)
+    of_output = (n[:, None] < rows) & (o[None, :] < OUTPUTS)
+    gradient = tl.load(gradient_at + n[:, None] * OUTPUTS + o[None, :], mask=of_output, other=0.0)
+    sigmoid, half = _sigmoid(x), _sigmoid(2 * x)
+    position = half * (SPLINES - 3)
+    weight = tl.load(base_at + i[None, :] * OUTPUTS + o[:, None], mask=weights, other=0.0)
+    total = tl.dot(gradient, weight) * (sigmoid * (1 + x * (1 - sigmoid)))
+    by_position = tl.zeros((ROWS, INPUT_LANES), tl.float32)
+    for g in range(SPLINES):
+        _, slope = _spline(position, g)
+        weight = tl.load(spline_at + (i[None, :] * SPLINES + g) * OUTPUTS + o[:, None], mask=weights, other=0.0)
+        by_position += slope * tl.dot(gradient, weight)
+    total += by_position * (SPLINES - 3) * 2 * half * (1 - half)
+    tl.store(to_x_at + n[:, None] * INPUTS + i[None, :], total, mask=inside)
+
+
+@triton.jit
+def _to_weights(
+    x_at, gradient_at, parts_at, rows, blocks,
+    INPUTS: tl.constexpr, SPLINES: tl.constexpr, OUTPUTS: tl.constexpr,
+    INPUT_LANES: tl.constexpr, OUTPUT_LANES: tl.constexpr, ROWS: tl.constexpr,
+):  # fmt: skip
+    which, chunk = tl.program_id(0), tl.program_id(1)
+    i, o = tl.arange(0, INPUT_LANES), tl.arange(0, OUTPUT_LANES)
+    total = tl.zeros((INPUT_LANES, OUTPUT_LANES), tl.float32)
+    for block in range(blocks):
+        n = (chunk.to(tl.int64) * blocks + block) * ROWS + tl.arange(0, ROWS)
+        inside = (n[None, :] < rows) & (i[:, None] < INPUTS)
+        x = tl.load(x_at + n[None, :] * INPUTS + i[:, None], mask=inside, other=0.0)
+        of_output = (n[:, None] < rows) & (o[None, :] < OUTPUTS)
+        gradient = tl.load(gradient_at + n[:, None] * OUTPUTS + o[None, :], mask=of_output, other=0.0)
+        value, _ = _spline(_sigmoid(2 * x) * (SPLINES - 3), which - 1)
+        value = tl.where(which == 0, x * _sigmoid(x), value)
+        total += tl.dot(value, gradient)
+    at = parts_at + ((chunk * (SPLINES + 1) + which) * INPUTS + i[:, None]) * OUTPUTS + o[None, :]
+    tl.store(at, total, mask=(i[:, None] < INPUTS) & (o[None, :] < OUTPUTS))

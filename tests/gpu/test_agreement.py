@@ -1,0 +1,109 @@
+"""What runs on a GPU against its twin on the CPU."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from arguments.settings import ModelSettings
+from benchmarks.head_cloud import head_camera, head_cloud
+from evaluation.ssim import ssim
+from gaussian_renderer.render import render
+from scene.frames import Drive
+from scene.gaussians import Gaussians
+from scene.head import GaussianHead
+from scene.kan import KANLayer
+from scene.triplane import HashTriplane
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")]
+FIELDS = ("means", "quats", "scales", "opacities", "colors")
+
+
+def relative(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    """Difference by the size of what is expected, both as vectors."""
+    ours, theirs = ours.detach().cpu().double(), theirs.detach().cpu().double()
+    return float((ours - theirs).norm() / theirs.norm().clamp(min=1e-12))
+
+
+def rendered(cloud: Gaussians, device: str, backend: str | None) -> dict[str, torch.Tensor]:
+    """Picture, coverage and all gradients under fixed random weights."""
+    generator = torch.Generator().manual_seed(1)
+    camera = head_camera(128, len(cloud.means))
+    background, weight = (torch.rand(len(camera), 128, 128, 3, generator=generator).to(device) for _ in "ab")
+    leaves = {name: getattr(cloud, name).to(device).requires_grad_() for name in FIELDS}
+    output = render(Gaussians(**leaves), camera.to(device), background, backend=backend)
+    output.means2d.retain_grad()
+    ((output.image * weight).sum() + output.alpha.square().sum()).backward()
+    gradients = {f"v_{name}": leaf.grad for name, leaf in leaves.items()}
+    return {"image": output.image, "alpha": output.alpha, "v_means2d": output.means2d.grad, **gradients}
+
+
+@pytest.mark.parametrize("backend", ["gsplat", "diff_gaussian_rasterization"])
+@pytest.mark.parametrize("degree", [0, 1])
+def test_the_rasterizers_of_gpu_and_cpu_agree(backend, degree):
+    pytest.importorskip(backend)
+    torch.manual_seed(0)
+    cloud = head_cloud(4000, degree=degree)
+    spread = 0.01 * torch.randn(3, *cloud.means.shape)
+    batch = cloud.map(lambda tensor, _: tensor.expand(3, *tensor.shape).clone())
+    batch = replace(batch, means=batch.means + spread)
+    ours, theirs = rendered(batch, "cuda", backend), rendered(batch, "cpu", None)
+    assert (ours["image"].detach().cpu() - theirs["image"].detach()).abs().mean() < 1 / 255
+    assert (ours["alpha"].detach().cpu() - theirs["alpha"].detach()).abs().mean() < 1 / 255
+    for name in theirs:
+        assert relative(ours[name], theirs[name]) < 1e-2, name
+
+
+@pytest.mark.parametrize(("rows", "inputs", "outputs", "grid"), [(1000, 48, 64, 5), (333, 64, 14, 8), (64, 128, 11, 4)])
+def test_a_layers_kernel_is_the_plain_sum(rows, inputs, outputs, grid):
+    torch.manual_seed(0)
+    layer = KANLayer(inputs, outputs, grid=grid)
+    x, weight = 2 * torch.randn(rows, inputs), torch.randn(rows, outputs)
+    found = []
+    for device, kind in (("cuda", torch.float32), ("cpu", torch.float64)):
+        here, leaf = layer.to(device, kind), x.to(device, kind).requires_grad_()
+        out = here(leaf)
+        found.append([out, *torch.autograd.grad((out * weight.to(out)).sum(), [leaf, here.base, here.spline])])
+    for ours, theirs in zip(*found, strict=True):
+        assert relative(ours, theirs) < 3e-3
+
+
+def test_ssim_and_its_gradient_are_the_cpus():
+    torch.manual_seed(0)
+    image, truth = torch.rand(2, 40, 33, 3), torch.rand(2, 40, 33, 3)
+    found = []
+    for device in ("cuda", "cpu"):
+        leaf = image.to(device).requires_grad_()
+        value = ssim(leaf, truth.to(device))
+        found.append([value, torch.autograd.grad(value.sum(), leaf)[0]])
+    for ours, theirs in zip(*found, strict=True):
+        assert relative(ours, theirs) < 1e-4
+
+
+def test_looking_up_hashed_planes_is_the_plain_sum():
+    torch.manual_seed(0)
+    planes = HashTriplane(ModelSettings(plane_levels=5, plane_log2_entries=9), 2.0)
+    with torch.no_grad():
+        planes.table.normal_()
+    points, found = 3 * torch.rand(5000, 3) - 1.5, []
+    for device in ("cuda", "cpu"):
+        here = planes.to(device)
+        features = here(points.to(device))
+        found.append([features, torch.autograd.grad(features.square().sum(), here.table)[0]])
+    for ours, theirs in zip(*found, strict=True):
+        assert relative(ours, theirs) < 1e-5
+
+
+@torch.no_grad()
+def test_a_head_moves_on_the_gpu_as_on_the_cpu():
+    torch.manual_seed(0)
+    head = GaussianHead(500, (20,), ModelSettings(plane_levels=3, plane_log2_entries=8, audio_window=4)).eval()
+    for parameter in head.parameters():
+        parameter.add_(0.1 * torch.randn_like(parameter))
+    drive = Drive(torch.randn(2, 4, 20), torch.arange(4).repeat(2, 1), torch.rand(2, 1), head_camera(64, 2))
+    expected = head.deform(drive)
+    ours = head.to("cuda").deform(drive.to("cuda"))
+    for name in FIELDS:
+        assert relative(getattr(ours, name), getattr(expected, name)) < 3e-3, name

@@ -1,0 +1,48 @@
+"""A whole way on a GPU: training, resuming, speaking."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from arguments.settings import TrainingSettings
+from data_utils.video import read_frames
+from gaussian_renderer.synthesis import speak
+from scene.dataset import TalkingHeadDataset
+from scene.frame_store import FrameStore
+from tests.tiny_head import SETTINGS, make_dataset, speech_like, write_wav
+from training.checkpoints import load_head
+from training.loop import TrainOptions, train
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")]
+
+
+def test_a_head_is_learnt_and_speaks(tmp_path):
+    pytest.importorskip("gsplat")
+    folder = make_dataset(tmp_path / "set", num_frames=44)
+    training = TrainingSettings(
+        coarse_iterations=60, iterations=60, batch=4, densify_from=20, densify_every=25, validate_every=30,
+        checkpoint_every=30, gate_from_share=0.3, min_gaussians=10,
+    )  # fmt: skip
+    options = TrainOptions(folder.root, tmp_path / "m", SETTINGS, training, device="cuda")
+    train(options)
+    train(replace(options, training=replace(training, iterations=80)))
+    head, _, iteration = load_head(tmp_path / "m", device="cuda")
+    assert iteration == 80
+    sound = write_wav(tmp_path / "a.wav", speech_like(1.0))
+    assert speak(head, TalkingHeadDataset(folder.root), sound, tmp_path / "a.mp4") == 25
+    assert len(list(read_frames(tmp_path / "a.mp4"))) == 25
+
+
+def test_frames_that_do_not_fit_the_gpu_are_sent_in_time(tmp_path, monkeypatch):
+    dataset = TalkingHeadDataset(make_dataset(tmp_path / "set", num_frames=22).root)
+    resident = FrameStore(dataset, 4, "cuda")
+    monkeypatch.setattr("scene.frame_store.DEVICE_SHARE", 0.0)
+    sent = FrameStore(dataset, 4, "cuda")
+    assert resident.resident and not sent.resident
+    for start in (0, 5, 10):
+        indices, following = range(start, start + 5), range(start + 5, start + 10)
+        ours, theirs = sent.batch(indices, following), resident.batch(indices)
+        assert torch.equal(ours.image, theirs.image) and torch.equal(ours.background, theirs.background)
