@@ -181,6 +181,20 @@ def _activate(x, intervals, silu, cells, b0, b1, b2, b3):
         b3[i] = u * u * u * SIXTH
 
 
+@njit(inline="always")
+def _layer(silu, cells, b0, b1, b2, b3, base, spline, inputs, functions, size, out):
+    """Add what a layer makes of its activated inputs [inputs, block] to ``out`` [block, size]."""
+    for i in range(inputs):
+        for g in range(np.uint64(BLOCK)):
+            at = i * np.uint64(BLOCK) + g
+            a, f0, f1, f2, f3 = silu[at], b0[at], b1[at], b2[at], b3[at]
+            w, s = i * size, (i * functions + np.uint64(cells[at])) * size
+            for o in range(size):
+                even = f0 * spline[s + o] + f1 * spline[s + size + o]
+                odd = f2 * spline[s + size + size + o] + f3 * spline[s + size + size + size + o]
+                out[g * size + o] += a * base[w + o] + even + odd
+
+
 @lru_cache
 def _two_layers(width: int, hidden: int, splines: int) -> Any:
     """The compiled pass for layers of ``width`` and ``hidden`` inputs with ``splines`` functions to an edge.
@@ -188,21 +202,8 @@ def _two_layers(width: int, hidden: int, splines: int) -> Any:
     All are constants of the machine code: the loops over them become a few vector instructions.
     """
     functions, intervals = np.uint64(splines), np.float32(splines - 3)
-    first, second, outputs, block = np.uint64(width), np.uint64(hidden), np.uint64(PADDED), np.uint64(BLOCK)
+    first, second, outputs = np.uint64(width), np.uint64(hidden), np.uint64(PADDED)
     largest = max(width, hidden) * BLOCK
-
-    @njit(inline="always")
-    def layer(silu, cells, b0, b1, b2, b3, base, spline, inputs, size, out):
-        """Add what a layer makes of its activated inputs [inputs, block] to ``out`` [block, size]."""
-        for i in range(inputs):
-            for g in range(block):
-                at = i * block + g
-                a, f0, f1, f2, f3 = silu[at], b0[at], b1[at], b2[at], b3[at]
-                w, s = i * size, (i * functions + np.uint64(cells[at])) * size
-                for o in range(size):
-                    even = f0 * spline[s + o] + f1 * spline[s + size + o]
-                    odd = f2 * spline[s + size + size + o] + f3 * spline[s + size + size + size + o]
-                    out[g * size + o] += a * base[w + o] + even + odd
 
     @njit(parallel=True, fastmath=True, cache=True, nogil=True)
     def decode(inputs, shared, base1, spline1, base2, spline2, out):
@@ -222,12 +223,12 @@ def _two_layers(width: int, hidden: int, splines: int) -> Any:
                 for i in range(hidden):
                     middle[g * hidden + i] = shared[start + g, i]
             _activate(x[: width * BLOCK], intervals, silu, cells, b0, b1, b2, b3)
-            layer(silu, cells, b0, b1, b2, b3, base1, spline1, first, second, middle)
+            _layer(silu, cells, b0, b1, b2, b3, base1, spline1, first, functions, second, middle)
             for i in range(hidden):
                 for g in range(BLOCK):
                     x[i * BLOCK + g] = middle[g * hidden + i]
             _activate(x[: hidden * BLOCK], intervals, silu, cells, b0, b1, b2, b3)
-            layer(silu, cells, b0, b1, b2, b3, base2, spline2, second, outputs, last)
+            _layer(silu, cells, b0, b1, b2, b3, base2, spline2, second, functions, outputs, last)
             for g in range(filled):
                 for o in range(PADDED):
                     out[frame, start + g, o] = last[g * PADDED + o]

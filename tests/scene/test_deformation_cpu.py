@@ -12,6 +12,7 @@ from scene.cameras import Camera
 from scene.frames import Drive
 from scene.gaussians import Gaussians
 from scene.head import GaussianHead
+from scene.kan_cpu import _two_layers
 
 SMALL = ModelSettings(
     plane_levels=3, plane_log2_entries=8, feature_dim=16, heads=2, agents=5, audio_window=4, kan_grid=4
@@ -111,3 +112,14 @@ def test_gradients_and_ablations_go_the_plain_way():
     with torch.no_grad():
         assert moving_head(replace(SMALL, decoder="mlp")).at_rest().compiled is None
         assert head.double().at_rest().compiled is None
+
+
+@torch.no_grad()
+def test_another_process_finds_the_kernels_compiled():
+    head = moving_head()
+    head.deform(drive())
+    _two_layers.cache_clear()
+    head.deform(drive())
+    sizes = head.settings.feature_dim, head.settings.feature_dim, head.settings.kan_grid + 3
+    stats = _two_layers(*sizes).stats
+    assert sum(stats.cache_hits.values()) == 1 and not stats.cache_misses
