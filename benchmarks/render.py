@@ -108,7 +108,8 @@ def measure_head(head: GaussianHead, drive: Drive, repeats: int) -> dict[str, An
     device = next(head.parameters()).device
     drive = drive.to(str(device))
     at_rest = head.at_rest()
-    gaussians = head.deform(drive, at_rest)
+    for _ in range(3):  # compiles and records
+        gaussians = head.deform(drive, at_rest)
     deform = milliseconds(lambda: head.deform(drive, at_rest), device, repeats)
     with torch.enable_grad():
         row = measure(gaussians, drive.camera, repeats)

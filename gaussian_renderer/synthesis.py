@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from scene.dataset import TalkingHeadDataset
 from scene.frames import Drive
 from scene.head import AtRest, GaussianHead
 
+MAX_READERS = 8  # threads that decode backdrops
 SOUND_RATE = 48_000  # Hz, what the encoder takes: nothing audible of a 44.1 or 48 kHz source is lost
 
 Frame = UInt8[np.ndarray, "H W 3"]
@@ -115,12 +119,26 @@ def _inputs(
     head: GaussianHead, dataset: TalkingHeadDataset, script: Script, batch: int
 ) -> Iterator[tuple[Drive, Float[Tensor, "B H W 3"]]]:
     """What drives the head in each batch of frames, and the background, on the head's device."""
-    backdrops = Backdrops(dataset.folder)
     device = next(head.parameters()).device
+    pictures = backdrops_of(dataset, script.reference.tolist())
     for start in range(0, len(script), batch):
-        chosen = slice(start, start + batch)
-        pictures = np.stack([backdrops[int(i)] for i in script.reference[chosen]])
-        yield drive_of(head, dataset, script, chosen), torch.from_numpy(pictures).to(device).float().div_(255)
+        drive = drive_of(head, dataset, script, slice(start, start + batch))
+        background = torch.from_numpy(np.stack([next(pictures) for _ in range(len(drive))]))
+        yield drive, background.to(device).float().div_(255)
+
+
+def backdrops_of(dataset: TalkingHeadDataset, frames: Sequence[int]) -> Iterator[Frame]:
+    """What is behind the head in each of ``frames``, read by several threads ahead of its use."""
+    backdrops = Backdrops(dataset.folder)
+    readers = min(MAX_READERS, max(1, (os.cpu_count() or 1) // 2))
+    with ThreadPoolExecutor(readers) as pool:
+        waiting: deque[Future[Frame]] = deque()
+        for i in frames:
+            waiting.append(pool.submit(backdrops.__getitem__, i))
+            if len(waiting) > 2 * readers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 @torch.no_grad()

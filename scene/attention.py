@@ -18,6 +18,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from scene.rows import rows_of
+
 
 @dataclass(frozen=True)
 class SpatialQueries:
@@ -31,8 +33,8 @@ class SpatialQueries:
     def __getitem__(self, which: slice | Tensor) -> SpatialQueries:
         """Those of some of the Gaussians."""
         if self.weights is None:
-            return SpatialQueries(self.agents[:, which], None)
-        return SpatialQueries(self.agents, self.weights[:, which])
+            return SpatialQueries(rows_of(self.agents, which, 1), None)
+        return SpatialQueries(self.agents, rows_of(self.weights, which, 1))
 
 
 class Attention(nn.Module):
@@ -57,8 +59,9 @@ class Attention(nn.Module):
         if self.pool is None:
             return None
         queries = self._split(self.to_query(features))  # [H, N, D]
-        pooling = torch.softmax(self.pool @ queries.transpose(-1, -2) * queries.shape[-1] ** -0.5, dim=-1)
-        return pooling @ queries + self.pool
+        with _half_precision(features):
+            pooling = torch.softmax(self.pool @ queries.transpose(-1, -2) * queries.shape[-1] ** -0.5, dim=-1)
+            return (pooling @ queries).float() + self.pool
 
     def spatial(self, features: Float[Tensor, "M F"], agents: Float[Tensor, "H A D"] | None = None) -> SpatialQueries:
         """How M Gaussians listen, through ``agents`` (their own, if None)."""
@@ -66,8 +69,9 @@ class Attention(nn.Module):
         agents = self.agents(features) if agents is None else agents
         if agents is None:
             return SpatialQueries(queries, None)
-        scores = queries @ agents.transpose(-1, -2) * queries.shape[-1] ** -0.5
-        return SpatialQueries(agents, torch.softmax(scores, dim=-1))
+        with _half_precision(features):
+            scores = queries @ agents.transpose(-1, -2) * queries.shape[-1] ** -0.5
+            return SpatialQueries(agents, torch.softmax(scores, dim=-1))
 
     def forward(self, spatial: SpatialQueries, tokens: Float[Tensor, "B T C"]) -> Float[Tensor, "B N D"]:
         """What each Gaussian hears in each frame."""
@@ -81,7 +85,8 @@ class Attention(nn.Module):
             out = mixed.sum(dim=1)
         else:
             joint = spatial.weights.transpose(0, 1).flatten(1)  # [N, H * A]
-            out = joint @ mixed.flatten(1, 2)
+            with _half_precision(mixed):
+                out = joint @ mixed.flatten(1, 2)
         return out + self.to_out.bias
 
     def _split(self, x: Tensor) -> Tensor:
@@ -90,3 +95,9 @@ class Attention(nn.Module):
 
     def _out_by_head(self) -> Float[Tensor, "H D O"]:
         return self.to_out.weight.T.unflatten(0, (self.heads, -1))
+
+
+def _half_precision(like: Tensor) -> torch.autocast:
+    """The large products in bfloat16 on a GPU: they are averages, and eight bits of an offset of a millimetre do."""
+    enabled = like.is_cuda and like.dtype == torch.float32
+    return torch.autocast("cuda", torch.bfloat16, enabled=enabled, cache_enabled=False)

@@ -17,6 +17,7 @@ from scene.attention import Attention, SpatialQueries
 from scene.audio_encoder import TokenEncoder
 from scene.frames import Drive
 from scene.kan import make_decoder
+from scene.rows import rows_of
 from scene.sampled_learning import from_some
 
 
@@ -40,7 +41,7 @@ class Field:
     """How much a point may move, 0..1; exactly 0 for much of hair, ears and forehead."""
 
     def __getitem__(self, which: slice | Tensor) -> Field:
-        return Field(self.features[which], self.gates[which])
+        return Field(rows_of(self.features, which), rows_of(self.gates, which))
 
 
 @dataclass(frozen=True)
@@ -109,12 +110,13 @@ class Deformation(nn.Module):
         """Points that listen through the agents of :meth:`Attention.agents`."""
         return SpatialState(field, self.attention.spatial(field.features, agents))
 
-    def forward(self, spatial: SpatialState, drive: Drive, learners: Int[Tensor, "L"] | None = None) -> Offsets:
-        """Offsets of the points of ``spatial`` in the frames of ``drive``.
+    def forward(
+        self, spatial: SpatialState, tokens: Float[Tensor, "B T C"], learners: Int[Tensor, "L"] | None = None
+    ) -> Offsets:
+        """Offsets of the points of ``spatial`` that hear ``tokens`` of :meth:`tokens_of`.
 
         ``learners``: rows of ``spatial`` from which the network learns for all; None for all (:func:`from_some`).
         """
-        tokens = self.tokens_of(drive)
         decoded = from_some(lambda rows: self._decoded(spatial[rows], tokens), learners)
         means, rotations, scales, opacities, colors = decoded.split((3, 4, 3, 1, 3), -1)
         return Offsets(means * self.POSITION_UNIT, rotations * self.ROTATION_UNIT, scales, opacities[..., 0], colors)

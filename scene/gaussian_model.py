@@ -19,6 +19,7 @@ from arguments.settings import ModelSettings
 from scene.deformation import Offsets
 from scene.gaussians import Gaussians
 from scene.kan import make_decoder
+from scene.rows import rows_of
 from scene.sampled_learning import from_some
 
 SH_C0 = 0.28209479177387814  # the constant spherical harmonic, 1 / (2 sqrt(pi))
@@ -102,7 +103,7 @@ class GaussianModel(nn.Module):
 
     def raw(self, features: Float[Tensor, "N F"], learners: Int[Tensor, "L"] | None = None) -> RawGaussians:
         """Attributes at rest before activation."""
-        decoded = from_some(lambda rows: self.decoder(features[rows]), learners)
+        decoded = from_some(lambda rows: self.decoder(rows_of(features, rows)), learners)
         scales, quats, opacities, colors = decoded.split((3, 4, 1, 3), dim=-1)
         return RawGaussians(
             self.means,

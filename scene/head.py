@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from arguments.settings import ModelSettings
 from scene.deformation import Deformation, SpatialState
 from scene.deformation_cpu import CompiledHead, can_compile, compile_head
+from scene.deformation_cuda import GraphedHead
 from scene.frames import Drive
 from scene.gaussian_model import GaussianModel, RawGaussians
 from scene.gaussians import Gaussians
@@ -31,8 +32,8 @@ class AtRest:
     """Of the moving ones."""
     raw: RawGaussians | None = None
     """The head at rest before activation; None where gradients are wanted."""
-    compiled: CompiledHead | None = None
-    """What the CPU's fused kernel reads; None where gradients are wanted, on other devices and for the ablations."""
+    compiled: CompiledHead | GraphedHead | None = None
+    """What moves the head faster than the plain modules; None where gradients are wanted or nothing does."""
 
 
 class GaussianHead(nn.Module):
@@ -64,6 +65,9 @@ class GaussianHead(nn.Module):
         if can_compile(self.deformation, self.model.means):
             compiled = compile_head(self.deformation, self.model, at_rest.features, at_rest.spatial, at_rest.moving)
             at_rest = replace(at_rest, compiled=compiled)
+        elif self.model.means.is_cuda and not self.training:
+            plain = at_rest
+            at_rest = replace(at_rest, compiled=GraphedHead(lambda drive: self.deform(drive, plain)))
         return at_rest
 
     def at_rest_with(
@@ -87,5 +91,5 @@ class GaussianHead(nn.Module):
         at_rest = at_rest or self.at_rest()
         if at_rest.compiled is not None:
             return at_rest.compiled.move(drive)
-        offsets = self.deformation(at_rest.spatial, drive)
+        offsets = self.deformation(at_rest.spatial, self.deformation.tokens_of(drive))
         return self.model.gaussians(at_rest.features, offsets, at_rest.moving, raw=at_rest.raw)

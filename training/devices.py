@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from arguments.errors import EGSTalkerError
@@ -15,7 +17,7 @@ def choose_device(wanted: str | None) -> str:
     """
     if wanted in (None, "cuda") and torch.cuda.is_available():
         if backend_for("cuda"):
-            torch.backends.cuda.matmul.allow_tf32 = True  # attention's products need no more than ten bits
+            os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")  # sizes change in training
             return "cuda"
         problem = "no rasterizer for CUDA is installed: build the container (./build.sh) or install gsplat==1.5.3"
     else:

@@ -17,7 +17,6 @@ from arguments.settings import ModelSettings, TrainingSettings
 from evaluation.lpips import load_lpips
 from gaussian_renderer.render import render
 from scene.dataset import TalkingHeadDataset
-from scene.deformation import SpatialState
 from scene.frame_store import FrameStore
 from scene.head import GaussianHead
 from scene.initialization import initial_cloud
@@ -51,6 +50,7 @@ from training.validation import validate
 
 MOTION_VERTICES = 468  # at most so many tracked vertices guide the deformation
 MIN_LEARNERS = 1000  # Gaussians
+MOVING_STEP = 256  # Gaussians
 LOOK_EVERY = 20  # iterations between two looks at open gates, and on a GPU at the loss: each waits for the device
 BLINK_PREFERENCE = 10.0  # a frame of closed eyes guides it so many times more often, being so much rarer
 
@@ -159,12 +159,16 @@ class Trainer:
         self.head.deformation.let_gates_count(gated)
         set_rates(self.optimizer, settings.final_lr_ratio ** (iteration / total) if fine else 1.0)
         guides = torch.randperm(len(self.mean_vertices), device=self.options.device)[: settings.motion_points]
-        at_rest, vertex_state = self.head.at_rest_with(self.mean_vertices[guides], self._known_moving(gated, iteration))
-        self.moving = at_rest.moving if gated else None
+        at_rest, vertex_state = self.head.at_rest_with(self.mean_vertices[guides], self._moving(gated, iteration))
         guide = 1 - 0.8 * iteration / total if fine else 1.0  # pictures take over from the tracked vertices
-        extra = self._motion_term(vertex_state, guides, guide * settings.motion_weight)
+        guiding = torch.multinomial(self.motion_chances, settings.motion_frames, replacement=True)
+        seen = torch.cat([frames.index, guiding + self.dataset.train.start])
+        tokens = self.head.deformation.tokens_of(self.store.drive(seen))
+        moves = self.head.deformation(vertex_state, tokens[batch:]).means
+        tracked = self.tracked_moves[guiding][:, guides]
+        extra = guide * settings.motion_weight * motion_loss(moves, tracked, self.vertex_weights[guides])
         if fine:
-            offsets = self.head.deformation(at_rest.spatial, frames.drive, self._learners(len(at_rest.moving)))
+            offsets = self.head.deformation(at_rest.spatial, tokens[:batch], self._learners(len(at_rest.moving)))
             learners = self._learners(self.head.num_gaussians)
             gaussians = self.head.model.gaussians(at_rest.features, offsets, at_rest.moving, learners)
             extra = extra + settings.offset_weight * offset_loss(offsets)
@@ -233,26 +237,24 @@ class Trainer:
         if last or iteration % settings.checkpoint_every == 0 or (fine and iteration in options.save_iterations):
             self.save()
 
-    def _known_moving(self, gated: bool, iteration: int) -> torch.Tensor | None:
-        """The Gaussians whose gates are open; None when it is time to look: gates close slowly, and looking waits."""
+    def _moving(self, gated: bool, iteration: int) -> torch.Tensor:
+        """The Gaussians whose gates are open, and some more up to a round number: memory of few sizes is used again.
+
+        They are looked for now and then only: gates close slowly, and looking waits for the device.
+        """
         if not gated:
             return torch.arange(self.head.num_gaussians, device=self.options.device)
-        return None if iteration % LOOK_EVERY == 0 else self.moving
+        if iteration % LOOK_EVERY == 0 or self.moving is None:
+            with torch.no_grad():
+                gates = self.head.deformation.field(self.head.planes(self.head.model.means)).gates[:, 0]
+            wanted = -(-int(gates.count_nonzero()) // MOVING_STEP) * MOVING_STEP
+            self.moving = (gates > 0).int().argsort(descending=True, stable=True)[:wanted]
+        return self.moving
 
     def _learners(self, total: int) -> torch.Tensor | None:
         """A random share of so many Gaussians, from which a network learns for all of them; None for all."""
         count = min(total, max(MIN_LEARNERS, round(total * self.settings.learner_share)))
         return None if count == total else torch.randperm(total, device=self.options.device)[:count]
-
-    def _motion_term(self, vertex_state: SpatialState, guides: torch.Tensor, weight: float) -> torch.Tensor:
-        """The field should move the vertices ``guides`` of the tracked face as they were tracked."""
-        if weight <= 0:
-            return self.mean_vertices.new_zeros(())
-        chosen = torch.multinomial(self.motion_chances, self.settings.motion_frames, replacement=True)
-        drive = self.store.drive(chosen + self.dataset.train.start)
-        moves = self.head.deformation(vertex_state, drive).means
-        tracked = self.tracked_moves[chosen][:, guides]
-        return weight * motion_loss(moves, tracked, self.vertex_weights[guides])
 
     def _prepare_motion(self) -> None:
         frames = slice(self.dataset.train.start, self.dataset.train.stop)

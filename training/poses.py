@@ -26,11 +26,12 @@ class PoseCorrections(nn.Module):
 
     def forward(self, gaussians: Gaussians, frames: Int[Tensor, "B"]) -> Gaussians:
         """The Gaussians of each frame, moved by its correction; an unbatched head becomes a batch."""
-        rotation, translation = self.values[frames].split(3, dim=-1)
+        rotation, translation = self.values.index_select(0, frames).split(3, dim=-1)
         quaternion = functional.normalize(torch.cat([torch.ones_like(rotation[:, :1]), rotation / 2], dim=-1), dim=-1)
         batch = gaussians.broadcast(len(frames))
-        means = batch.means @ rotation_matrix(quaternion).transpose(-1, -2) + translation[:, None]
-        return replace(gaussians, means=means, quats=quaternion_product(quaternion[:, None], batch.quats))
+        means = torch.baddbmm(translation[:, None], batch.means, rotation_matrix(quaternion).transpose(-1, -2))
+        quats = batch.quats @ left_product(quaternion).transpose(-1, -2)
+        return replace(batch, means=means, quats=quats)
 
     @torch.no_grad()
     def remove_drift(self) -> None:
@@ -38,27 +39,31 @@ class PoseCorrections(nn.Module):
         self.values.sub_(self.values.mean(dim=0))
 
 
-def rotation_matrix(quaternion: Float[Tensor, "B 4"]) -> Float[Tensor, "B 3 3"]:
-    """Rotation matrices of unit quaternions, scalar first."""
-    w, x, y, z = quaternion.unbind(-1)
-    rows = (
-        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
-        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
-        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
-    )
-    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+def rotation_matrix(quaternion: Float[Tensor, "*B 4"]) -> Float[Tensor, "*B 3 3"]:
+    """Rotation matrices of unit quaternions, scalar first: q p q* as a matrix."""
+    both = left_product(quaternion) @ _products(quaternion, _RIGHT).transpose(-1, -2)
+    return both[..., 1:, 1:]
 
 
-def quaternion_product(a: Float[Tensor, "*B 4"], b: Float[Tensor, "*B 4"]) -> Float[Tensor, "*B 4"]:
-    """Hamilton product, scalar first: the rotation ``b`` followed by ``a``."""
-    aw, ax, ay, az = a.unbind(-1)
-    bw, bx, by, bz = b.unbind(-1)
-    return torch.stack(
-        [
-            aw * bw - ax * bx - ay * by - az * bz,
-            aw * bx + ax * bw + ay * bz - az * by,
-            aw * by - ax * bz + ay * bw + az * bx,
-            aw * bz + ax * by - ay * bx + az * bw,
-        ],
-        dim=-1,
-    )
+def left_product(quaternion: Float[Tensor, "*B 4"]) -> Float[Tensor, "*B 4 4"]:
+    """Matrices whose product with a quaternion, scalar first, is Hamilton's: that rotation followed by these."""
+    return _products(quaternion, _LEFT)
+
+
+def _products(quaternion: Float[Tensor, "*B 4"], table: Tensor) -> Float[Tensor, "*B 4 4"]:
+    """Few operations on purpose: each is a kernel launch."""
+    flat = table.to(device=quaternion.device, dtype=quaternion.dtype)
+    return (quaternion @ flat).unflatten(-1, (4, 4))
+
+
+def _table(signed_places: list[list[int]]) -> Tensor:
+    """Place k (counted from 1, with its sign) of a quaternion at each entry of a 4 x 4 matrix, as a [4, 16] matrix."""
+    table = torch.zeros(4, 4, 4)
+    for row, places in enumerate(signed_places):
+        for column, place in enumerate(places):
+            table[abs(place) - 1, row, column] = 1 if place > 0 else -1
+    return table.flatten(1)
+
+
+_LEFT = _table([[1, -2, -3, -4], [2, 1, -4, 3], [3, 4, 1, -2], [4, -3, 2, 1]])
+_RIGHT = _table([[1, -2, -3, -4], [2, 1, 4, -3], [3, -4, 1, 2], [4, 3, -2, 1]])

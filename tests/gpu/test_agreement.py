@@ -104,6 +104,12 @@ def test_a_head_moves_on_the_gpu_as_on_the_cpu():
         parameter.add_(0.1 * torch.randn_like(parameter))
     drive = Drive(torch.randn(2, 4, 20), torch.arange(4).repeat(2, 1), torch.rand(2, 1), head_camera(64, 2))
     expected = head.deform(drive)
-    ours = head.to("cuda").deform(drive.to("cuda"))
-    for name in FIELDS:
-        assert relative(getattr(ours, name), getattr(expected, name)) < 3e-3, name
+    drive = drive.to("cuda")
+    at_rest = head.to("cuda").at_rest()
+    for _ in range(3):  # as it is, recorded, and replayed
+        other = replace(drive, eye=1 - drive.eye)
+        head.deform(other, at_rest)
+        ours = head.deform(drive, at_rest)
+        head.deform(other, at_rest)
+        for name in FIELDS:
+            assert relative(getattr(ours, name), getattr(expected, name)) < 1e-2, name

@@ -104,8 +104,8 @@ def test_a_training_leaves_checkpoints_a_log_and_pictures(uninterrupted):
 def test_a_training_learns(dataset, tmp_path):
     train(options(dataset, tmp_path / "m", coarse_iterations=60, iterations=60, validate_every=30))
     start, at_rest, _, moving = (line["val_psnr"] for line in log_of(tmp_path / "m") if "val_psnr" in line)
-    assert at_rest > start + 0.5
-    assert moving > at_rest + 0.2
+    assert at_rest > start + 0.2
+    assert moving > at_rest + 0.1
 
 
 def test_a_killed_run_ends_where_an_uninterrupted_one_does(dataset, uninterrupted, tmp_path, repository):
