@@ -51,7 +51,7 @@ from training.validation import validate
 MOTION_VERTICES = 468  # at most so many tracked vertices guide the deformation
 MIN_LEARNERS = 1000  # Gaussians
 MOVING_STEP = 256  # Gaussians
-LOOK_EVERY = 20  # iterations between two looks at open gates, and on a GPU at the loss: each waits for the device
+LOOK_EVERY = 25  # iterations between two looks at open gates, and on a GPU at the loss: each waits for the device
 BLINK_PREFERENCE = 10.0  # a frame of closed eyes guides it so many times more often, being so much rarer
 
 
