@@ -67,4 +67,10 @@ def _gsplat() -> ModuleType:
     release = tuple(int(part) for part in gsplat.__version__.split(".")[:2])
     if release < (1, 5):
         raise EGSTalkerError(f"gsplat {gsplat.__version__} is too old; install gsplat==1.5.3")
+    from gsplat.cuda import _backend
+
+    if _backend._C is None:
+        raise EGSTalkerError(
+            "gsplat cannot compile itself: it needs nvcc of the CUDA toolkit; build the container (./build.sh) instead"
+        )
     return gsplat

@@ -108,6 +108,7 @@ install_torch() {
     note "$index does not give $pin for the CPU; taking PyPI's build, which needs several gigabytes ..."
   fi
   pip install -c "$ROOT/.setup/native.txt" "$pin" >"$log" 2>&1 || fail_install
+  [ "$build" = cpu ] || pip install --no-deps -r "$ROOT/requirements/cuda.txt" >"$log" 2>&1 || fail_install
 }
 
 torch_build() {

@@ -16,7 +16,8 @@ from scene.cameras import Camera
 from scene.gaussians import Gaussians
 from tests.gaussian_renderer.test_cpu import cloud
 
-PLAIN = "image_height image_width tanfovx tanfovy bg scale_modifier viewmatrix projmatrix sh_degree campos prefiltered debug"
+PLAIN = "image_height image_width tanfovx tanfovy bg scale_modifier viewmatrix projmatrix sh_degree campos"
+PLAIN += " prefiltered debug"
 PULL = 0.7  # made-up gradient of the picture by the centres, in normalised device coordinates
 
 

@@ -126,6 +126,7 @@ def checkout(tmp_path: Path, repository: Path) -> Checkout:
     (root / "requirements").mkdir()
     (root / "requirements/native.txt").write_text(LOCK)
     (root / "requirements/dev.txt").write_text("pytest==9.2.0\n")
+    (root / "requirements/cuda.txt").write_text("gsplat==1.5.3\n")
     bin = tmp_path / "bin"
     bin.mkdir()
     for tool in TOOLS:

@@ -123,6 +123,7 @@ def test_with_a_gpu_torch_comes_from_pypi(checkout, chosen):
         checkout.environment["EGSTALKER_TORCH"] = "cuda"
     assert checkout.run("train.sh", "-s", "x").returncode == 0
     assert checkout.lines("pip.log")[1].endswith("torch==2.13.0")
+    assert checkout.lines("pip.log")[2].endswith("requirements/cuda.txt")
 
 
 def test_no_python_is_one_line(checkout):
