@@ -21,10 +21,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model")
     parser.add_argument("--output_dir", type=Path, default=Path("results"), help="folder of the video (results)")
     parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
-    parser.add_argument("--batch", type=int, default=4, help="frames rendered at once (4)")
+    parser.add_argument("--batch", type=int, help="frames rendered at once (4 on a CPU, 32 on a GPU)")
     parser.add_argument("--device", help="cpu or cuda (what is here and can render)")
     options = parser.parse_args(arguments)
-    if options.batch < 1:
+    if options.batch is not None and options.batch < 1:
         parser.error("--batch is at least 1")
     return options
 

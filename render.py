@@ -18,14 +18,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model")
     parser.add_argument("--configs", type=Path, help="configuration file; checked only: the model carries its settings")
     parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
-    parser.add_argument("--batch", type=int, default=4, help="frames rendered at once (4)")
+    parser.add_argument("--batch", type=int, help="frames rendered at once (4 on a CPU, 32 on a GPU)")
     parser.add_argument("--custom_aud", type=Path, help=".npy with other speech's features, made as the data set's")
     parser.add_argument("--custom_wav", type=Path, help="other speech's sound; alone, its features are made here")
     parser.add_argument("--skip_train", action="store_true", help="no video of the training frames")
     parser.add_argument("--skip_test", action="store_true", help="no video of the held-out frames")
     parser.add_argument("--device", help="cpu or cuda (what is here and can render)")
     options = parser.parse_args(arguments)
-    if options.batch < 1:
+    if options.batch is not None and options.batch < 1:
         parser.error("--batch is at least 1")
     return options
 

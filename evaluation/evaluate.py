@@ -21,7 +21,7 @@ def evaluate_split(
     dataset: TalkingHeadDataset,
     frames: range,
     *,
-    batch: int = 4,
+    batch: int | None = None,
     models: Path = MODELS,
     watch: Watch = lambda frames, total: frames,
 ) -> Scores:
@@ -58,7 +58,7 @@ def evaluate_speech(
     sound: Path,
     target: Path,
     *,
-    batch: int = 4,
+    batch: int | None = None,
     watch: Watch = lambda frames, total: frames,
 ) -> Scores:
     """What can be measured where there is no truth, speech of another recording: the speed. Writes the video too."""

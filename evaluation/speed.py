@@ -53,7 +53,9 @@ def render_fps(head: GaussianHead, dataset: TalkingHeadDataset, frames: range, *
     return done / (time.perf_counter() - begun)
 
 
-def end_to_end_fps(head: GaussianHead, dataset: TalkingHeadDataset, frames: range, *, batch: int = 4) -> float:
+def end_to_end_fps(
+    head: GaussianHead, dataset: TalkingHeadDataset, frames: range, *, batch: int | None = None
+) -> float:
     """Frames a second from a WAV file to a finished mp4: features, deformation, rasterization, encoding and writing.
 
     The sound is the split's own, between 50 and 250 frames of it; models and compiled code are loaded before the clock

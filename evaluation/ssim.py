@@ -28,6 +28,10 @@ def ssim(image: Float[Tensor, "*B H W C"], truth: Float[Tensor, "*B H W C"]) -> 
         shapes = f"{tuple(image.shape)} and {tuple(truth.shape)}"
         raise ValueError(f"ssim needs two equal shapes with sides of at least {WINDOW} pixels, not {shapes}")
     x, y = (picture.reshape(-1, *picture.shape[-3:]) for picture in (image, truth))
+    fits_gpu = x.is_cuda and x.dtype == y.dtype == torch.float32 and not y.requires_grad
+    kernel = gpu_kernel("evaluation.ssim_cuda", "SSIM") if fits_gpu else None
+    if kernel is not None:
+        return kernel.apply(x, y, _window(x), (C1, C2)).reshape(image.shape[:-3])
     # SSIM needs the two variances only as their sum, so four filtered maps do instead of five.
     moments = _GaussianFilter.apply(torch.cat([x, y, x * y, x.square() + y.square()], dim=-1))
     mean_x, mean_y, mean_xy, mean_squares = moments.chunk(4, dim=-1)
@@ -55,14 +59,15 @@ class _GaussianFilter(torch.autograd.Function):
 
 
 def _filtered(maps: Float[Tensor, "B H W K"]) -> Float[Tensor, "B h w K"]:
-    taps = torch.arange(WINDOW, device=maps.device, dtype=maps.dtype) - WINDOW // 2
-    window = torch.exp(-taps.square() / (2 * SIGMA**2))
-    window = window / window.sum()
+    window = _window(maps)
     if maps.device.type == "cpu" and maps.dtype == torch.float32:
         return filtered(maps, window)
-    kernel = gpu_kernel("evaluation.ssim_cuda", "filtered") if maps.is_cuda and maps.dtype == torch.float32 else None
-    if kernel is not None:
-        return kernel(maps, window)
     window = window.expand(maps.shape[-1], 1, WINDOW)
     rows = conv2d(maps.permute(0, 3, 1, 2), window[..., :, None], groups=maps.shape[-1])
     return conv2d(rows, window[..., None, :], groups=maps.shape[-1]).permute(0, 2, 3, 1)
+
+
+def _window(like: Tensor) -> Float[Tensor, "T"]:
+    taps = torch.arange(WINDOW, device=like.device, dtype=like.dtype) - WINDOW // 2
+    window = torch.exp(-taps.square() / (2 * SIGMA**2))
+    return window / window.sum()

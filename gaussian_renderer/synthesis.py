@@ -19,17 +19,21 @@ from data_utils.video import FPS, VideoWriter, iter_audio
 from gaussian_renderer.pipeline import ahead
 from gaussian_renderer.render import render
 from gaussian_renderer.speech import extractor_of, speech_features
+from gaussian_renderer.yuv import yuv420
 from scene.audio_window import audio_windows
 from scene.backdrop import Backdrops
 from scene.dataset import TalkingHeadDataset
 from scene.frames import Drive
 from scene.head import AtRest, GaussianHead
 
+BATCHES = {"cpu": 4, "cuda": 32}  # frames made at once unless the caller says otherwise
 MAX_READERS = 8  # threads that decode backdrops
 SOUND_RATE = 48_000  # Hz, what the encoder takes: nothing audible of a 44.1 or 48 kHz source is lost
 
 Frame = UInt8[np.ndarray, "H W 3"]
-Watch = Callable[[Iterable[Frame], int], Iterable[Frame]]
+Shown = Frame | UInt8[np.ndarray, "R W"]
+"""A picture for an encoder: RGB, or the planes of :func:`yuv420`."""
+Watch = Callable[[Iterable[Shown], int], Iterable[Shown]]
 """Passes frames through and shows how many of a number have passed (a progress bar)."""
 
 
@@ -107,12 +111,36 @@ def render_drive(
     return render(head.deform(drive, at_rest), drive.camera, background).image.clamp_(0, 1)
 
 
-def synthesise(head: GaussianHead, dataset: TalkingHeadDataset, script: Script, *, batch: int = 4) -> Iterator[Frame]:
+def synthesise(
+    head: GaussianHead, dataset: TalkingHeadDataset, script: Script, *, batch: int | None = None
+) -> Iterator[Frame]:
     """The video's frames (RGB), made ``batch`` at a time and forgotten: memory does not grow with their number.
+
+    ``batch``: by the device (``BATCHES``) if None.
 
     Reading what a batch needs, rendering the one before it, and what the caller does with the frames overlap.
     """
-    return ahead(_rendered(head, ahead(_inputs(head, dataset, script, batch), 2)), 2 * batch)
+    return _frames(head, dataset, script, batch, _rgb)
+
+
+def film(
+    head: GaussianHead, dataset: TalkingHeadDataset, script: Script, *, batch: int | None = None
+) -> Iterator[Shown]:
+    """:func:`synthesise` for :func:`write_video`: a GPU converts to the encoder's colours, where sides are even."""
+    on_gpu = next(head.parameters()).is_cuda
+    even = dataset.width % 2 == dataset.height % 2 == 0
+    return _frames(head, dataset, script, batch, yuv420 if on_gpu and even else _rgb)
+
+
+def _frames(
+    head: GaussianHead,
+    dataset: TalkingHeadDataset,
+    script: Script,
+    batch: int | None,
+    encode: Callable[[Tensor], Tensor],
+) -> Iterator[Shown]:
+    batch = batch or BATCHES[next(head.parameters()).device.type]
+    return ahead(_rendered(head, ahead(_inputs(head, dataset, script, batch), 2), encode), 2 * batch)
 
 
 def _inputs(
@@ -142,13 +170,22 @@ def backdrops_of(dataset: TalkingHeadDataset, frames: Sequence[int]) -> Iterator
 
 
 @torch.no_grad()
-def _rendered(head: GaussianHead, inputs: Iterable[tuple[Drive, Float[Tensor, "B H W 3"]]]) -> Iterator[Frame]:
+def _rendered(
+    head: GaussianHead,
+    inputs: Iterable[tuple[Drive, Float[Tensor, "B H W 3"]]],
+    encode: Callable[[Tensor], Tensor],
+) -> Iterator[Shown]:
     at_rest = head.at_rest()
     for drive, background in inputs:
-        yield from render_drive(head, drive, background, at_rest).mul_(255).round_().byte().cpu().numpy()
+        pictures = encode(render_drive(head, drive, background, at_rest))
+        yield from torch.empty_like(pictures, device="cpu", pin_memory=pictures.is_cuda).copy_(pictures).numpy()
 
 
-def write_video(frames: Iterable[Frame], script: Script, target: Path) -> int:
+def _rgb(images: Float[Tensor, "B H W 3"]) -> UInt8[Tensor, "B H W 3"]:
+    return images.mul_(255).round_().byte()
+
+
+def write_video(frames: Iterable[Shown], script: Script, target: Path) -> int:
     """Stream frames and the script's sound, cut or padded to their length, into an mp4; returns the frames' number.
 
     Raises:
@@ -160,7 +197,9 @@ def write_video(frames: Iterable[Frame], script: Script, target: Path) -> int:
     if first is None:
         raise EGSTalkerError(f"there are no frames to write into {target}")
     count = 1
-    with VideoWriter(target, first.shape[1], first.shape[0], audio=sound, audio_rate=SOUND_RATE) as writer:
+    planar = first.ndim == 2
+    width, height = first.shape[1], first.shape[0] * 2 // 3 if planar else first.shape[0]
+    with VideoWriter(target, width, height, audio=sound, audio_rate=SOUND_RATE, hardware=planar) as writer:
         writer.write(first)
         for frame in frames:
             writer.write(frame)
@@ -174,7 +213,7 @@ def speak(
     sound: Path,
     target: Path,
     *,
-    batch: int = 4,
+    batch: int | None = None,
     watch: Watch = lambda frames, total: frames,
 ) -> int:
     """From a sound file of any length to a video of the head saying it; returns the number of frames.
@@ -186,7 +225,7 @@ def speak(
     check_pair(head, dataset)
     make_writable(target.parent)
     script = script_of_sound(dataset, sound, target.parent)
-    return write_video(watch(synthesise(head, dataset, script, batch=batch), len(script)), script, target)
+    return write_video(watch(film(head, dataset, script, batch=batch), len(script)), script, target)
 
 
 def make_writable(folder: Path) -> None:

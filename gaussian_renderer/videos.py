@@ -12,11 +12,11 @@ from data_utils.video import FPS, iter_audio
 from gaussian_renderer.synthesis import (
     Watch,
     check_pair,
+    film,
     make_writable,
     script_of_features,
     script_of_split,
     speak,
-    synthesise,
     write_video,
 )
 from scene.dataset import TalkingHeadDataset, read_features
@@ -31,7 +31,7 @@ def split_videos(
     frames: range,
     folder: Path,
     *,
-    batch: int = 4,
+    batch: int | None = None,
     watch: Watch = lambda frames, total: frames,
 ) -> int:
     """Write ``renders.mp4`` and ``gt.mp4`` (from ``gt_imgs``) with the split's sound; returns the number of frames.
@@ -43,7 +43,7 @@ def split_videos(
     make_writable(folder)
     script = script_of_split(dataset, frames)
     write_video((read_rgb(dataset.folder.ground_truth_image(i)) for i in frames), script, folder / "gt.mp4")
-    renders = watch(synthesise(head, dataset, script, batch=batch), len(frames))
+    renders = watch(film(head, dataset, script, batch=batch), len(frames))
     return write_video(renders, script, folder / "renders.mp4")
 
 
@@ -54,7 +54,7 @@ def custom_video(
     *,
     sound: Path | None,
     features: Path | None,
-    batch: int = 4,
+    batch: int | None = None,
     watch: Watch = lambda frames, total: frames,
 ) -> int:
     """Write a video of other speech, from its features, its sound, or both; returns the number of its frames.
@@ -79,4 +79,4 @@ def custom_video(
                 "%s has features for %.1f s and %s lasts %.1f s; the video lasts as long as the features",
                 *(features, len(script) / FPS, sound, seconds),
             )
-    return write_video(watch(synthesise(head, dataset, script, batch=batch), len(script)), script, target)
+    return write_video(watch(film(head, dataset, script, batch=batch), len(script)), script, target)

@@ -14,22 +14,12 @@ from torch import Tensor, nn
 
 from arguments.settings import ModelSettings
 from scene.attention import Attention, SpatialQueries
+from scene.attributes import ATTRIBUTES, MEANS, ROTATIONS, Attributes
 from scene.audio_encoder import TokenEncoder
 from scene.frames import Drive
 from scene.kan import make_decoder
 from scene.rows import rows_of
 from scene.sampled_learning import from_some
-
-
-@dataclass(frozen=True)
-class Offsets:
-    """What a frame adds to the static Gaussians that move, before activation."""
-
-    means: Float[Tensor, "B M 3"]  # decimetres
-    rotations: Float[Tensor, "B M 4"]  # added to the quaternion
-    scales: Float[Tensor, "B M 3"]  # added to the logarithm
-    opacities: Float[Tensor, "B M"]  # added to the logit
-    colors: Float[Tensor, "B M 3"]  # added to the constant term
 
 
 @dataclass(frozen=True)
@@ -64,6 +54,8 @@ class Deformation(nn.Module):
     """Decoder outputs of one add this to a unit quaternion."""
     GATE_FLOOR = 0.1
     """A gate's sigmoid is stretched to -0.1..1 and its negative part cut off: a gate can close for good."""
+    units: Tensor
+    """Of every output."""
     gated: Tensor
     """Whether gates count; until training sets it, all are open, so that what moves rarely has learnt to."""
 
@@ -80,7 +72,10 @@ class Deformation(nn.Module):
         self._gated: bool | None = None  # what the buffer says, without asking the device
         self.register_load_state_dict_post_hook(lambda module, _: setattr(module, "_gated", None))
         self.attention = Attention(width, width, width, heads=settings.heads, agents=agents)
-        self.decoder = make_decoder(settings.decoder, [2 * width, width, 14], grid=settings.kan_grid, zero=True)
+        self.decoder = make_decoder(settings.decoder, [2 * width, width, ATTRIBUTES], grid=settings.kan_grid, zero=True)
+        units = torch.ones(ATTRIBUTES)
+        units[MEANS], units[ROTATIONS] = self.POSITION_UNIT, self.ROTATION_UNIT
+        self.register_buffer("units", units, persistent=False)
 
     def let_gates_count(self, whether: bool) -> None:
         """From now on, gates hold Gaussians back, or all are open."""
@@ -112,17 +107,16 @@ class Deformation(nn.Module):
 
     def forward(
         self, spatial: SpatialState, tokens: Float[Tensor, "B T C"], learners: Int[Tensor, "L"] | None = None
-    ) -> Offsets:
-        """Offsets of the points of ``spatial`` that hear ``tokens`` of :meth:`tokens_of`.
+    ) -> Attributes:
+        """What is added to the points of ``spatial`` that hear ``tokens`` of :meth:`tokens_of`: [B, M, 14].
 
         ``learners``: rows of ``spatial`` from which the network learns for all; None for all (:func:`from_some`).
         """
-        decoded = from_some(lambda rows: self._decoded(spatial[rows], tokens), learners)
-        means, rotations, scales, opacities, colors = decoded.split((3, 4, 3, 1, 3), -1)
-        return Offsets(means * self.POSITION_UNIT, rotations * self.ROTATION_UNIT, scales, opacities[..., 0], colors)
+        return Attributes(from_some(lambda rows: self._decoded(spatial[rows], tokens), learners))
 
     def _decoded(self, spatial: SpatialState, tokens: Float[Tensor, "B T C"]) -> Float[Tensor, "B M 14"]:
-        return self.decoder(spatial.field.features, self.attention(spatial.queries, tokens)) * spatial.field.gates
+        decoded = self.decoder(spatial.field.features, self.attention(spatial.queries, tokens))
+        return decoded * (spatial.field.gates * self.units)
 
     def tokens_of(self, drive: Drive) -> Float[Tensor, "B T C"]:
         """What there is to listen to in the frames of ``drive``."""

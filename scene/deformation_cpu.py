@@ -1,6 +1,6 @@
 """The moved head on a CPU, in one pass over the Gaussians that move: both layers of the KAN decoder and activation.
 
-Twin of ``Deformation.forward`` and ``GaussianModel.gaussians`` without gradients. Everything that frames share is
+Twin of ``Deformation.forward`` and ``GaussianModel.activated`` without gradients. Everything that frames share is
 prepared once. A block of Gaussians goes all the way from what it hears to its attributes while its numbers, and each
 node's weights, are in the first-level cache; the plain implementation goes through memory some forty times.
 """
@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from scene.attention import SpatialQueries
+from scene.attributes import ATTRIBUTES
 from scene.deformation import Deformation, SpatialState
 from scene.frames import Drive
 from scene.gaussian_model import LOG_SCALES, GaussianModel
@@ -24,8 +25,6 @@ from scene.gaussians import Gaussians
 from scene.kan import KAN
 from scene.kan_cpu import PADDED, FlatLayers, two_layers
 from scene.numba_threads import kernels
-
-OUTPUTS = 14  # of the decoder: position 3, rotation 4, scale 3, opacity 1, colour 3
 
 
 @dataclass(frozen=True)
@@ -71,20 +70,17 @@ def compile_head(
     first = decoder.first
     lifted = spatial.field.features
     width = lifted.shape[1]
-    means, quats, scales, opacities, dc = (part[moving] for part in model.raw(features))
-    units = torch.ones(OUTPUTS)
-    units[:3], units[3:7] = deformation.POSITION_UNIT, deformation.ROTATION_UNIT
-
+    at_rest = model.at_rest(features)
     return CompiledHead(
         deformation=deformation,
         queries=spatial.queries,
-        rest=model.gaussians(features),
+        rest=model.activated(at_rest),
         moving=moving.numpy(),
         shared=first.partial(lifted, 0),
         gates=_array(spatial.field.gates[:, 0]),
-        raw=_array(torch.cat([means, quats, scales, opacities[:, None], dc], dim=1)),
+        raw=_array(at_rest.packed[moving]),
         layers=decoder.flat_layers(width),
-        units=_array(functional.pad(units, (0, PADDED - OUTPUTS))),
+        units=_array(functional.pad(deformation.units, (0, PADDED - ATTRIBUTES))),
     )
 
 

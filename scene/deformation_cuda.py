@@ -1,29 +1,16 @@
-"""The moved head on an NVIDIA GPU as a CUDA graph: some eighty small kernels, launched at once.
-
-Without it the host needs longer to launch them than the GPU to run them, and a live application that renders frame by
-frame waits for the host.
-"""
+"""The moved head on an NVIDIA GPU as a CUDA graph: who renders frame by frame would wait for the host."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
-import torch
 from torch import Tensor
 
+from scene.cuda_graph import Recording
 from scene.frames import Drive
 from scene.gaussians import Gaussians
-
-WARM_UP = 3  # runs before a recording: Triton compiles, libraries take their workspaces
-
-
-@dataclass(frozen=True)
-class _Recording:
-    graph: torch.cuda.CUDAGraph
-    drive: Drive  # what the graph reads
-    moved: Gaussians  # what it writes
 
 
 class GraphedHead:
@@ -33,7 +20,7 @@ class GraphedHead:
         """``move``: without gradients and without waiting for the device; all it reads but the drive stays in place."""
         self._move = move
         self._asked: Counter[tuple[int, ...]] = Counter()
-        self._recordings: dict[tuple[int, ...], _Recording] = {}
+        self._recordings: dict[tuple[int, ...], Recording[Gaussians]] = {}
 
     def move(self, drive: Drive) -> Gaussians:
         """The head in the frames of ``drive``."""
@@ -43,25 +30,11 @@ class GraphedHead:
             return self._move(drive)
         recording = self._recordings.get(size)
         if recording is None:
-            recording = self._recordings[size] = self._record(drive)
-        for ours, theirs in zip(_tensors(recording.drive), _tensors(drive), strict=True):
-            ours.copy_(theirs, non_blocking=True)
-        recording.graph.replay()
-        return recording.moved.map(lambda tensor, _: tensor.clone())
-
-    def _record(self, drive: Drive) -> _Recording:
-        kept = drive.clone()
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(WARM_UP):
-                self._move(kept)
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            moved = self._move(kept)
-        return _Recording(graph, kept, moved)
+            recording = self._recordings[size] = Recording(lambda *parts: self._move(_drive(drive, *parts)))
+        camera = drive.camera
+        moved = recording(drive.audio, drive.audio_frames, drive.eye, camera.viewmats, camera.intrinsics)
+        return moved.map(lambda tensor, _: tensor.clone())
 
 
-def _tensors(drive: Drive) -> tuple[Tensor, ...]:
-    return drive.audio, drive.audio_frames, drive.eye, drive.camera.viewmats, drive.camera.intrinsics
+def _drive(like: Drive, audio: Tensor, frames: Tensor, eye: Tensor, viewmats: Tensor, intrinsics: Tensor) -> Drive:
+    return Drive(audio, frames, eye, replace(like.camera, viewmats=viewmats, intrinsics=intrinsics))

@@ -65,9 +65,18 @@ class FrameStore:
 
     def batch(self, indices: Sequence[int], following: Sequence[int] = ()) -> FrameBatch:
         """The frames ``indices``; ``following`` will be asked for next."""
+        which = on_device(indices, self.device)
+        return self.frames(which, self.pictures(which, indices, following))
+
+    def pictures(
+        self, which: Int[Tensor, "B"], indices: Sequence[int], following: Sequence[int] = ()
+    ) -> UInt8[Tensor, "B H W 7"]:
+        """The bytes of the frames ``indices``, on the device; ``which``: the same numbers there."""
         wanted = tuple(int(i) for i in indices)
-        which = torch.tensor(wanted, device=self.device)
-        pictures = self._resident_bytes(which, wanted) if self.resident else self._sent_bytes(wanted, following)
+        return self._resident_bytes(which, wanted) if self.resident else self._sent_bytes(wanted, following)
+
+    def frames(self, which: Int[Tensor, "B"], pictures: UInt8[Tensor, "B H W 7"]) -> FrameBatch:
+        """The frames ``which`` from their bytes; nothing here waits for the device."""
         corner = self._corners[which]
         camera = self._camera[which]
         intrinsics = camera.intrinsics.clone()
@@ -130,3 +139,9 @@ class FrameStore:
         y = torch.arange(self.height, device=self.device)[:, None]
         left, top, right, bottom = boxes[..., None, None].unbind(dim=2)
         return (x >= left) & (x < right) & (y >= top) & (y < bottom)
+
+
+def on_device(numbers: Sequence[int], device: torch.device) -> Int[Tensor, "B"]:
+    """Whole numbers from the host, without waiting for the device."""
+    tensor = torch.tensor(numbers, dtype=torch.int64)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor

@@ -31,11 +31,6 @@ class Drive:
         audio, frames, eye = (part.to(device) for part in (self.audio, self.audio_frames, self.eye))
         return Drive(audio, frames, eye, self.camera.to(device))
 
-    def clone(self) -> Drive:
-        """The same drive in memory of its own."""
-        camera = replace(self.camera, viewmats=self.camera.viewmats.clone(), intrinsics=self.camera.intrinsics.clone())
-        return Drive(self.audio.clone(), self.audio_frames.clone(), self.eye.clone(), camera)
-
 
 @dataclass(frozen=True)
 class FrameBatch:

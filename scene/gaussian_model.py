@@ -8,7 +8,6 @@ keep detail finer than the planes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from arguments.settings import ModelSettings
-from scene.deformation import Offsets
+from scene.attributes import Attributes
 from scene.gaussians import Gaussians
 from scene.kan import make_decoder
 from scene.rows import rows_of
@@ -25,16 +24,6 @@ from scene.sampled_learning import from_some
 SH_C0 = 0.28209479177387814  # the constant spherical harmonic, 1 / (2 sqrt(pi))
 LOG_SCALES = (-9.0, 0.0)  # between these: 12 micrometres and a decimetre
 FREE_PARAMETERS = ("means", "log_scales", "quats", "logit_opacities", "sh_dc", "sh_rest")
-
-
-class RawGaussians(NamedTuple):
-    """Attributes before activation."""
-
-    means: Float[Tensor, "N 3"]
-    quats: Float[Tensor, "N 4"]
-    log_scales: Float[Tensor, "N 3"]
-    logit_opacities: Float[Tensor, "N"]
-    sh_dc: Float[Tensor, "N 3"]
 
 
 class GaussianModel(nn.Module):
@@ -69,48 +58,29 @@ class GaussianModel(nn.Module):
         """Number of Gaussians."""
         return len(self.means)
 
-    def gaussians(
-        self,
-        features: Float[Tensor, "N F"],
-        offsets: Offsets | None = None,
-        moving: Int[Tensor, "M"] | None = None,
-        learners: Int[Tensor, "L"] | None = None,
-        raw: RawGaussians | None = None,
-    ) -> Gaussians:
-        """The head at rest, or moved by ``offsets`` (then every field has the offsets' batch).
+    def at_rest(self, features: Float[Tensor, "N F"], learners: Int[Tensor, "L"] | None = None) -> Attributes:
+        """The head at rest, before activation. ``features``: of the tri-plane at the means.
 
-        ``features``: of the tri-plane at the means. ``moving``: the Gaussians that the offsets are of. ``learners``:
-        the Gaussians from which the decoder learns for all; None for all (:func:`from_some`). ``raw``: what
-        :meth:`raw` returned for these features, if at hand.
+        ``learners``: the Gaussians from which the decoder learns for all; None for all (:func:`from_some`).
         """
-        means, quats, scales, opacities, dc = raw or self.raw(features, learners)
-        rest: Tensor = self.sh_rest
-        if offsets is not None and moving is not None:
-            means = _added(means, moving, offsets.means)
-            scales = _added(scales, moving, offsets.scales)
-            quats = _added(quats, moving, offsets.rotations)
-            opacities = _added(opacities, moving, offsets.opacities)
-            dc = _added(dc, moving, offsets.colors)
-            rest = rest.expand(*dc.shape[:-1], *rest.shape[-2:])
-        harmonics = torch.cat([dc[..., None, :], rest], dim=-2)
-        return Gaussians(
-            means=means,
-            quats=functional.normalize(quats, dim=-1),
-            scales=scales.clamp(*LOG_SCALES).exp(),
-            opacities=opacities.sigmoid(),
-            colors=harmonics,
-        )
-
-    def raw(self, features: Float[Tensor, "N F"], learners: Int[Tensor, "L"] | None = None) -> RawGaussians:
-        """Attributes at rest before activation."""
         decoded = from_some(lambda rows: self.decoder(rows_of(features, rows)), learners)
         scales, quats, opacities, colors = decoded.split((3, 4, 1, 3), dim=-1)
-        return RawGaussians(
-            self.means,
-            self.quats + 0.1 * quats,
-            self.log_scales + scales,
-            self.logit_opacities + opacities[:, 0],
-            self.sh_dc + colors,
+        free = (self.quats + 0.1 * quats, self.log_scales + scales, self.logit_opacities[:, None] + opacities)
+        return Attributes(torch.cat([self.means, *free, self.sh_dc + colors], dim=-1))
+
+    def activated(
+        self, at_rest: Attributes, offsets: Attributes | None = None, moving: Int[Tensor, "M"] | None = None
+    ) -> Gaussians:
+        """Ready to render: at rest, or with the ``offsets`` of the ``moving`` ones (every field has their batch)."""
+        raw = at_rest if offsets is None or moving is None else _added(at_rest, offsets, moving)
+        constant = raw.colors[..., None, :]
+        higher = self.sh_rest.expand(*constant.shape[:-2], -1, -1)
+        return Gaussians(
+            means=raw.means,
+            quats=functional.normalize(raw.rotations, dim=-1),
+            scales=raw.scales.clamp(*LOG_SCALES).exp(),
+            opacities=raw.opacities.sigmoid(),
+            colors=torch.cat([constant, higher], dim=-2),
         )
 
     def rearrange(self, change: Callable[[str, Tensor], Tensor]) -> dict[str, nn.Parameter]:
@@ -125,8 +95,9 @@ class GaussianModel(nn.Module):
         return self.rearrange(lambda _, values: values[rows])
 
 
-def _added(rest: Float[Tensor, "N *C"], moving: Int[Tensor, "M"], offsets: Float[Tensor, "B M *C"]) -> Tensor:
-    """``rest`` in every frame, plus the offsets of the moving rows: [B, N, *C]."""
+def _added(at_rest: Attributes, offsets: Attributes, moving: Int[Tensor, "M"]) -> Attributes:
+    """The attributes of all in every frame: [B, N, 14]; ``moving`` is in ascending order."""
+    rest, added = at_rest.packed, offsets.packed
     if len(moving) == len(rest):
-        return rest + offsets
-    return rest.expand(len(offsets), *rest.shape).index_add(1, moving, offsets)
+        return Attributes(rest + added)
+    return Attributes(rest.expand(len(added), *rest.shape).index_add(1, moving, added))

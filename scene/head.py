@@ -9,11 +9,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from arguments.settings import ModelSettings
+from scene.attributes import Attributes
 from scene.deformation import Deformation, SpatialState
 from scene.deformation_cpu import CompiledHead, can_compile, compile_head
 from scene.deformation_cuda import GraphedHead
 from scene.frames import Drive
-from scene.gaussian_model import GaussianModel, RawGaussians
+from scene.gaussian_model import GaussianModel
 from scene.gaussians import Gaussians
 from scene.triplane import make_triplane
 
@@ -30,8 +31,8 @@ class AtRest:
     """The Gaussians whose gate is open; only they are deformed."""
     spatial: SpatialState
     """Of the moving ones."""
-    raw: RawGaussians | None = None
-    """The head at rest before activation; None where gradients are wanted."""
+    raw: Attributes | None = None
+    """The head at rest; None where gradients are wanted."""
     compiled: CompiledHead | GraphedHead | None = None
     """What moves the head faster than the plain modules; None where gradients are wanted or nothing does."""
 
@@ -54,14 +55,14 @@ class GaussianHead(nn.Module):
 
     def static(self) -> Gaussians:
         """The head at rest, unbatched."""
-        return self.model.gaussians(self.planes(self.model.means.detach()))
+        return self.model.activated(self.model.at_rest(self.planes(self.model.means.detach())))
 
     def at_rest(self) -> AtRest:
         """What all frames share. Positions enter the planes without gradient: only the picture moves a Gaussian."""
         at_rest = self.at_rest_with(self.model.means.new_zeros(0, 3))[0]
         if torch.is_grad_enabled():
             return at_rest
-        at_rest = replace(at_rest, raw=self.model.raw(at_rest.features))
+        at_rest = replace(at_rest, raw=self.model.at_rest(at_rest.features))
         if can_compile(self.deformation, self.model.means):
             compiled = compile_head(self.deformation, self.model, at_rest.features, at_rest.spatial, at_rest.moving)
             at_rest = replace(at_rest, compiled=compiled)
@@ -92,4 +93,5 @@ class GaussianHead(nn.Module):
         if at_rest.compiled is not None:
             return at_rest.compiled.move(drive)
         offsets = self.deformation(at_rest.spatial, self.deformation.tokens_of(drive))
-        return self.model.gaussians(at_rest.features, offsets, at_rest.moving, raw=at_rest.raw)
+        raw = at_rest.raw or self.model.at_rest(at_rest.features)
+        return self.model.activated(raw, offsets, at_rest.moving)

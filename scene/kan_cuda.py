@@ -1,7 +1,8 @@
 """Spline edges on NVIDIA GPUs: a layer of a KAN in one kernel, its gradient in two, written in Triton.
 
 The plain implementation in ``scene.kan`` keeps the value of every spline of every input in memory, eight times what the
-layer reads; here they are computed where they are used. Products run on the tensor cores in TF32.
+layer reads; here they are computed where they are used. Products run on the tensor cores: forward in half precision,
+whose fraction is TF32's (splines and weights are of the order of one), backward in bfloat16, whose range is float32's.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import triton.language as tl
 from jaxtyping import Float
 from torch import Tensor
 
-ROWS = 64  # rows that a program handles at once
+ROWS = 128  # rows that a program handles at once
+WARPS = 8
 CHUNKS = 128  # parts of the rows whose gradients of the weights are summed apart
+EDGES = 3  # base function and splines whose gradients a program gathers at once
 
 
 class KANEdges(torch.autograd.Function):
@@ -25,10 +28,10 @@ class KANEdges(torch.autograd.Function):
     ) -> Float[Tensor, "M O"]:
         x, base, spline = x.contiguous(), base.contiguous(), spline.contiguous()
         ctx.save_for_backward(x, base, spline)
-        rows, sizes = len(x), _sizes(spline)
+        rows, sizes = len(x), {**_sizes(spline), "ROWS": ROWS, "num_warps": WARPS}
         out = x.new_empty(rows, base.shape[1])
         if rows:
-            _forward[(triton.cdiv(rows, ROWS),)](x, base, spline, out, rows, **sizes, ROWS=ROWS)
+            _forward[(triton.cdiv(rows, ROWS),)](x, base, spline, out, rows, **sizes)
         return out
 
     @staticmethod
@@ -36,18 +39,20 @@ class KANEdges(torch.autograd.Function):
     def backward(ctx, gradient: Float[Tensor, "M O"]) -> tuple[Tensor | None, Tensor, Tensor]:
         x, base, spline = ctx.saved_tensors
         gradient = gradient.contiguous()
-        rows, sizes = len(x), _sizes(spline)
+        rows, sizes = len(x), {**_sizes(spline), "ROWS": ROWS, "num_warps": WARPS}
         to_x = None
         if ctx.needs_input_grad[0]:
             to_x = torch.empty_like(x)
             if rows:
-                grid = (triton.cdiv(rows, ROWS),)
-                _to_inputs[grid](x, base, spline, gradient, to_x, rows, **sizes, ROWS=ROWS)
+                _to_inputs[(triton.cdiv(rows, ROWS),)](
+                    x, base, spline, gradient, to_x, rows, **sizes, ROWS=ROWS, num_warps=WARPS
+                )
         chunks = max(1, min(CHUNKS, triton.cdiv(rows, ROWS)))
         parts = x.new_zeros(chunks, sizes["SPLINES"] + 1, *base.shape)
         if rows:
             blocks = triton.cdiv(triton.cdiv(rows, ROWS), chunks)
-            _to_weights[(sizes["SPLINES"] + 1, chunks)](x, gradient, parts, rows, blocks, **sizes, ROWS=ROWS)
+            grid = (triton.cdiv(sizes["SPLINES"] + 1, EDGES), chunks)
+            _to_weights[grid](x, gradient, parts, rows, blocks, **sizes)
         whole = parts.sum(dim=0)
         return to_x, whole[0], whole[1:].transpose(0, 1)
 
@@ -89,13 +94,13 @@ def _forward(
     inside = (n[:, None] < rows) & (i[None, :] < INPUTS)
     weights = (i[:, None] < INPUTS) & (o[None, :] < OUTPUTS)
     x = tl.load(x_at + n[:, None] * INPUTS + i[None, :], mask=inside, other=0.0)
-    sigmoid = _sigmoid(x)
-    position = _sigmoid(2 * x) * (SPLINES - 3)  # tanh x from -1..1 to intervals
-    total = tl.dot(x * sigmoid, tl.load(base_at + i[:, None] * OUTPUTS + o[None, :], mask=weights, other=0.0))
+    position = _sigmoid(2 * x) * (SPLINES - 3)
+    weight = tl.load(base_at + i[:, None] * OUTPUTS + o[None, :], mask=weights, other=0.0)
+    total = tl.dot((x * _sigmoid(x)).to(tl.float16), weight.to(tl.float16))
     for g in range(SPLINES):
         value, _ = _spline(position, g)
         weight = tl.load(spline_at + (i[:, None] * SPLINES + g) * OUTPUTS + o[None, :], mask=weights, other=0.0)
-        total += tl.dot(value, weight)
+        total = tl.dot(value.to(tl.float16), weight.to(tl.float16), total)
     tl.store(out_at + n[:, None] * OUTPUTS + o[None, :], total, mask=(n[:, None] < rows) & (o[None, :] < OUTPUTS))
 
 
@@ -111,16 +116,16 @@ def _to_inputs(
     weights = (o[:, None] < OUTPUTS) & (i[None, :] < INPUTS)
     x = tl.load(x_at + n[:, None] * INPUTS + i[None, :], mask=inside, other=0.0)
     of_output = (n[:, None] < rows) & (o[None, :] < OUTPUTS)
-    gradient = tl.load(gradient_at + n[:, None] * OUTPUTS + o[None, :], mask=of_output, other=0.0)
+    gradient = tl.load(gradient_at + n[:, None] * OUTPUTS + o[None, :], mask=of_output, other=0.0).to(tl.bfloat16)
     sigmoid, half = _sigmoid(x), _sigmoid(2 * x)
     position = half * (SPLINES - 3)
     weight = tl.load(base_at + i[None, :] * OUTPUTS + o[:, None], mask=weights, other=0.0)
-    total = tl.dot(gradient, weight) * (sigmoid * (1 + x * (1 - sigmoid)))
+    total = tl.dot(gradient, weight.to(tl.bfloat16)) * (sigmoid * (1 + x * (1 - sigmoid)))
     by_position = tl.zeros((ROWS, INPUT_LANES), tl.float32)
     for g in range(SPLINES):
         _, slope = _spline(position, g)
         weight = tl.load(spline_at + (i[None, :] * SPLINES + g) * OUTPUTS + o[:, None], mask=weights, other=0.0)
-        by_position += slope * tl.dot(gradient, weight)
+        by_position += slope * tl.dot(gradient, weight.to(tl.bfloat16))
     total += by_position * (SPLINES - 3) * 2 * half * (1 - half)
     tl.store(to_x_at + n[:, None] * INPUTS + i[None, :], total, mask=inside)
 
@@ -131,17 +136,28 @@ def _to_weights(
     INPUTS: tl.constexpr, SPLINES: tl.constexpr, OUTPUTS: tl.constexpr,
     INPUT_LANES: tl.constexpr, OUTPUT_LANES: tl.constexpr, ROWS: tl.constexpr,
 ):  # fmt: skip
-    which, chunk = tl.program_id(0), tl.program_id(1)
+    first, chunk = tl.program_id(0) * 3, tl.program_id(1)
     i, o = tl.arange(0, INPUT_LANES), tl.arange(0, OUTPUT_LANES)
-    total = tl.zeros((INPUT_LANES, OUTPUT_LANES), tl.float32)
+    a = tl.zeros((INPUT_LANES, OUTPUT_LANES), tl.float32)
+    b, c = a, a
     for block in range(blocks):
         n = (chunk.to(tl.int64) * blocks + block) * ROWS + tl.arange(0, ROWS)
         inside = (n[None, :] < rows) & (i[:, None] < INPUTS)
         x = tl.load(x_at + n[None, :] * INPUTS + i[:, None], mask=inside, other=0.0)
         of_output = (n[:, None] < rows) & (o[None, :] < OUTPUTS)
         gradient = tl.load(gradient_at + n[:, None] * OUTPUTS + o[None, :], mask=of_output, other=0.0)
-        value, _ = _spline(_sigmoid(2 * x) * (SPLINES - 3), which - 1)
-        value = tl.where(which == 0, x * _sigmoid(x), value)
-        total += tl.dot(value, gradient)
-    at = parts_at + ((chunk * (SPLINES + 1) + which) * INPUTS + i[:, None]) * OUTPUTS + o[None, :]
-    tl.store(at, total, mask=(i[:, None] < INPUTS) & (o[None, :] < OUTPUTS))
+        gradient = gradient.to(tl.bfloat16)
+        position = _sigmoid(2 * x) * (SPLINES - 3)
+        value, _ = _spline(position, first - 1)
+        value = tl.where(first == 0, x * _sigmoid(x), value)
+        a = tl.dot(value.to(tl.bfloat16), gradient, a)
+        value, _ = _spline(position, first)
+        b = tl.dot(value.to(tl.bfloat16), gradient, b)
+        value, _ = _spline(position, first + 1)
+        c = tl.dot(value.to(tl.bfloat16), gradient, c)
+    weights = (i[:, None] < INPUTS) & (o[None, :] < OUTPUTS)
+    edge = INPUTS * OUTPUTS
+    at = parts_at + (chunk * (SPLINES + 1) + first) * edge + i[:, None] * OUTPUTS + o[None, :]
+    tl.store(at, a, mask=weights & (first <= SPLINES))
+    tl.store(at + edge, b, mask=weights & (first + 1 <= SPLINES))
+    tl.store(at + 2 * edge, c, mask=weights & (first + 2 <= SPLINES))

@@ -100,7 +100,8 @@ class DenseTriplane(nn.Module):
     def forward(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, "N F"]:
         """Features of ``points``, as :meth:`HashTriplane.forward`."""
         unit = (points / self.extent).clamp(-1, 1)
-        where = torch.stack([unit[:, list(axes)] for axes in PLANES])[:, :, None]  # [P, N, 1, 2]
+        axes = unit.unbind(dim=-1)
+        where = torch.stack([torch.stack([axes[a], axes[b]], dim=-1) for a, b in PLANES])[:, :, None]  # [P, N, 1, 2]
         levels = [functional.grid_sample(p, where, align_corners=True).prod(dim=0)[..., 0].T for p in self.planes]
         return torch.cat(levels, dim=-1)
 

@@ -16,8 +16,8 @@ from torch.optim import Adam
 from arguments.settings import TrainingSettings
 from scene.gaussian_model import GaussianModel
 from scene.head import GaussianHead
+from scene.rigid_motion import rotation_matrix
 from training.optimizer import follow
-from training.poses import rotation_matrix
 
 SMALL = 0.03  # decimetres; larger ones are split, not cloned
 HUGE = 0.5  # decimetres; larger ones are removed
@@ -36,9 +36,10 @@ class GradientStatistics:
         """Add one iteration: ``gradient`` of the loss by pixels, scaled here to normalised device units and frames."""
         if len(self.total) != gradient.shape[1]:
             self.reset(gradient)
-        scale = gradient.new_tensor([width / 2, height / 2]) * len(gradient)
+        x, y = gradient.unbind(dim=-1)
+        length = torch.hypot(x * (width / 2 * len(gradient)), y * (height / 2 * len(gradient)))
         visible = (radii > 0).to(gradient.dtype)
-        self.total += ((gradient * scale).norm(dim=-1) * visible).sum(dim=0)
+        self.total += (length * visible).sum(dim=0)
         self.seen += visible.sum(dim=0)
 
     def reset(self, gradient: Float[Tensor, "B N 2"]) -> None:

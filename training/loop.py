@@ -5,19 +5,18 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.optim import Adam
 
 from arguments.errors import EGSTalkerError
 from arguments.settings import ModelSettings, TrainingSettings
 from evaluation.lpips import load_lpips
-from gaussian_renderer.render import render
 from scene.dataset import TalkingHeadDataset
-from scene.frame_store import FrameStore
+from scene.frame_store import FrameStore, on_device
 from scene.head import GaussianHead
 from scene.initialization import initial_cloud
 from training.checkpoints import (
@@ -33,26 +32,18 @@ from training.checkpoints import (
     write_record,
 )
 from training.densification import GradientStatistics, densify
-from training.losses import (
-    Perceptual,
-    image_losses,
-    motion_loss,
-    motion_weights,
-    multi_scale_gradients,
-    offset_loss,
-    psnr_of,
-)
-from training.optimizer import make_optimizer, set_rates, step
+from training.losses import Perceptual, multi_scale_gradients
+from training.motion_guide import MotionGuide
+from training.optimizer import load_state, make_optimizer, set_rates
 from training.poses import PoseCorrections
 from training.reporter import Reporter
 from training.sampling import frames_of_iteration
+from training.step import Mark, Orders, Step
 from training.validation import validate
 
-MOTION_VERTICES = 468  # at most so many tracked vertices guide the deformation
-MIN_LEARNERS = 1000  # Gaussians
 MOVING_STEP = 256  # Gaussians
-LOOK_EVERY = 25  # iterations between two looks at open gates, and on a GPU at the loss: each waits for the device
-BLINK_PREFERENCE = 10.0  # a frame of closed eyes guides it so many times more often, being so much rarer
+MOVING_EVERY = 25  # iterations between two looks at the gates
+LOOK_EVERY = 25  # iterations between two looks at the loss on a GPU: each waits for the device
 
 
 @dataclass(frozen=True)
@@ -98,9 +89,9 @@ class Trainer:
         self.options, self.dataset, self.settings = options, dataset, options.training
         self.coarse_iterations = options.training.coarse_iterations if options.model.static_init else 0
         self.store = FrameStore(dataset, options.model.audio_window, options.device)
-        self.perceptual = _perceptual(options.device)
         self.statistics = GradientStatistics()
         self.moving: torch.Tensor | None = None
+        self.gated = False
         self.look_every = LOOK_EVERY if options.device == "cuda" else 1
         resumed = self._resumable()
         if resumed is None:
@@ -114,9 +105,13 @@ class Trainer:
         if resumed is not None:
             state = load_training_state(resumed.path)
             self.poses.values.data.copy_(state["poses"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            load_state(self.optimizer, state["optimizer"])
             self.statistics = GradientStatistics(*(state[name].to(options.device) for name in ("total", "seen")))
-        self._prepare_motion()
+        self.guide = MotionGuide(dataset, options.device)
+        perceptual = _perceptual(options.device)
+        self.step = Step(
+            self.head, self.poses, self.optimizer, self.statistics, self.store, self.guide, perceptual, self.settings
+        )
 
     def run_stage(self, stage: str, total: int, reporter: Reporter) -> None:
         """Do what is left of a stage."""
@@ -143,62 +138,48 @@ class Trainer:
             self._after(stage, iteration + 1, total, values, reporter)
 
     def iterate(
-        self, stage: str, iteration: int, total: int, mark: Callable[[str], None] = lambda name: None
+        self, stage: str, iteration: int, total: int, mark: Mark = lambda name: None
     ) -> dict[str, torch.Tensor | int]:
         """One step of the optimizer; what comes back is still on the device, for nothing here waits for it.
 
         ``mark`` is told the name of each part as it ends, for those who time them.
         """
         settings, fine = self.settings, stage == "fine"
-        batch = settings.batch if fine else settings.coarse_batch
-        indices = frames_of_iteration(self.dataset.train, iteration, batch, settings.seed + fine)
-        following = frames_of_iteration(self.dataset.train, iteration + 1, batch, settings.seed + fine)
-        frames = self.store.batch(indices, following)
+        orders = self._orders(fine, iteration, total)
         mark("data")
         gated = fine and iteration >= settings.gate_from_share * total
         self.head.deformation.let_gates_count(gated)
         set_rates(self.optimizer, settings.final_lr_ratio ** (iteration / total) if fine else 1.0)
-        guides = torch.randperm(len(self.mean_vertices), device=self.options.device)[: settings.motion_points]
-        at_rest, vertex_state = self.head.at_rest_with(self.mean_vertices[guides], self._moving(gated, iteration))
-        guide = 1 - 0.8 * iteration / total if fine else 1.0  # pictures take over from the tracked vertices
-        guiding = torch.multinomial(self.motion_chances, settings.motion_frames, replacement=True)
-        seen = torch.cat([frames.index, guiding + self.dataset.train.start])
-        tokens = self.head.deformation.tokens_of(self.store.drive(seen))
-        moves = self.head.deformation(vertex_state, tokens[batch:]).means
-        tracked = self.tracked_moves[guiding][:, guides]
-        extra = guide * settings.motion_weight * motion_loss(moves, tracked, self.vertex_weights[guides])
-        if fine:
-            offsets = self.head.deformation(at_rest.spatial, tokens[:batch], self._learners(len(at_rest.moving)))
-            learners = self._learners(self.head.num_gaussians)
-            gaussians = self.head.model.gaussians(at_rest.features, offsets, at_rest.moving, learners)
-            extra = extra + settings.offset_weight * offset_loss(offsets)
-            extra = extra + settings.gate_weight * at_rest.gates.mean()
-        else:
-            gaussians = self.head.model.gaussians(at_rest.features)
-        if settings.poses_lr > 0:
-            gaussians = self.poses(gaussians, frames.index - self.dataset.train.start)
-        mark("deform")
-        output = render(gaussians, frames.drive.camera, frames.background)
-        densifying = (fine and iteration < total * settings.densify_until_share) or not fine
-        if densifying:
-            output.means2d.retain_grad()
-        mark("render")
-        losses = image_losses(output, frames, settings, self.perceptual)
-        loss = losses.total() + extra
-        mark("loss")
-        loss.backward()
-        mark("backward")
-        if densifying and output.means2d.grad is not None:
-            camera = frames.drive.camera
-            self.statistics.add(output.means2d.grad, output.radii, camera.width, camera.height)
-        step(self.optimizer)
-        self.poses.remove_drift()
-        mark("optimizer")
+        moving = self._moving(gated, iteration)
+        found = self.step(orders, fine=fine, gated=gated, moving=moving, mark=mark)
+        densifying = not fine or iteration < total * settings.densify_until_share
         everything = iteration + (self.coarse_iterations if fine else 0)
         if densifying and everything >= settings.densify_from and (everything + 1) % settings.densify_every == 0:
             densify(self.head, self.optimizer, self.statistics, settings)
             self.moving = None
-        return {"loss": loss.detach(), "psnr": psnr_of(output.image, frames.image), "moving": len(at_rest.moving)}
+            self.step.forget()
+        return {**found, "moving": len(moving)}
+
+    def _orders(self, fine: bool, iteration: int, total: int) -> Orders:
+        """What an iteration sees; a function of the seed and its number, so that a resumed run sees the same."""
+        settings, train = self.settings, self.dataset.train
+        batch = settings.batch if fine else settings.coarse_batch
+        seed = settings.seed + fine
+        shown = frames_of_iteration(train, iteration, batch, seed)
+        following = frames_of_iteration(train, iteration + 1, batch, seed)
+        chance = np.random.default_rng((settings.seed, fine, iteration))
+        guiding = train.start + chance.choice(len(train), settings.motion_frames, p=self.guide.chances.numpy())
+        vertices = chance.permutation(len(self.guide.at_rest))[: settings.motion_points]
+        numbers = on_device([*shown, *guiding.tolist(), *vertices.tolist()], self.store.device)
+        frames, guiding, vertices = numbers.split([len(shown), len(guiding), len(vertices)])
+        guidance = 1 - 0.8 * iteration / total if fine else 1.0
+        return Orders(
+            frames,
+            self.store.pictures(frames, shown, following),
+            guiding,
+            vertices,
+            torch.full((), guidance, device=self.store.device),
+        )
 
     def save(self) -> None:
         """Write a checkpoint of where the training is."""
@@ -238,34 +219,22 @@ class Trainer:
             self.save()
 
     def _moving(self, gated: bool, iteration: int) -> torch.Tensor:
-        """The Gaussians whose gates are open, and some more up to a round number: memory of few sizes is used again.
+        """The Gaussians whose gates are open, ascending, and some more up to a round number: few sizes of memory are
+        used again and again.
 
         They are looked for now and then only: gates close slowly, and looking waits for the device.
         """
-        if not gated:
-            return torch.arange(self.head.num_gaussians, device=self.options.device)
-        if iteration % LOOK_EVERY == 0 or self.moving is None:
-            with torch.no_grad():
-                gates = self.head.deformation.field(self.head.planes(self.head.model.means)).gates[:, 0]
-            wanted = -(-int(gates.count_nonzero()) // MOVING_STEP) * MOVING_STEP
-            self.moving = (gates > 0).int().argsort(descending=True, stable=True)[:wanted]
+        if self.moving is None or gated != self.gated or (gated and iteration % MOVING_EVERY == 0):
+            moving = torch.arange(self.head.num_gaussians, device=self.options.device)
+            if gated:
+                with torch.no_grad():
+                    gates = self.head.deformation.field(self.head.planes(self.head.model.means)).gates[:, 0]
+                wanted = -(-int(gates.count_nonzero()) // MOVING_STEP) * MOVING_STEP
+                moving = (gates > 0).int().argsort(descending=True, stable=True)[:wanted].sort().values
+            if self.moving is None or not torch.equal(moving, self.moving):
+                self.moving = moving
+            self.gated = gated
         return self.moving
-
-    def _learners(self, total: int) -> torch.Tensor | None:
-        """A random share of so many Gaussians, from which a network learns for all of them; None for all."""
-        count = min(total, max(MIN_LEARNERS, round(total * self.settings.learner_share)))
-        return None if count == total else torch.randperm(total, device=self.options.device)[:count]
-
-    def _prepare_motion(self) -> None:
-        frames = slice(self.dataset.train.start, self.dataset.train.stop)
-        vertices = self.dataset.vertices[frames]
-        count = vertices.shape[1]
-        rows = torch.linspace(0, count - 1, min(count, MOTION_VERTICES)).round().long()
-        vertices = vertices[:, rows].to(self.options.device)
-        self.mean_vertices = vertices.median(dim=0).values
-        self.tracked_moves = vertices - self.mean_vertices
-        self.vertex_weights = motion_weights(self.tracked_moves)
-        self.motion_chances = (1 + BLINK_PREFERENCE * self.dataset.eyes[frames]).to(self.options.device)
 
     def _new_head(self) -> GaussianHead:
         options, dataset = self.options, self.dataset

@@ -12,8 +12,7 @@ from torch.nn import functional
 
 from arguments.settings import TrainingSettings
 from evaluation.ssim import ssim
-from gaussian_renderer.render import RenderOutput
-from scene.deformation import Offsets
+from scene.attributes import Attributes
 from scene.frames import FrameBatch
 
 Perceptual = Callable[[Tensor, Tensor], Tensor]
@@ -35,22 +34,26 @@ class Losses:
 
 
 def image_losses(
-    output: RenderOutput, frames: FrameBatch, settings: TrainingSettings, perceptual: Perceptual
+    image: Float[Tensor, "B H W 3"],
+    alpha: Float[Tensor, "B H W 1"],
+    frames: FrameBatch,
+    settings: TrainingSettings,
+    perceptual: Perceptual,
 ) -> Losses:
-    """Terms that compare the rendered batch with the truth.
+    """Terms that compare a rendered batch, and what of it the head covers, with the truth.
 
     L1 and D-SSIM as in 3D Gaussian Splatting (Kerbl et al. 2023, equation 7); extra L1 at the lips (EGSTalker, section
     3.4) and at the eyes; L1 between rendered opacity and the head's mask, so that the head does not paint the torso.
     """
-    error = (output.image - frames.image).abs().mean(dim=-1)
+    error = (image - frames.image).abs().mean(dim=-1)
     share = settings.dssim_weight
-    pictures = output.image, frames.image
+    pictures = image, frames.image
     return Losses(
         l1=(1 - share) * error.mean(),
         dssim=share * (1 - ssim(*pictures).mean()),
         lips=settings.lips_weight * _mean_inside(error, frames.mouth) * 0.1,
         eyes=settings.eyes_weight * _mean_inside(error, frames.eyes) * 0.1,
-        mask=settings.mask_weight * (output.alpha[..., 0] - frames.head.float()).abs().mean(),
+        mask=settings.mask_weight * (alpha[..., 0] - frames.head.float()).abs().mean(),
         perceptual=settings.perceptual_weight * perceptual(*pictures),
     )
 
@@ -86,8 +89,8 @@ def motion_weights(tracked: Float[Tensor, "N V 3"]) -> Float[Tensor, "V"]:
     return share / distance.square().mean().clamp(min=1e-6)
 
 
-def offset_loss(offsets: Offsets) -> Tensor:
-    """Mean squared offsets, in the decoder's units."""
+def offset_loss(offsets: Attributes) -> Tensor:
+    """Mean squared offsets of position (decimetres, times 100), scale and opacity."""
     return 100 * offsets.means.square().mean() + offsets.scales.square().mean() + offsets.opacities.square().mean()
 
 

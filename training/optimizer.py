@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
@@ -42,14 +44,34 @@ def make_optimizer(head: GaussianHead, poses: PoseCorrections, settings: Trainin
     for group in groups:
         group["initial_lr"] = group["lr"]
         group.setdefault("decay", 0.0)
-    on_gpu = head.model.means.is_cuda
-    return Adam(groups, lr=settings.network_lr, betas=(0.9, 0.99), fused=on_gpu or None)
+    device = head.model.means.device
+    if device.type != "cuda":
+        return Adam(groups, lr=settings.network_lr, betas=(0.9, 0.99))
+    for group in groups:  # rates on the device, where a recorded step finds them
+        group["lr"] = torch.tensor(group["lr"], device=device)
+    return Adam(groups, betas=(0.9, 0.99), fused=True, capturable=True)
 
 
 def set_rates(optimizer: Adam, factor: float) -> None:
     """Set every group's rate to ``factor`` of its start."""
     for group in optimizer.param_groups:
-        group["lr"] = group["initial_lr"] * factor
+        rate = group["initial_lr"] * factor
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
+def load_state(optimizer: Adam, state: dict[str, Any]) -> None:
+    """Take the moments of a saved state; rates and what depends on the device stay this optimizer's own."""
+    groups = [
+        {**own, "params": saved["params"]}
+        for own, saved in zip(optimizer.param_groups, state["param_groups"], strict=True)
+    ]
+    rates = [group["lr"] for group in optimizer.param_groups]
+    optimizer.load_state_dict({**state, "param_groups": groups})
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
 
 
 @torch.no_grad()

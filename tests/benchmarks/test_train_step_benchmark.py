@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from arguments.settings import TrainingSettings
 from benchmarks import train_step
@@ -19,7 +18,8 @@ from scene.dataset import TalkingHeadDataset
 from scene.frame_store import FrameStore
 from scene.initialization import initial_cloud
 from tests.tiny_head import SETTINGS
-from training import loop
+from training import step
+from training.densification import GradientStatistics
 
 
 def test_the_made_up_dataset_is_a_whole_one_with_a_head_in_the_middle(tmp_path):
@@ -52,12 +52,12 @@ def test_prints_a_table_and_writes_the_rows(tmp_path, monkeypatch, capsys):
 
 def test_each_stage_is_that_part_of_the_real_training_iteration(tmp_path, monkeypatch):
     parts = {
-        "data": (FrameStore, "batch"),
-        "deform": (loop, "offset_loss"),
-        "render": (loop, "render"),
-        "loss": (loop, "image_losses"),
-        "backward": (torch.Tensor, "backward"),
-        "optimizer": (loop, "step"),
+        "data": (FrameStore, "pictures"),
+        "deform": (step, "offset_loss"),
+        "render": (step, "render"),
+        "loss": (step, "image_losses"),
+        "backward": (GradientStatistics, "add"),
+        "optimizer": (step, "step"),
     }
     nap = 0.03
     for owner, name in parts.values():

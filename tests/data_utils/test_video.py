@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+import torch
 
 from arguments.errors import EGSTalkerError
 from data_utils.video import VideoWriter, iter_audio, probe, read_audio, read_frames, sample_frames
+from data_utils.video_writer import has_nvenc
+from gaussian_renderer.yuv import yuv420
 from tests.data_utils.sounds import tone
 
 
@@ -123,6 +126,24 @@ def test_a_written_video_shows_the_same_pictures_in_sync(tmp_path):
     assert max(np.abs(a.astype(int) - b).mean() for a, b in zip(frames, back, strict=True)) < 3
     sound = np.concatenate(list(iter_audio(tmp_path / "o.mp4", 16000)))
     assert abs(int(np.abs(sound).argmax()) - 20 * 640) < 320
+
+
+def test_planes_of_the_encoders_colours_are_taken_as_they_are(tmp_path):
+    y, x = np.mgrid[:64, :80]
+    pictures = [np.stack([(x + 3 * k) % 256, y * 2, np.full_like(x, 100)], -1).astype(np.uint8) for k in range(10)]
+    with VideoWriter(tmp_path / "o.mp4", 80, 64, crf=4) as writer:
+        for planes in yuv420(torch.from_numpy(np.stack(pictures)).float() / 255).numpy():
+            writer.write(planes)
+    back = list(read_frames(tmp_path / "o.mp4"))
+    assert max(np.abs(a.astype(int) - b).mean() for a, b in zip(pictures, back, strict=True)) < 4
+
+
+def test_a_card_without_a_video_engine_leaves_it_to_x264(tmp_path):
+    if has_nvenc():
+        pytest.skip("there is a video engine here")
+    with VideoWriter(tmp_path / "o.mp4", 32, 32, hardware=True) as writer:
+        writer.write(np.zeros((32, 32, 3), np.uint8))
+    assert len(list(read_frames(tmp_path / "o.mp4"))) == 1
 
 
 def test_odd_sizes_are_made_even(tmp_path):

@@ -11,11 +11,16 @@ from arguments.settings import ModelSettings
 from benchmarks.head_cloud import head_camera, head_cloud
 from evaluation.ssim import ssim
 from gaussian_renderer.render import render
+from gaussian_renderer.spherical_harmonics import view_colors
+from scene.attributes import SCALES, Attributes
 from scene.frames import Drive
+from scene.gaussian_model import GaussianModel
 from scene.gaussians import Gaussians
 from scene.head import GaussianHead
 from scene.kan import KANLayer
+from scene.rigid_motion import RigidMotion
 from scene.triplane import HashTriplane
+from training.posing import posed
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")]
 FIELDS = ("means", "quats", "scales", "opacities", "colors")
@@ -78,6 +83,33 @@ def test_ssim_and_its_gradient_are_the_cpus():
         leaf = image.to(device).requires_grad_()
         value = ssim(leaf, truth.to(device))
         found.append([value, torch.autograd.grad(value.sum(), leaf)[0]])
+    for ours, theirs in zip(*found, strict=True):
+        assert relative(ours, theirs) < 1e-4
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2])
+@pytest.mark.parametrize("moved", [None, 300, 170])
+def test_posing_and_its_gradient_are_the_cpus(degree, moved):
+    torch.manual_seed(0)
+    model = GaussianModel(300, 20, ModelSettings(sh_degree=degree))
+    torch.nn.init.normal_(model.sh_rest)
+    packed, quaternions, translations = torch.randn(300, 14), torch.randn(3, 4), torch.randn(3, 3)
+    packed[:, SCALES] *= 6  # some beyond the smallest and the largest
+    offsets = None if moved is None else torch.randn(3, moved, 14)
+    moving = torch.randperm(300)[: moved or 300].sort().values
+    positions, found = 6 * torch.randn(3, 3), []
+    weights = [torch.randn(3, 300, *shape) for shape in ((3,), (4,), (3,), (), (3,))]
+    for device in ("cuda", "cpu"):
+        here = model.to(device)
+        leaves = [x.to(device).requires_grad_() for x in (packed, quaternions, translations, offsets) if x is not None]
+        added = None if moved is None else Attributes(leaves[3])
+        motion = RigidMotion.of(leaves[1], leaves[2])
+        there = positions.to(device)
+        gaussians = posed(here, Attributes(leaves[0]), added, moving.to(device), motion, there)
+        fields = [getattr(gaussians, name) for name in FIELDS[:4]] + [view_colors(gaussians, there)]
+        loss = sum((field * weight.to(device)).sum() for field, weight in zip(fields, weights, strict=True))
+        leaves += [here.sh_rest] if degree else []
+        found.append([*fields, *torch.autograd.grad(loss, leaves)])
     for ours, theirs in zip(*found, strict=True):
         assert relative(ours, theirs) < 1e-4
 

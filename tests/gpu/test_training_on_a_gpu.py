@@ -14,7 +14,7 @@ from scene.dataset import TalkingHeadDataset
 from scene.frame_store import FrameStore
 from tests.tiny_head import SETTINGS, make_dataset, speech_like, write_wav
 from training.checkpoints import load_head
-from training.loop import TrainOptions, train
+from training.loop import Trainer, TrainOptions, train
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")]
 
@@ -46,3 +46,24 @@ def test_frames_that_do_not_fit_the_gpu_are_sent_in_time(tmp_path, monkeypatch):
         indices, following = range(start, start + 5), range(start + 5, start + 10)
         ours, theirs = sent.batch(indices, following), resident.batch(indices)
         assert torch.equal(ours.image, theirs.image) and torch.equal(ours.background, theirs.background)
+
+
+@pytest.mark.parametrize("attention", ["esaa", "cross"])
+def test_recorded_steps_learn_what_plain_ones_do(tmp_path, attention, caplog):
+    pytest.importorskip("gsplat")
+    dataset = TalkingHeadDataset(make_dataset(tmp_path / "set", num_frames=44).root)
+    training = TrainingSettings(batch=4, densify_from=4, densify_every=5, min_gaussians=10, gate_from_share=0.5)
+    model = replace(SETTINGS, attention=attention)
+    losses = []
+    for records in (True, False):
+        trainer = Trainer(TrainOptions(dataset.folder.root, tmp_path / str(records), model, training, "cuda"), dataset)
+        trainer.head.train()
+        trainer.step._records = records
+        found = []
+        for stage in ("coarse", "fine"):
+            for iteration in range(12):
+                torch.manual_seed(iteration)
+                found.append(float(trainer.iterate(stage, iteration, 12)["loss"]))
+        losses.append(found)
+    assert not caplog.records  # that it cannot be recorded
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)

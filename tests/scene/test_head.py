@@ -98,7 +98,7 @@ def test_skipping_closed_gates_changes_nothing():
     field = head.deformation.field(at_rest.features)
     agents = head.deformation.attention.agents(field.features)
     offsets = head.deformation(head.deformation.spatial(field, agents), head.deformation.tokens_of(drive()))
-    whole = head.model.gaussians(at_rest.features, offsets, everyone)
+    whole = head.model.activated(head.model.at_rest(at_rest.features), offsets, everyone)
     assert torch.allclose(head.deform(drive()).means, whole.means, atol=1e-6)
     assert torch.allclose(head.deform(drive()).colors, whole.colors, atol=1e-5)
 

@@ -102,8 +102,10 @@ def test_a_training_leaves_checkpoints_a_log_and_pictures(uninterrupted):
 
 
 def test_a_training_learns(dataset, tmp_path):
-    train(options(dataset, tmp_path / "m", coarse_iterations=60, iterations=60, validate_every=30))
-    start, at_rest, _, moving = (line["val_psnr"] for line in log_of(tmp_path / "m") if "val_psnr" in line)
+    still = {"densify_from": 1000}  # halves go where chance wants them: too loud for so few Gaussians
+    train(options(dataset, tmp_path / "m", coarse_iterations=60, iterations=60, validate_every=10, **still))
+    scores = [line["val_psnr"] for line in log_of(tmp_path / "m") if "val_psnr" in line]
+    start, at_rest, moving = scores[0], scores[5], scores[-1]
     assert at_rest > start + 0.2
     assert moving > at_rest + 0.1
 
@@ -208,7 +210,7 @@ def test_a_training_that_diverges_stops_and_keeps_what_was_good(dataset, tmp_pat
         return torch.tensor(torch.nan, requires_grad=True)
 
     train(options(dataset, tmp_path / "m", coarse_iterations=2, iterations=3))
-    monkeypatch.setattr("training.loop.offset_loss", spoilt)
+    monkeypatch.setattr("training.step.offset_loss", spoilt)
     with pytest.raises(EGSTalkerError, match="diverged at fine iteration 4;") as stopped:
         train(options(dataset, tmp_path / "m", coarse_iterations=2, iterations=6))
     assert "\n" not in str(stopped.value)

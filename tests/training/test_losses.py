@@ -10,8 +10,7 @@ from skimage.metrics import structural_similarity
 
 from arguments.settings import TrainingSettings
 from evaluation.ssim import ssim
-from gaussian_renderer.render import RenderOutput
-from scene.deformation import Offsets
+from scene.attributes import ATTRIBUTES, MEANS, OPACITIES, Attributes
 from scene.frames import FrameBatch
 from training.losses import image_losses, motion_loss, motion_weights, multi_scale_gradients, offset_loss, psnr_of
 
@@ -31,8 +30,7 @@ def frames_of(image: torch.Tensor) -> FrameBatch:
 
 
 def losses_of(image: torch.Tensor, truth: torch.Tensor, alpha: torch.Tensor):
-    output = RenderOutput(image, alpha, torch.zeros(1, 1, 2), torch.zeros(1, 1))
-    return image_losses(output, frames_of(truth), SETTINGS, multi_scale_gradients)
+    return image_losses(image, alpha, frames_of(truth), SETTINGS, multi_scale_gradients)
 
 
 def test_a_perfect_picture_with_the_heads_own_mask_costs_nothing():
@@ -80,8 +78,7 @@ def test_the_similarity_term_is_scikit_images():
 def test_a_picture_without_mouth_or_eyes_has_no_such_terms():
     frames = frames_of(picture(0.5))
     nowhere = replace(frames, mouth=torch.zeros_like(frames.mouth), eyes=torch.zeros_like(frames.eyes))
-    output = RenderOutput(picture(0.9), torch.zeros(1, 32, 32, 1), torch.zeros(1, 1, 2), torch.zeros(1, 1))
-    terms = image_losses(output, nowhere, SETTINGS, multi_scale_gradients)
+    terms = image_losses(picture(0.9), torch.zeros(1, 32, 32, 1), nowhere, SETTINGS, multi_scale_gradients)
     assert terms.lips.item() == terms.eyes.item() == 0
 
 
@@ -123,11 +120,10 @@ def test_a_face_that_never_moves_does_not_blow_the_weights_up():
 
 
 def test_offsets_cost_their_squares():
-    zero = torch.zeros(1, 4, 3)
-    none = Offsets(zero, torch.zeros(1, 4, 4), zero, torch.zeros(1, 4), zero)
-    assert offset_loss(none).item() == 0
-    moved = replace(none, means=zero + 0.1, opacities=torch.full((1, 4), 2.0))
-    assert offset_loss(moved).item() == pytest.approx(1 + 4)
+    offsets = torch.zeros(1, 4, ATTRIBUTES)
+    assert offset_loss(Attributes(offsets)).item() == 0
+    offsets[..., MEANS], offsets[..., OPACITIES] = 0.1, 2.0
+    assert offset_loss(Attributes(offsets)).item() == pytest.approx(1 + 4)
 
 
 def test_psnr_of_a_known_error():

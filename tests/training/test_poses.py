@@ -10,8 +10,9 @@ from scipy.spatial.transform import Rotation
 
 from gaussian_renderer.render import render
 from scene.cameras import Camera
+from scene.rigid_motion import left_product, rotation_matrix
 from tests.tiny_head import make_head
-from training.poses import PoseCorrections, left_product, rotation_matrix
+from training.poses import PoseCorrections
 
 
 def test_quaternions_turn_as_scipys_do():
@@ -28,7 +29,7 @@ def test_a_correction_turns_and_moves_the_head():
     poses = PoseCorrections(3)
     with torch.no_grad():
         poses.values[1] = torch.tensor([0.0, 0.02, 0.0, 0.1, 0.0, 0.0])
-    moved = poses(head, torch.tensor([0, 1]))
+    moved = poses(torch.tensor([0, 1])).move(head)
     assert torch.allclose(moved.means[0], head.means)
     turn = Rotation.from_rotvec([0, 0.02, 0]).as_matrix()
     assert np.allclose(moved.means[1].detach(), head.means.numpy() @ turn.T + [0.1, 0, 0], atol=1e-4)
@@ -46,7 +47,7 @@ def test_a_corrected_head_looks_as_a_corrected_camera_would_show_it():
     motion[:3, 3] = poses.values[0, 3:].detach()
     view = torch.eye(4)[None]
     view[:, 2, 3] = 6.0
-    moved = render(poses(head, torch.tensor([0])), Camera.from_focal(view, 60.0, 32, 32)).image
+    moved = render(poses(torch.tensor([0])).move(head), Camera.from_focal(view, 60.0, 32, 32)).image
     expected = render(head, Camera.from_focal(view @ motion, 60.0, 32, 32)).image
     assert torch.allclose(moved, expected, atol=1e-3)
     assert not torch.allclose(expected, render(head, Camera.from_focal(view, 60.0, 32, 32)).image, atol=0.1)
@@ -54,7 +55,7 @@ def test_a_corrected_head_looks_as_a_corrected_camera_would_show_it():
 
 def test_only_the_frames_that_are_seen_are_corrected():
     poses = PoseCorrections(4)
-    poses(make_head().static(), torch.tensor([2, 0])).means.square().sum().backward()
+    poses(torch.tensor([2, 0])).move(make_head().static()).means.square().sum().backward()
     assert poses.values.grad is not None
     assert poses.values.grad.abs().amax(dim=1).bool().tolist() == [True, False, True, False]
 

@@ -1,0 +1,43 @@
+"""The fourteen numbers of a Gaussian before activation, in the order in which decoders and kernels have them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+MEANS, ROTATIONS, SCALES, OPACITIES, COLORS = slice(0, 3), slice(3, 7), slice(7, 10), 10, slice(11, 14)
+ATTRIBUTES = 14
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """Of N Gaussians at rest, or what a frame adds to each of them."""
+
+    packed: Float[Tensor, "*B N 14"]
+
+    @property
+    def means(self) -> Float[Tensor, "*B N 3"]:
+        """Decimetres."""
+        return self.packed[..., MEANS]
+
+    @property
+    def rotations(self) -> Float[Tensor, "*B N 4"]:
+        """Quaternions of any length, scalar first."""
+        return self.packed[..., ROTATIONS]
+
+    @property
+    def scales(self) -> Float[Tensor, "*B N 3"]:
+        """Logarithms of the standard deviations."""
+        return self.packed[..., SCALES]
+
+    @property
+    def opacities(self) -> Float[Tensor, "*B N"]:
+        """Logits."""
+        return self.packed[..., OPACITIES]
+
+    @property
+    def colors(self) -> Float[Tensor, "*B N 3"]:
+        """Constant terms of the spherical harmonics."""
+        return self.packed[..., COLORS]
