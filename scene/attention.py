@@ -74,7 +74,7 @@ class Attention(nn.Module):
             return SpatialQueries(agents, torch.softmax(scores, dim=-1))
 
     def forward(self, spatial: SpatialQueries, tokens: Float[Tensor, "B T C"]) -> Float[Tensor, "B N D"]:
-        """What each Gaussian hears in each frame."""
+        """What each Gaussian hears in each frame; through agents on a GPU, in bfloat16."""
         keys, values = self.to_key_value(tokens).chunk(2, dim=-1)
         keys, values = self._split(keys), self._split(values)  # [B, H, T, D]
         scale = keys.shape[-1] ** -0.5
@@ -82,12 +82,11 @@ class Attention(nn.Module):
         # to_out is linear, so it is applied to the few agents instead of the many Gaussians
         mixed = torch.einsum("bhad,hdo->bhao", heard, self._out_by_head())
         if spatial.weights is None:
-            out = mixed.sum(dim=1)
-        else:
-            joint = spatial.weights.transpose(0, 1).flatten(1)  # [N, H * A]
-            with _half_precision(mixed):
-                out = joint @ mixed.flatten(1, 2)
-        return out + self.to_out.bias
+            return mixed.sum(dim=1) + self.to_out.bias
+        mixed = mixed + self.to_out.bias / self.heads  # the agents' weights sum to one in each head
+        joint = spatial.weights.transpose(0, 1).flatten(1)  # [N, H * A]
+        with _half_precision(mixed):
+            return joint @ mixed.flatten(1, 2)
 
     def _split(self, x: Tensor) -> Tensor:
         """[..., T, H * D] -> [..., H, T, D]"""

@@ -76,7 +76,7 @@ class GaussianHead(nn.Module):
     ) -> tuple[AtRest, SpatialState]:
         """:meth:`at_rest`, and the state of other points (decimetres) of the same field; one look-up for both.
 
-        ``moving``: the Gaussians whose gates are open, if known; to find them waits for the device.
+        ``moving``: the Gaussians whose gates are open, ascending, if known; to find them waits for the device.
         """
         count = self.num_gaussians
         features = self.planes(torch.cat([self.model.means.detach(), points]))
@@ -84,7 +84,8 @@ class GaussianHead(nn.Module):
         ours = field[:count]
         agents = self.deformation.attention.agents(ours.features)
         moving = ours.gates[:, 0].nonzero()[:, 0] if moving is None else moving
-        at_rest = AtRest(features[:count], ours.gates, moving, self.deformation.spatial(ours[moving], agents))
+        listening = ours if len(moving) == count else ours[moving]
+        at_rest = AtRest(features[:count], ours.gates, moving, self.deformation.spatial(listening, agents))
         return at_rest, self.deformation.spatial(field[count:], agents)
 
     def deform(self, drive: Drive, at_rest: AtRest | None = None) -> Gaussians:

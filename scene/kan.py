@@ -51,30 +51,41 @@ class KANLayer(nn.Module):
         """Sum of every input's edge functions, without an activation after it."""
         return self.partial(x, 0)
 
-    def partial(self, x: Float[Tensor, "*B P"], start: int) -> Float[Tensor, "*B O"]:
-        """What inputs ``start .. start + P`` contribute to the output; contributions of all inputs add up."""
+    def partial(
+        self, x: Float[Tensor, "*B P"], start: int, onto: Float[Tensor, "N O"] | None = None
+    ) -> Float[Tensor, "*B O"]:
+        """What inputs ``start .. start + P`` contribute to the output; contributions of all inputs add up.
+
+        ``onto``: contributions of other inputs, which frames share.
+        """
         stop = start + x.shape[-1]
-        return spline_edges(x, self.base[start:stop], self.spline[start:stop])
+        return spline_edges(x, self.base[start:stop], self.spline[start:stop], onto)
 
 
 def spline_edges(
-    x: Float[Tensor, "*B I"], base: Float[Tensor, "I O"], spline: Float[Tensor, "I G O"]
+    x: Float[Tensor, "*B I"],
+    base: Float[Tensor, "I O"],
+    spline: Float[Tensor, "I G O"],
+    onto: Float[Tensor, "N O"] | None = None,
 ) -> Float[Tensor, "*B O"]:
-    """``silu(x) base + B(tanh x) spline``."""
+    """``silu(x) base + B(tanh x) spline + onto``, as precise as the weights."""
     kernel = gpu_kernel("scene.kan_cuda", "KANEdges") if _fits_gpu(x, base) else None
     if kernel is not None:
-        return kernel.apply(x.flatten(0, -2), base, spline).unflatten(0, x.shape[:-1])
+        return kernel.apply(x.flatten(0, -2), base, spline, onto).unflatten(0, x.shape[:-1])
+    x = x.to(base.dtype)
     t = torch.tanh(x)
     if t.device.type == "cpu" and t.dtype == torch.float32:
         splines = SplineSum.apply(t.flatten(0, -2), spline).unflatten(0, t.shape[:-1])
     else:
         splines = spline_sum(t, spline)
-    return functional.silu(x) @ base + splines
+    edges = functional.silu(x) @ base + splines
+    return edges if onto is None else edges + onto
 
 
 def _fits_gpu(x: Tensor, base: Tensor) -> bool:
     """Whether the GPU's kernel knows a layer of this size, type and device."""
-    return x.is_cuda and x.dtype == torch.float32 and max(base.shape) <= WIDEST_ON_GPU
+    known = base.dtype == torch.float32 and x.dtype in (torch.float32, torch.bfloat16)
+    return x.is_cuda and known and max(base.shape) <= WIDEST_ON_GPU
 
 
 def spline_sum(t: Float[Tensor, "*B I"], spline: Float[Tensor, "I G O"]) -> Float[Tensor, "*B O"]:
@@ -106,7 +117,7 @@ class KAN(nn.Module):
             return self._without_gradient(shared, own)
         x = self.first.partial(shared, 0)
         if own is not None:
-            x = x + self.first.partial(own, shared.shape[-1])
+            x = self.first.partial(own, shared.shape[-1], onto=x)
         return self.rest(x)
 
     def flat_layers(self, start: int) -> FlatLayers:
@@ -146,7 +157,7 @@ class MLP(nn.Module):
         split = shared.shape[-1]
         x = functional.linear(shared, self.first.weight[:, :split], self.first.bias)
         if own is not None:
-            x = x + functional.linear(own, self.first.weight[:, split:])
+            x = x + functional.linear(own.to(x.dtype), self.first.weight[:, split:])
         return self.rest(x)
 
 

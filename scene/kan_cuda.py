@@ -13,30 +13,38 @@ import triton.language as tl
 from jaxtyping import Float
 from torch import Tensor
 
-ROWS = 128  # rows that a program handles at once
-WARPS = 8
-CHUNKS = 128  # parts of the rows whose gradients of the weights are summed apart
+ROWS = 64  # rows that a program handles at once
+WARPS = 4
+CHUNKS = 256  # parts of the rows whose gradients of the weights are summed apart
 EDGES = 3  # base function and splines whose gradients a program gathers at once
 
 
 class KANEdges(torch.autograd.Function):
-    """``y[n] = silu(x[n]) base + sum_i sum_g B_g(tanh x[n, i]) spline[i, g]``, differentiable in all three."""
+    """``y[n] = silu(x[n]) base + sum_i sum_g B_g(tanh x[n, i]) spline[i, g] + onto[n mod N]``, with all gradients."""
 
     @staticmethod
     def forward(
-        ctx, x: Float[Tensor, "M I"], base: Float[Tensor, "I O"], spline: Float[Tensor, "I G O"]
+        ctx,
+        x: Float[Tensor, "M I"],
+        base: Float[Tensor, "I O"],
+        spline: Float[Tensor, "I G O"],
+        onto: Float[Tensor, "N O"] | None = None,
     ) -> Float[Tensor, "M O"]:
+        """``x``: float32 or bfloat16, as is then its gradient; all else is float32."""
         x, base, spline = x.contiguous(), base.contiguous(), spline.contiguous()
         ctx.save_for_backward(x, base, spline)
         rows, sizes = len(x), {**_sizes(spline), "ROWS": ROWS, "num_warps": WARPS}
-        out = x.new_empty(rows, base.shape[1])
+        out = base.new_empty(rows, base.shape[1])
+        ctx.shared = None if onto is None else len(onto)
         if rows:
-            _forward[(triton.cdiv(rows, ROWS),)](x, base, spline, out, rows, **sizes)
+            first, frequency = (out, 1) if onto is None else (onto.contiguous(), len(onto))
+            grid = (triton.cdiv(rows, ROWS),)
+            _forward[grid](x, base, spline, first, out, rows, frequency, ONTO=onto is not None, **sizes)
         return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient: Float[Tensor, "M O"]) -> tuple[Tensor | None, Tensor, Tensor]:
+    def backward(ctx, gradient: Float[Tensor, "M O"]) -> tuple[Tensor | None, Tensor, Tensor, Tensor | None]:
         x, base, spline = ctx.saved_tensors
         gradient = gradient.contiguous()
         rows, sizes = len(x), {**_sizes(spline), "ROWS": ROWS, "num_warps": WARPS}
@@ -44,17 +52,16 @@ class KANEdges(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             to_x = torch.empty_like(x)
             if rows:
-                _to_inputs[(triton.cdiv(rows, ROWS),)](
-                    x, base, spline, gradient, to_x, rows, **sizes, ROWS=ROWS, num_warps=WARPS
-                )
+                _to_inputs[(triton.cdiv(rows, ROWS),)](x, base, spline, gradient, to_x, rows, **sizes)
         chunks = max(1, min(CHUNKS, triton.cdiv(rows, ROWS)))
-        parts = x.new_zeros(chunks, sizes["SPLINES"] + 1, *base.shape)
+        parts = base.new_zeros(chunks, sizes["SPLINES"] + 1, *base.shape)
         if rows:
             blocks = triton.cdiv(triton.cdiv(rows, ROWS), chunks)
             grid = (triton.cdiv(sizes["SPLINES"] + 1, EDGES), chunks)
             _to_weights[grid](x, gradient, parts, rows, blocks, **sizes)
         whole = parts.sum(dim=0)
-        return to_x, whole[0], whole[1:].transpose(0, 1)
+        to_onto = None if ctx.shared is None else gradient.unflatten(0, (-1, ctx.shared)).sum(dim=0)
+        return to_x, whole[0], whole[1:].transpose(0, 1), to_onto
 
 
 def _sizes(spline: Tensor) -> dict[str, int]:
@@ -85,7 +92,7 @@ def _spline(position, g):
 
 @triton.jit
 def _forward(
-    x_at, base_at, spline_at, out_at, rows,
+    x_at, base_at, spline_at, onto_at, out_at, rows, frequency, ONTO: tl.constexpr,
     INPUTS: tl.constexpr, SPLINES: tl.constexpr, OUTPUTS: tl.constexpr,
     INPUT_LANES: tl.constexpr, OUTPUT_LANES: tl.constexpr, ROWS: tl.constexpr,
 ):  # fmt: skip
@@ -93,7 +100,7 @@ def _forward(
     i, o = tl.arange(0, INPUT_LANES), tl.arange(0, OUTPUT_LANES)
     inside = (n[:, None] < rows) & (i[None, :] < INPUTS)
     weights = (i[:, None] < INPUTS) & (o[None, :] < OUTPUTS)
-    x = tl.load(x_at + n[:, None] * INPUTS + i[None, :], mask=inside, other=0.0)
+    x = tl.load(x_at + n[:, None] * INPUTS + i[None, :], mask=inside, other=0.0).to(tl.float32)
     position = _sigmoid(2 * x) * (SPLINES - 3)
     weight = tl.load(base_at + i[:, None] * OUTPUTS + o[None, :], mask=weights, other=0.0)
     total = tl.dot((x * _sigmoid(x)).to(tl.float16), weight.to(tl.float16))
@@ -101,7 +108,10 @@ def _forward(
         value, _ = _spline(position, g)
         weight = tl.load(spline_at + (i[:, None] * SPLINES + g) * OUTPUTS + o[None, :], mask=weights, other=0.0)
         total = tl.dot(value.to(tl.float16), weight.to(tl.float16), total)
-    tl.store(out_at + n[:, None] * OUTPUTS + o[None, :], total, mask=(n[:, None] < rows) & (o[None, :] < OUTPUTS))
+    of_output = (n[:, None] < rows) & (o[None, :] < OUTPUTS)
+    if ONTO:
+        total += tl.load(onto_at + (n[:, None] % frequency) * OUTPUTS + o[None, :], mask=of_output, other=0.0)
+    tl.store(out_at + n[:, None] * OUTPUTS + o[None, :], total, mask=of_output)
 
 
 @triton.jit
@@ -114,7 +124,7 @@ def _to_inputs(
     i, o = tl.arange(0, INPUT_LANES), tl.arange(0, OUTPUT_LANES)
     inside = (n[:, None] < rows) & (i[None, :] < INPUTS)
     weights = (o[:, None] < OUTPUTS) & (i[None, :] < INPUTS)
-    x = tl.load(x_at + n[:, None] * INPUTS + i[None, :], mask=inside, other=0.0)
+    x = tl.load(x_at + n[:, None] * INPUTS + i[None, :], mask=inside, other=0.0).to(tl.float32)
     of_output = (n[:, None] < rows) & (o[None, :] < OUTPUTS)
     gradient = tl.load(gradient_at + n[:, None] * OUTPUTS + o[None, :], mask=of_output, other=0.0).to(tl.bfloat16)
     sigmoid, half = _sigmoid(x), _sigmoid(2 * x)
@@ -143,7 +153,7 @@ def _to_weights(
     for block in range(blocks):
         n = (chunk.to(tl.int64) * blocks + block) * ROWS + tl.arange(0, ROWS)
         inside = (n[None, :] < rows) & (i[:, None] < INPUTS)
-        x = tl.load(x_at + n[None, :] * INPUTS + i[:, None], mask=inside, other=0.0)
+        x = tl.load(x_at + n[None, :] * INPUTS + i[:, None], mask=inside, other=0.0).to(tl.float32)
         of_output = (n[:, None] < rows) & (o[None, :] < OUTPUTS)
         gradient = tl.load(gradient_at + n[:, None] * OUTPUTS + o[None, :], mask=of_output, other=0.0)
         gradient = gradient.to(tl.bfloat16)

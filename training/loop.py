@@ -41,8 +41,8 @@ from training.sampling import frames_of_iteration
 from training.step import Mark, Orders, Step
 from training.validation import validate
 
-MOVING_STEP = 256  # Gaussians
-MOVING_EVERY = 25  # iterations between two looks at the gates
+MOVING_STEP = {"cpu": 256, "cuda": 1024}  # Gaussians
+MOVING_EVERY = {"cpu": 25, "cuda": 100}  # iterations between two looks at the gates; a step is recorded anew then
 LOOK_EVERY = 25  # iterations between two looks at the loss on a GPU: each waits for the device
 
 
@@ -224,12 +224,13 @@ class Trainer:
 
         They are looked for now and then only: gates close slowly, and looking waits for the device.
         """
-        if self.moving is None or gated != self.gated or (gated and iteration % MOVING_EVERY == 0):
+        if self.moving is None or gated != self.gated or (gated and iteration % MOVING_EVERY[self.options.device] == 0):
             moving = torch.arange(self.head.num_gaussians, device=self.options.device)
             if gated:
                 with torch.no_grad():
                     gates = self.head.deformation.field(self.head.planes(self.head.model.means)).gates[:, 0]
-                wanted = -(-int(gates.count_nonzero()) // MOVING_STEP) * MOVING_STEP
+                step = MOVING_STEP[self.options.device]
+                wanted = -(-int(gates.count_nonzero()) // step) * step
                 moving = (gates > 0).int().argsort(descending=True, stable=True)[:wanted].sort().values
             if self.moving is None or not torch.equal(moving, self.moving):
                 self.moving = moving

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,8 +13,9 @@ from torch.nn import functional
 
 from arguments.settings import TrainingSettings
 from evaluation.ssim import ssim
-from scene.attributes import Attributes
+from scene.attributes import ATTRIBUTES, MEANS, OPACITIES, SCALES, Attributes
 from scene.frames import FrameBatch
+from scene.gpu_kernels import gpu_kernel
 
 Perceptual = Callable[[Tensor, Tensor], Tensor]
 
@@ -63,6 +65,10 @@ def multi_scale_gradients(image: Float[Tensor, "B H W 3"], truth: Float[Tensor, 
 
     Sensitive to edges and texture at all sizes as features of a network are, and needs no weights.
     """
+    fits_gpu = image.is_cuda and image.dtype == truth.dtype == torch.float32 and not truth.requires_grad
+    kernel = gpu_kernel("training.edges_cuda", "MultiScaleGradients") if fits_gpu else None
+    if kernel is not None:
+        return kernel.apply(image, truth, scales)
     difference = (image - truth).permute(0, 3, 1, 2)
     loss = difference.new_zeros(())
     for scale in range(scales):
@@ -91,7 +97,15 @@ def motion_weights(tracked: Float[Tensor, "N V 3"]) -> Float[Tensor, "V"]:
 
 def offset_loss(offsets: Attributes) -> Tensor:
     """Mean squared offsets of position (decimetres, times 100), scale and opacity."""
-    return 100 * offsets.means.square().mean() + offsets.scales.square().mean() + offsets.opacities.square().mean()
+    packed = offsets.packed
+    return (packed.square() @ _offset_costs(packed.device, packed.dtype)).mean()
+
+
+@lru_cache
+def _offset_costs(device: torch.device, dtype: torch.dtype) -> Float[Tensor, "14"]:
+    costs = torch.zeros(ATTRIBUTES, dtype=dtype)
+    costs[MEANS], costs[SCALES], costs[OPACITIES] = 100 / 3, 1 / 3, 1
+    return costs.to(device)
 
 
 def _mean_inside(error: Float[Tensor, "B H W"], mask: Bool[Tensor, "B H W"]) -> Tensor:

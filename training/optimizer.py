@@ -11,8 +11,11 @@ from torch.optim import Adam
 
 from arguments.settings import TrainingSettings
 from scene.gaussian_model import FREE_PARAMETERS
+from scene.gpu_kernels import gpu_kernel
 from scene.head import GaussianHead
 from training.poses import PoseCorrections
+
+BETAS = (0.9, 0.99)
 
 
 def make_optimizer(head: GaussianHead, poses: PoseCorrections, settings: TrainingSettings) -> Adam:
@@ -46,10 +49,11 @@ def make_optimizer(head: GaussianHead, poses: PoseCorrections, settings: Trainin
         group.setdefault("decay", 0.0)
     device = head.model.means.device
     if device.type != "cuda":
-        return Adam(groups, lr=settings.network_lr, betas=(0.9, 0.99))
+        return Adam(groups, betas=BETAS)
     for group in groups:  # rates on the device, where a recorded step finds them
         group["lr"] = torch.tensor(group["lr"], device=device)
-    return Adam(groups, betas=(0.9, 0.99), fused=True, capturable=True)
+    kernel = gpu_kernel("training.adam_cuda", "GPUAdam")
+    return kernel(groups, betas=BETAS) if kernel else Adam(groups, betas=BETAS, fused=True, capturable=True)
 
 
 def set_rates(optimizer: Adam, factor: float) -> None:
@@ -72,13 +76,16 @@ def load_state(optimizer: Adam, state: dict[str, Any]) -> None:
     optimizer.load_state_dict({**state, "param_groups": groups})
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = rate
+        for parameter in group["params"] if isinstance(rate, Tensor) else ():
+            if parameter in optimizer.state:
+                optimizer.state[parameter]["step"] = optimizer.state[parameter]["step"].to(parameter.device)
 
 
 @torch.no_grad()
 def step(optimizer: Adam) -> None:
     """One step of Adam with decoupled weight decay (Loshchilov and Hutter 2019) where a group has one."""
     for group in optimizer.param_groups:
-        if group["decay"]:
+        if group["decay"] and type(optimizer) is Adam:
             for parameter in group["params"]:
                 parameter.mul_(1 - group["lr"] * group["decay"])
     optimizer.step()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -19,7 +18,7 @@ from torch.optim import Adam
 
 from arguments.settings import TrainingSettings
 from gaussian_renderer.render import render
-from scene.cuda_graph import CannotRecordError, Recording
+from scene.cuda_graph import CannotRecordError, GraphMemory, Recording
 from scene.frame_store import FrameStore
 from scene.frames import FrameBatch
 from scene.gaussians import Gaussians
@@ -35,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 MIN_LEARNERS = 1000  # Gaussians
 Mark = Callable[[str], None]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,12 +54,10 @@ class Orders:
 
 @dataclass(frozen=True)
 class Posed:
-    """The head in a batch of frames, with its history for gradients."""
+    """The head in a batch of frames, without its history."""
 
     frames: FrameBatch
     gaussians: Gaussians
-    extra: Float[Tensor, ""]
-    """The objective's terms that no picture is needed for."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +88,14 @@ class Step:
         self.head, self.poses, self.optimizer, self.statistics = head, poses, optimizer, statistics
         self.store, self.guide, self.perceptual, self.settings = store, guide, perceptual, settings
         self._records = store.device.type == "cuda"
+        self._memory: GraphMemory | None = None
         self.forget()
 
     def forget(self) -> None:
         """Parameters were replaced: nothing that was recorded is valid any longer."""
         self._kind: tuple[bool, bool, int] | None = None
         self._moving: Tensor | None = None
-        self._parts: _Parts | None = None
+        self._recorded: _Parts | None = None
 
     def __call__(
         self, orders: Orders, *, fine: bool, gated: bool, moving: Int[Tensor, "M"], mark: Mark
@@ -109,49 +106,46 @@ class Step:
         """
         kind = (fine, gated, len(orders.frames))
         if kind != self._kind or moving is not self._moving:  # the first of a kind runs as it is: all gets compiled
-            self._kind, self._moving, self._parts = kind, moving, None
-            return _Parts(self, fine, moving).run(orders, mark)
-        if self._parts is None:
-            self._parts = _Parts(self, fine, moving, record=self._records)
-        try:
-            return self._parts.run(orders, mark)
-        except CannotRecordError as error:
-            logger.warning("this GPU cannot record CUDA graphs (%s): training goes on without, slower", error)
-            self._records, self._parts = False, _Parts(self, fine, moving)
-            return self._parts.run(orders, mark)
+            self._kind, self._moving, self._recorded = kind, moving, None
+        elif self._records:
+            try:
+                self._memory = self._memory or GraphMemory()
+                self._recorded = self._recorded or _recorded(_Work(self, fine, moving), self._memory)
+                return self._run(self._recorded, orders, mark)
+            except CannotRecordError as error:
+                logger.warning("this GPU cannot record CUDA graphs (%s): training goes on without, slower", error)
+                self._records, self._recorded = False, None
+        return self._run(_plain(_Work(self, fine, moving)), orders, mark)
 
-
-class _Parts:
-    """The parts of a step, recorded or not."""
-
-    def __init__(self, step: Step, fine: bool, moving: Int[Tensor, "M"], record: bool = False) -> None:
-        self.step, self.fine, self.moving = step, fine, moving
-        pool = torch.cuda.graph_pool_handle() if record else None
-
-        def part(function: Callable[..., T]) -> Callable[..., T]:
-            return Recording(function, pool) if record else function
-
-        self.pose, self.compare = part(self._pose), part(self._compare)
-        self.go_back, self.learn = part(self._go_back), part(self._learn)
-
-    def run(self, orders: Orders, mark: Mark) -> dict[str, Tensor]:
-        self.posed = self.pose(*(getattr(orders, field.name) for field in fields(orders)))
+    @staticmethod
+    def _run(parts: _Parts, orders: Orders, mark: Mark) -> dict[str, Tensor]:
+        posed = parts.pose(*(getattr(orders, field.name) for field in fields(orders)))
         mark("deform")
-        frames, gaussians = self.posed.frames, self.posed.gaussians
-        leaves = gaussians.map(lambda tensor, _: tensor.detach().requires_grad_())
-        output = render(leaves, frames.drive.camera, frames.background)
+        leaves = posed.gaussians.map(lambda tensor, _: tensor.detach().requires_grad_())
+        output = render(leaves, posed.frames.drive.camera, posed.frames.background)
         mark("render")
-        compared = self.compare(output.image.detach(), output.alpha.detach())
+        compared = parts.compare(output.image.detach(), output.alpha.detach())
         mark("loss")
         wanted = [*_tensors(leaves), output.means2d]
         found = torch.autograd.grad([output.image, output.alpha], wanted, [compared.to_image, compared.to_alpha])
-        self.go_back(*found, output.radii)
+        parts.go_back(*found, output.radii)
         mark("backward")
-        self.learn()
+        parts.learn()
         mark("optimizer")
         return {"loss": compared.loss, "psnr": compared.psnr}
 
-    def _pose(self, *parts: Tensor) -> Posed:
+
+class _Work:
+    """What the parts of a step do. Each takes up what the one before left here.
+
+    No history outlives a step: it would disturb the recording of the next.
+    """
+
+    def __init__(self, step: Step, fine: bool, moving: Int[Tensor, "M"]) -> None:
+        self.step, self.fine, self.moving = step, fine, moving
+        self.history: list[Tensor] = []
+
+    def pose(self, *parts: Tensor) -> Posed:
         orders, whole = Orders(*parts), self.step
         head, settings = whole.head, whole.settings
         frames = whole.store.frames(orders.frames, orders.pictures)
@@ -169,37 +163,56 @@ class _Parts:
             extra = extra + settings.gate_weight * at_rest.gates.mean()
         motion = whole.poses(orders.frames - whole.guide.first_frame)
         raw = head.model.at_rest(at_rest.features, learners)
-        positions = frames.drive.camera.positions
-        return Posed(frames, posed(head.model, raw, offsets, self.moving, motion, positions), extra)
+        gaussians = posed(head.model, raw, offsets, self.moving, motion, frames.drive.camera.positions)
+        self.history = [extra, *_tensors(gaussians)]
+        self.frames, self.extra = frames, extra.detach()
+        return Posed(frames, gaussians.detach())
+
+    def compare(self, image: Float[Tensor, "B H W 3"], alpha: Float[Tensor, "B H W 1"]) -> Compared:
+        image, alpha = image.detach().requires_grad_(), alpha.detach().requires_grad_()
+        loss = image_losses(image, alpha, self.frames, self.step.settings, self.step.perceptual).total()
+        to_image, to_alpha = torch.autograd.grad(loss, [image, alpha])
+        return Compared(loss.detach() + self.extra, psnr_of(image, self.frames.image), to_image, to_alpha)
+
+    def go_back(self, *gradients: Tensor) -> None:
+        """From the gradients of posed Gaussians, of their centres on the screen, and their radii there."""
+        *to_fields, to_centres, radii = gradients
+        camera = self.frames.drive.camera
+        self.step.statistics.add(to_centres, radii, camera.width, camera.height)
+        parameters = [p for group in self.step.optimizer.param_groups for p in group["params"]]
+        history, self.history = self.history, []
+        to_history = [torch.ones_like(self.extra), *to_fields]
+        found = torch.autograd.grad(history, parameters, to_history, allow_unused=True)
+        for parameter, gradient in zip(parameters, found, strict=True):
+            parameter.grad = None if gradient is None else gradient.contiguous()
+
+    def learn(self) -> None:
+        step(self.step.optimizer)
+        self.step.poses.remove_drift()
 
     def _learners(self, total: int) -> Int[Tensor, "L"] | None:
         """A random share of so many Gaussians, from which a network learns for all of them; None for all."""
         count = min(total, max(MIN_LEARNERS, round(total * self.step.settings.learner_share)))
         return None if count == total else torch.randperm(total, device=self.moving.device)[:count]
 
-    def _compare(self, image: Float[Tensor, "B H W 3"], alpha: Float[Tensor, "B H W 1"]) -> Compared:
-        frames = self.posed.frames
-        image, alpha = image.detach().requires_grad_(), alpha.detach().requires_grad_()
-        loss = image_losses(image, alpha, frames, self.step.settings, self.step.perceptual).total()
-        to_image, to_alpha = torch.autograd.grad(loss, [image, alpha])
-        total = (loss + self.posed.extra).detach()
-        return Compared(total, psnr_of(image, frames.image), to_image, to_alpha)
 
-    def _go_back(self, *gradients: Tensor) -> None:
-        """From the gradients of posed Gaussians, of their centres on the screen, and their radii there."""
-        *to_fields, to_centres, radii = gradients
-        camera = self.posed.frames.drive.camera
-        self.step.statistics.add(to_centres, radii, camera.width, camera.height)
-        outputs = [self.posed.extra, *_tensors(self.posed.gaussians)]
-        parameters = [p for group in self.step.optimizer.param_groups for p in group["params"]]
-        to_outputs = [torch.ones_like(self.posed.extra), *to_fields]
-        found = torch.autograd.grad(outputs, parameters, to_outputs, allow_unused=True)
-        for parameter, gradient in zip(parameters, found, strict=True):
-            parameter.grad = gradient
+@dataclass(frozen=True)
+class _Parts:
+    """The parts of a step, in their order; the rasterizer comes after the first, and its way back after the second."""
 
-    def _learn(self) -> None:
-        step(self.step.optimizer)
-        self.step.poses.remove_drift()
+    pose: Callable[..., Posed]
+    compare: Callable[[Tensor, Tensor], Compared]
+    go_back: Callable[..., None]
+    learn: Callable[[], None]
+
+
+def _plain(work: _Work) -> _Parts:
+    return _Parts(work.pose, work.compare, work.go_back, work.learn)
+
+
+def _recorded(work: _Work, memory: GraphMemory) -> _Parts:
+    first, second = Recording(work.pose, memory), Recording(work.compare, memory)
+    return _Parts(first, second, Recording(work.go_back, memory), Recording(work.learn, memory))
 
 
 def _tensors(gaussians: Gaussians) -> list[Tensor]:

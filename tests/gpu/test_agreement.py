@@ -13,6 +13,7 @@ from evaluation.ssim import ssim
 from gaussian_renderer.render import render
 from gaussian_renderer.spherical_harmonics import view_colors
 from scene.attributes import SCALES, Attributes
+from scene.cuda_graph import CannotRecordError, Recording
 from scene.frames import Drive
 from scene.gaussian_model import GaussianModel
 from scene.gaussians import Gaussians
@@ -20,6 +21,7 @@ from scene.head import GaussianHead
 from scene.kan import KANLayer
 from scene.rigid_motion import RigidMotion
 from scene.triplane import HashTriplane
+from training.losses import multi_scale_gradients
 from training.posing import posed
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")]
@@ -65,12 +67,14 @@ def test_the_rasterizers_of_gpu_and_cpu_agree(backend, degree):
 def test_a_layers_kernel_is_the_plain_sum(rows, inputs, outputs, grid):
     torch.manual_seed(0)
     layer = KANLayer(inputs, outputs, grid=grid)
-    x, weight = 2 * torch.randn(rows, inputs), torch.randn(rows, outputs)
-    found = []
+    x, weight = 2 * torch.randn(3, rows, inputs), torch.randn(3, rows, outputs)
+    onto, found = torch.randn(rows, outputs), []
     for device, kind in (("cuda", torch.float32), ("cpu", torch.float64)):
         here, leaf = layer.to(device, kind), x.to(device, kind).requires_grad_()
-        out = here(leaf)
-        found.append([out, *torch.autograd.grad((out * weight.to(out)).sum(), [leaf, here.base, here.spline])])
+        shared = onto.to(device, kind).requires_grad_()
+        out = here.partial(leaf, 0, shared)
+        leaves = [leaf, here.base, here.spline, shared]
+        found.append([out, *torch.autograd.grad((out * weight.to(out)).sum(), leaves)])
     for ours, theirs in zip(*found, strict=True):
         assert relative(ours, theirs) < 3e-3
 
@@ -85,6 +89,34 @@ def test_ssim_and_its_gradient_are_the_cpus():
         found.append([value, torch.autograd.grad(value.sum(), leaf)[0]])
     for ours, theirs in zip(*found, strict=True):
         assert relative(ours, theirs) < 1e-4
+
+
+def test_the_gradient_loss_and_its_gradient_are_the_cpus():
+    torch.manual_seed(0)
+    image, truth, found = torch.rand(2, 41, 34, 3), torch.rand(2, 41, 34, 3), []
+    for device in ("cuda", "cpu"):
+        leaf = image.to(device).requires_grad_()
+        value = multi_scale_gradients(leaf, truth.to(device))
+        found.append([value, torch.autograd.grad(2 * value, leaf)[0]])
+    for ours, theirs in zip(*found, strict=True):
+        assert relative(ours, theirs) < 1e-4
+
+
+def test_adam_is_torchs():
+    pytest.importorskip("triton")
+    from training.adam_cuda import GPUAdam
+
+    torch.manual_seed(0)
+    start, gradients = torch.randn(3000, 2), torch.randn(20, 3000, 2)
+    ours, theirs = torch.nn.Parameter(start.cuda()), torch.nn.Parameter(start.clone())
+    rate = torch.tensor(0.01, device="cuda")
+    ours_by = GPUAdam([{"params": [ours], "lr": rate, "decay": 0.0}], betas=(0.9, 0.99), eps=1e-12)
+    theirs_by = torch.optim.Adam([theirs], lr=0.01, betas=(0.9, 0.99), eps=1e-12)
+    for gradient in gradients:
+        ours.grad, theirs.grad = gradient.cuda(), gradient
+        ours_by.step()
+        theirs_by.step()
+    assert relative(ours, theirs) < 1e-5
 
 
 @pytest.mark.parametrize("degree", [0, 1, 2])
@@ -145,3 +177,16 @@ def test_a_head_moves_on_the_gpu_as_on_the_cpu():
         head.deform(other, at_rest)
         for name in FIELDS:
             assert relative(getattr(ours, name), getattr(expected, name)) < 1e-2, name
+
+
+def test_after_a_recording_that_failed_all_works_without():
+    def waits(x):
+        return x + torch.randn_like(x) + x.sum().item()
+
+    x = torch.ones(4, device="cuda")
+    waits(x)
+    with pytest.raises(CannotRecordError):
+        Recording(waits)(x)
+    assert torch.isfinite(waits(x)).all()
+    good = Recording(lambda y: 2 * y + 0 * torch.randn_like(y))
+    assert torch.equal(good(x), 2 * x) and torch.equal(good(3 * x), 6 * x)
