@@ -41,3 +41,17 @@ class Attributes:
     def colors(self) -> Float[Tensor, "*B N 3"]:
         """Constant terms of the spherical harmonics."""
         return self.packed[..., COLORS]
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """What a frame adds to M Gaussians: what was decoded, times how much of it counts."""
+
+    decoded: Float[Tensor, "B M 14"]
+    scale: Float[Tensor, "M 14"]
+    """The decoder's units, times the gates."""
+
+    @property
+    def attributes(self) -> Attributes:
+        """The product."""
+        return Attributes(self.decoded * self.scale)

@@ -66,7 +66,7 @@ def _recording(pool: Any | None) -> Iterator[torch.cuda.CUDAGraph]:
     gc.disable()  # what it throws away might have to wait for the device
     try:
         with torch.cuda.stream(stream):
-            graph.capture_begin(*(() if pool is None else (pool,)), capture_error_mode="thread_local")
+            graph.capture_begin(pool=pool, capture_error_mode="thread_local")
             try:
                 yield graph
             except BaseException:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from arguments.settings import ModelSettings
 from scene.attention import Attention, SpatialQueries
-from scene.attributes import ATTRIBUTES, MEANS, ROTATIONS, Attributes
+from scene.attributes import ATTRIBUTES, MEANS, ROTATIONS, Offsets
 from scene.audio_encoder import TokenEncoder
 from scene.frames import Drive
 from scene.kan import make_decoder
@@ -107,16 +107,16 @@ class Deformation(nn.Module):
 
     def forward(
         self, spatial: SpatialState, tokens: Float[Tensor, "B T C"], learners: Int[Tensor, "L"] | None = None
-    ) -> Attributes:
+    ) -> Offsets:
         """What is added to the points of ``spatial`` that hear ``tokens`` of :meth:`tokens_of`: [B, M, 14].
 
         ``learners``: rows of ``spatial`` from which the network learns for all; None for all (:func:`from_some`).
         """
-        return Attributes(from_some(lambda rows: self._decoded(spatial[rows], tokens), learners))
+        decoded = from_some(lambda rows: self._decoded(spatial[rows], tokens), learners)
+        return Offsets(decoded, spatial.field.gates * self.units)
 
     def _decoded(self, spatial: SpatialState, tokens: Float[Tensor, "B T C"]) -> Float[Tensor, "B M 14"]:
-        decoded = self.decoder(spatial.field.features, self.attention(spatial.queries, tokens))
-        return decoded * (spatial.field.gates * self.units)
+        return self.decoder(spatial.field.features, self.attention(spatial.queries, tokens))
 
     def tokens_of(self, drive: Drive) -> Float[Tensor, "B T C"]:
         """What there is to listen to in the frames of ``drive``."""

@@ -95,4 +95,4 @@ class GaussianHead(nn.Module):
             return at_rest.compiled.move(drive)
         offsets = self.deformation(at_rest.spatial, self.deformation.tokens_of(drive))
         raw = at_rest.raw or self.model.at_rest(at_rest.features)
-        return self.model.activated(raw, offsets, at_rest.moving)
+        return self.model.activated(raw, offsets.attributes, at_rest.moving)

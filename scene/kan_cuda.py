@@ -15,7 +15,8 @@ from torch import Tensor
 
 ROWS = 64  # rows that a program handles at once
 WARPS = 4
-CHUNKS = 256  # parts of the rows whose gradients of the weights are summed apart
+CHUNKS = 256  # at most so many parts of the rows have their gradients of the weights summed apart
+MIN_BLOCKS = 8  # programs' rows in such a part, if there are enough
 EDGES = 3  # base function and splines whose gradients a program gathers at once
 
 
@@ -53,10 +54,11 @@ class KANEdges(torch.autograd.Function):
             to_x = torch.empty_like(x)
             if rows:
                 _to_inputs[(triton.cdiv(rows, ROWS),)](x, base, spline, gradient, to_x, rows, **sizes)
-        chunks = max(1, min(CHUNKS, triton.cdiv(rows, ROWS)))
-        parts = base.new_zeros(chunks, sizes["SPLINES"] + 1, *base.shape)
+        blocks = triton.cdiv(rows, ROWS)
+        chunks = max(1, min(CHUNKS, blocks // MIN_BLOCKS))
+        parts = base.new_empty(chunks if rows else 0, sizes["SPLINES"] + 1, *base.shape)
         if rows:
-            blocks = triton.cdiv(triton.cdiv(rows, ROWS), chunks)
+            blocks = triton.cdiv(blocks, chunks)
             grid = (triton.cdiv(sizes["SPLINES"] + 1, EDGES), chunks)
             _to_weights[grid](x, gradient, parts, rows, blocks, **sizes)
         whole = parts.sum(dim=0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,10 +12,11 @@ from torch.nn import functional
 
 from arguments.settings import TrainingSettings
 from evaluation.ssim import ssim
-from scene.attributes import ATTRIBUTES, MEANS, OPACITIES, SCALES, Attributes
+from scene.attributes import Attributes
 from scene.frames import FrameBatch
 from scene.gpu_kernels import gpu_kernel
 
+MEANS_COST, SCALES_COST, OPACITIES_COST = 100.0, 1.0, 1.0  # of squared offsets
 Perceptual = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -97,15 +97,8 @@ def motion_weights(tracked: Float[Tensor, "N V 3"]) -> Float[Tensor, "V"]:
 
 def offset_loss(offsets: Attributes) -> Tensor:
     """Mean squared offsets of position (decimetres, times 100), scale and opacity."""
-    packed = offsets.packed
-    return (packed.square() @ _offset_costs(packed.device, packed.dtype)).mean()
-
-
-@lru_cache
-def _offset_costs(device: torch.device, dtype: torch.dtype) -> Float[Tensor, "14"]:
-    costs = torch.zeros(ATTRIBUTES, dtype=dtype)
-    costs[MEANS], costs[SCALES], costs[OPACITIES] = 100 / 3, 1 / 3, 1
-    return costs.to(device)
+    parts = ((offsets.means, MEANS_COST), (offsets.scales, SCALES_COST), (offsets.opacities, OPACITIES_COST))
+    return sum((cost * part.square().mean() for part, cost in parts), offsets.packed.new_zeros(()))
 
 
 def _mean_inside(error: Float[Tensor, "B H W"], mask: Bool[Tensor, "B H W"]) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from scene.attributes import ATTRIBUTES
 from scene.gaussian_model import LOG_SCALES
+from training.losses import MEANS_COST, OPACITIES_COST, SCALES_COST
 
 POINTS = 128  # Gaussians that a program handles
 MOTION = 28  # numbers of a rigid motion: rotation 9, translation 3, quaternion product 16
@@ -25,10 +26,8 @@ LOWEST, HIGHEST = LOG_SCALES
 
 
 class Posing(torch.autograd.Function):
-    """Means [B, N, 3], quaternions, scales, opacities and constant colour terms [B, N, 1, 3] of B frames.
-
-    Differentiable in everything but ``slots`` and ``positions``.
-    """
+    """Means [B, N, 3], quaternions, scales, opacities and constant colour terms [B, N, 1, 3] of B frames, and the cost
+    of the offsets. Differentiable in everything but ``slots`` and ``positions``."""
 
     @staticmethod
     def forward(
@@ -36,68 +35,79 @@ class Posing(torch.autograd.Function):
         raw: Float[Tensor, "N 14"],
         higher: Float[Tensor, "N H"],
         offsets: Float[Tensor, "B M 14"] | None,
+        scale: Float[Tensor, "M 14"] | None,
         slots: Int[Tensor, "N"] | None,
         motion: Float[Tensor, "B 28"],
         positions: Float[Tensor, "B 3"],
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         """``higher``: coefficients of degree 1 (H = 9), or none. ``slots``: a Gaussian's row of ``offsets``, or -1;
         None if row n is Gaussian n's."""
         raw, higher, motion, positions = (x.contiguous() for x in (raw, higher, motion, positions))
-        offsets = None if offsets is None else offsets.contiguous()
+        offsets, scale = (raw if x is None else x.contiguous() for x in (offsets, scale))
         batch, count = len(motion), len(raw)
         sizes = {
             "count": count,
-            "moving": 0 if offsets is None else offsets.shape[1],
-            "MOVES": offsets is not None,
+            "moving": offsets.shape[1],
+            "MOVES": offsets is not raw,
             "SLOTS": slots is not None,
             "DEGREE": 1 if higher.shape[1] else 0,
             **_CONSTANTS,
         }
         widths = (3, 4, 3, 1, 3)
         means, quats, scales, opacities, colors = (raw.new_empty(batch, count, width) for width in widths)
-        inputs = (raw, higher, raw if offsets is None else offsets, raw if slots is None else slots, motion, positions)
+        inputs = (raw, higher, offsets, scale, raw if slots is None else slots, motion, positions)
+        costs = raw.new_empty(triton.cdiv(count, POINTS), batch)
         if count:
-            grid = (triton.cdiv(count, POINTS), batch)
-            _forward[grid](*inputs, means, quats, scales, opacities, colors, **sizes)
+            grid = tuple(costs.shape)
+            _forward[grid](*inputs, means, quats, scales, opacities, colors, costs, **sizes)
         ctx.save_for_backward(*inputs)
         ctx.sizes = sizes
-        return means, quats, scales, opacities[..., 0], colors[..., None, :]
+        ctx.share = 1 / max(1, batch * sizes["moving"])
+        cost = costs.sum() * ctx.share if sizes["MOVES"] else raw.new_zeros(())
+        return means, quats, scales, opacities[..., 0], colors[..., None, :], cost
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None, Tensor, None]:
-        raw, higher, offsets, slots, motion, positions = ctx.saved_tensors
+    def backward(ctx, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        inputs = ctx.saved_tensors
+        raw, higher, offsets, scale, _, motion, _ = inputs
         sizes = ctx.sizes
         batch, blocks = len(motion), triton.cdiv(len(raw), POINTS)
-        gradients = tuple(gradient.contiguous() for gradient in gradients)
+        gradients = (*(gradient.contiguous() for gradient in gradients[:-1]), gradients[-1] * ctx.share)
         to_raw, to_higher = torch.empty_like(raw), torch.empty_like(higher)
-        to_offsets = torch.empty_like(offsets) if sizes["MOVES"] else None
+        to_offsets, to_scale = (torch.empty_like(x) if sizes["MOVES"] else None for x in (offsets, scale))
         parts = raw.new_empty(blocks, batch, MOTION)
         if blocks:
-            outputs = (to_raw, to_higher, raw if to_offsets is None else to_offsets, parts)
-            _backward[(blocks,)](raw, higher, offsets, slots, motion, positions, *gradients, *outputs, batch, **sizes)
-        return to_raw, to_higher, to_offsets, None, parts.sum(dim=0), None
+            of_offsets = (raw, raw) if to_offsets is None else (to_offsets, to_scale)
+            _backward[(blocks,)](*inputs, *gradients, to_raw, to_higher, *of_offsets, parts, batch, **sizes)
+        return to_raw, to_higher, to_offsets, to_scale, None, parts.sum(dim=0), None
 
 
 _CONSTANTS = {"ROW": ATTRIBUTES, "OF_MOTION": MOTION, "POINTS": POINTS, "LOW": LOWEST, "HIGH": HIGHEST}
-_CONSTANTS |= {"K0": C0, "K1": C1}
+_CONSTANTS |= {"K0": C0, "K1": C1, "COST_M": MEANS_COST / 3, "COST_S": SCALES_COST / 3, "COST_O": OPACITIES_COST}
 
 
 @triton.jit
-def _attribute(row_at, add_at, inside, adds, k: tl.constexpr):
-    return tl.load(row_at + k, mask=inside, other=0.0) + tl.load(add_at + k, mask=adds, other=0.0)
+def _offset(add_at, scale_at, adds, k: tl.constexpr):
+    return tl.load(add_at + k, mask=adds, other=0.0) * tl.load(scale_at + k, mask=adds, other=0.0)
+
+
+@triton.jit
+def _attribute(row_at, add_at, scale_at, inside, adds, k: tl.constexpr):
+    return tl.load(row_at + k, mask=inside, other=0.0) + _offset(add_at, scale_at, adds, k)
 
 
 @triton.jit
 def _added(slots_at, n, b, inside, moving, MOVES: tl.constexpr, SLOTS: tl.constexpr, ROW: tl.constexpr):
-    """Where what is added to Gaussians begins among the offsets, and whether there is any."""
+    """Which offsets are added to Gaussians, where a frame's begin, and whether there are any."""
     slot = n
     if SLOTS:
         slot = tl.load(slots_at + n, mask=inside, other=-1)
     adds = inside & (slot >= 0)
     if not MOVES:
         adds = inside & (n < 0)
-    return (b * moving + tl.where(adds, slot, 0)) * ROW, adds
+    slot = tl.where(adds, slot, 0) * ROW
+    return slot, b * moving * ROW + slot, adds
 
 
 @triton.jit
@@ -112,46 +122,55 @@ def _direction(positions_at, b, mx, my, mz):
 
 @triton.jit
 def _forward(
-    raw_at, higher_at, offsets_at, slots_at, motion_at, positions_at,
-    means_at, quats_at, scales_at, opacities_at, colors_at,
+    raw_at, higher_at, offsets_at, scale_at, slots_at, motion_at, positions_at,
+    means_at, quats_at, scales_at, opacities_at, colors_at, costs_at,
     count, moving,
     MOVES: tl.constexpr, SLOTS: tl.constexpr, DEGREE: tl.constexpr,
     ROW: tl.constexpr, OF_MOTION: tl.constexpr, POINTS: tl.constexpr,
     LOW: tl.constexpr, HIGH: tl.constexpr, K0: tl.constexpr, K1: tl.constexpr,
+    COST_M: tl.constexpr, COST_S: tl.constexpr, COST_O: tl.constexpr,
 ):  # fmt: skip
     n = tl.program_id(0).to(tl.int64) * POINTS + tl.arange(0, POINTS)
     b = tl.program_id(1)
     inside = n < count
-    begin, adds = _added(slots_at, n, b, inside, moving, MOVES, SLOTS, ROW)
-    row, add = raw_at + n * ROW, offsets_at + begin
+    slot, begin, adds = _added(slots_at, n, b, inside, moving, MOVES, SLOTS, ROW)
+    row, add, much = raw_at + n * ROW, offsets_at + begin, scale_at + slot
     out, turn = b * count + n, motion_at + b * OF_MOTION
-    x = _attribute(row, add, inside, adds, 0)
-    y = _attribute(row, add, inside, adds, 1)
-    z = _attribute(row, add, inside, adds, 2)
+    if MOVES:
+        cost = tl.zeros((POINTS,), tl.float32)
+        for r in tl.static_range(3):
+            mean, scale = _offset(add, much, adds, r), _offset(add, much, adds, 7 + r)
+            cost += COST_M * mean * mean + COST_S * scale * scale
+        opacity = _offset(add, much, adds, 10)
+        cost += COST_O * opacity * opacity
+        tl.store(costs_at + tl.program_id(0) * tl.num_programs(1) + b, tl.sum(cost))
+    x = _attribute(row, add, much, inside, adds, 0)
+    y = _attribute(row, add, much, inside, adds, 1)
+    z = _attribute(row, add, much, inside, adds, 2)
     mx = tl.load(turn) * x + tl.load(turn + 1) * y + tl.load(turn + 2) * z + tl.load(turn + 9)
     my = tl.load(turn + 3) * x + tl.load(turn + 4) * y + tl.load(turn + 5) * z + tl.load(turn + 10)
     mz = tl.load(turn + 6) * x + tl.load(turn + 7) * y + tl.load(turn + 8) * z + tl.load(turn + 11)
     tl.store(means_at + out * 3, mx, mask=inside)
     tl.store(means_at + out * 3 + 1, my, mask=inside)
     tl.store(means_at + out * 3 + 2, mz, mask=inside)
-    a = _attribute(row, add, inside, adds, 3)
-    i = _attribute(row, add, inside, adds, 4)
-    j = _attribute(row, add, inside, adds, 5)
-    k = _attribute(row, add, inside, adds, 6)
+    a = _attribute(row, add, much, inside, adds, 3)
+    i = _attribute(row, add, much, inside, adds, 4)
+    j = _attribute(row, add, much, inside, adds, 5)
+    k = _attribute(row, add, much, inside, adds, 6)
     inverse = 1.0 / tl.maximum(tl.sqrt(a * a + i * i + j * j + k * k), 1e-12)
     for r in tl.static_range(4):
         left = turn + 12 + 4 * r
         turned = tl.load(left) * a + tl.load(left + 1) * i + tl.load(left + 2) * j + tl.load(left + 3) * k
         tl.store(quats_at + out * 4 + r, turned * inverse, mask=inside)
     for r in tl.static_range(3):
-        scale = _attribute(row, add, inside, adds, 7 + r)
+        scale = _attribute(row, add, much, inside, adds, 7 + r)
         tl.store(scales_at + out * 3 + r, tl.exp(tl.minimum(tl.maximum(scale, LOW), HIGH)), mask=inside)
-    logit = _attribute(row, add, inside, adds, 10)
+    logit = _attribute(row, add, much, inside, adds, 10)
     tl.store(opacities_at + out, 1.0 / (1.0 + tl.exp(-logit)), mask=inside)
     if DEGREE:
         ux, uy, uz, _ = _direction(positions_at, b, mx, my, mz)
     for r in tl.static_range(3):
-        color = _attribute(row, add, inside, adds, 11 + r)
+        color = _attribute(row, add, much, inside, adds, 11 + r)
         if DEGREE:
             first = tl.load(higher_at + n * 9 + r, mask=inside, other=0.0)
             second = tl.load(higher_at + n * 9 + 3 + r, mask=inside, other=0.0)
@@ -162,13 +181,14 @@ def _forward(
 
 @triton.jit
 def _backward(
-    raw_at, higher_at, offsets_at, slots_at, motion_at, positions_at,
-    v_means_at, v_quats_at, v_scales_at, v_opacities_at, v_colors_at,
-    to_raw_at, to_higher_at, to_offsets_at, parts_at,
+    raw_at, higher_at, offsets_at, scale_at, slots_at, motion_at, positions_at,
+    v_means_at, v_quats_at, v_scales_at, v_opacities_at, v_colors_at, v_cost_at,
+    to_raw_at, to_higher_at, to_offsets_at, to_scale_at, parts_at,
     batch, count, moving,
     MOVES: tl.constexpr, SLOTS: tl.constexpr, DEGREE: tl.constexpr,
     ROW: tl.constexpr, OF_MOTION: tl.constexpr, POINTS: tl.constexpr,
     LOW: tl.constexpr, HIGH: tl.constexpr, K0: tl.constexpr, K1: tl.constexpr,
+    COST_M: tl.constexpr, COST_S: tl.constexpr, COST_O: tl.constexpr,
 ):  # fmt: skip
     n = tl.program_id(0).to(tl.int64) * POINTS + tl.arange(0, POINTS)
     inside = n < count
@@ -176,9 +196,11 @@ def _backward(
     rx, ry, rz, ra, ri, rj, rk = zero, zero, zero, zero, zero, zero, zero
     s0, s1, s2, ro, c0, c1, c2 = zero, zero, zero, zero, zero, zero, zero
     h0, h1, h2, h3, h4, h5, h6, h7, h8 = zero, zero, zero, zero, zero, zero, zero, zero, zero
+    p0, p1, p2, p3, p4, p5, p6 = zero, zero, zero, zero, zero, zero, zero
+    p7, p8, p9, pa, pb, pc, pd = zero, zero, zero, zero, zero, zero, zero
     for b in range(batch):
-        begin, adds = _added(slots_at, n, b, inside, moving, MOVES, SLOTS, ROW)
-        row, add = raw_at + n * ROW, offsets_at + begin
+        slot, begin, adds = _added(slots_at, n, b, inside, moving, MOVES, SLOTS, ROW)
+        row, add, much = raw_at + n * ROW, offsets_at + begin, scale_at + slot
         out, turn = b * count + n, motion_at + b * OF_MOTION
         part = parts_at + (tl.program_id(0) * batch + b) * OF_MOTION
         # colours
@@ -192,9 +214,9 @@ def _backward(
         gx = tl.load(v_means_at + out * 3, mask=inside, other=0.0)
         gy = tl.load(v_means_at + out * 3 + 1, mask=inside, other=0.0)
         gz = tl.load(v_means_at + out * 3 + 2, mask=inside, other=0.0)
-        x = _attribute(row, add, inside, adds, 0)
-        y = _attribute(row, add, inside, adds, 1)
-        z = _attribute(row, add, inside, adds, 2)
+        x = _attribute(row, add, much, inside, adds, 0)
+        y = _attribute(row, add, much, inside, adds, 1)
+        z = _attribute(row, add, much, inside, adds, 2)
         m0, m1, m2 = tl.load(turn), tl.load(turn + 1), tl.load(turn + 2)
         m3, m4, m5 = tl.load(turn + 3), tl.load(turn + 4), tl.load(turn + 5)
         m6, m7, m8 = tl.load(turn + 6), tl.load(turn + 7), tl.load(turn + 8)
@@ -252,10 +274,10 @@ def _backward(
         ry += vy
         rz += vz
         # rotations
-        a = _attribute(row, add, inside, adds, 3)
-        i = _attribute(row, add, inside, adds, 4)
-        j = _attribute(row, add, inside, adds, 5)
-        k = _attribute(row, add, inside, adds, 6)
+        a = _attribute(row, add, much, inside, adds, 3)
+        i = _attribute(row, add, much, inside, adds, 4)
+        j = _attribute(row, add, much, inside, adds, 5)
+        k = _attribute(row, add, much, inside, adds, 6)
         shrink = 1.0 / tl.maximum(tl.sqrt(a * a + i * i + j * j + k * k), 1e-12)
         a, i, j, k = a * shrink, i * shrink, j * shrink, k * shrink
         va, vi, vj, vk = zero, zero, zero, zero
@@ -278,9 +300,9 @@ def _backward(
         rj += vj
         rk += vk
         # scales and opacity
-        l0 = _attribute(row, add, inside, adds, 7)
-        l1 = _attribute(row, add, inside, adds, 8)
-        l2 = _attribute(row, add, inside, adds, 9)
+        l0 = _attribute(row, add, much, inside, adds, 7)
+        l1 = _attribute(row, add, much, inside, adds, 8)
+        l2 = _attribute(row, add, much, inside, adds, 9)
         t0 = tl.load(v_scales_at + out * 3, mask=inside, other=0.0) * tl.exp(l0)
         t1 = tl.load(v_scales_at + out * 3 + 1, mask=inside, other=0.0) * tl.exp(l1)
         t2 = tl.load(v_scales_at + out * 3 + 2, mask=inside, other=0.0) * tl.exp(l2)
@@ -290,12 +312,37 @@ def _backward(
         s0 += t0
         s1 += t1
         s2 += t2
-        opacity = 1.0 / (1.0 + tl.exp(-_attribute(row, add, inside, adds, 10)))
+        opacity = 1.0 / (1.0 + tl.exp(-_attribute(row, add, much, inside, adds, 10)))
         to = tl.load(v_opacities_at + out, mask=inside, other=0.0) * opacity * (1.0 - opacity)
         ro += to
         if MOVES:
-            _store_row(to_offsets_at + begin, adds, vx, vy, vz, va, vi, vj, vk, t0, t1, t2, to, g0, g1, g2)
+            more = 2.0 * tl.load(v_cost_at)
+            vx += more * COST_M * _offset(add, much, adds, 0)
+            vy += more * COST_M * _offset(add, much, adds, 1)
+            vz += more * COST_M * _offset(add, much, adds, 2)
+            t0 += more * COST_S * _offset(add, much, adds, 7)
+            t1 += more * COST_S * _offset(add, much, adds, 8)
+            t2 += more * COST_S * _offset(add, much, adds, 9)
+            to += more * COST_O * _offset(add, much, adds, 10)
+            here = to_offsets_at + begin
+            p0 += _decoded(here, add, much, adds, vx, 0)
+            p1 += _decoded(here, add, much, adds, vy, 1)
+            p2 += _decoded(here, add, much, adds, vz, 2)
+            p3 += _decoded(here, add, much, adds, va, 3)
+            p4 += _decoded(here, add, much, adds, vi, 4)
+            p5 += _decoded(here, add, much, adds, vj, 5)
+            p6 += _decoded(here, add, much, adds, vk, 6)
+            p7 += _decoded(here, add, much, adds, t0, 7)
+            p8 += _decoded(here, add, much, adds, t1, 8)
+            p9 += _decoded(here, add, much, adds, t2, 9)
+            pa += _decoded(here, add, much, adds, to, 10)
+            pb += _decoded(here, add, much, adds, g0, 11)
+            pc += _decoded(here, add, much, adds, g1, 12)
+            pd += _decoded(here, add, much, adds, g2, 13)
     _store_row(to_raw_at + n * ROW, inside, rx, ry, rz, ra, ri, rj, rk, s0, s1, s2, ro, c0, c1, c2)
+    if MOVES:
+        slot, _, adds = _added(slots_at, n, 0, inside, moving, MOVES, SLOTS, ROW)
+        _store_row(to_scale_at + slot, adds, p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, pa, pb, pc, pd)
     if DEGREE:
         higher = to_higher_at + n * 9
         tl.store(higher, h0, mask=inside)
@@ -307,6 +354,13 @@ def _backward(
         tl.store(higher + 6, h6, mask=inside)
         tl.store(higher + 7, h7, mask=inside)
         tl.store(higher + 8, h8, mask=inside)
+
+
+@triton.jit
+def _decoded(to_at, add_at, scale_at, adds, gradient, k: tl.constexpr):
+    """Store the gradient by what was decoded; return that by its scale."""
+    tl.store(to_at + k, gradient * tl.load(scale_at + k, mask=adds, other=0.0), mask=adds)
+    return gradient * tl.load(add_at + k, mask=adds, other=0.0)
 
 
 @triton.jit

@@ -24,7 +24,7 @@ from scene.frames import FrameBatch
 from scene.gaussians import Gaussians
 from scene.head import GaussianHead
 from training.densification import GradientStatistics
-from training.losses import Perceptual, image_losses, offset_loss, psnr_of
+from training.losses import Perceptual, image_losses, psnr_of
 from training.motion_guide import MotionGuide
 from training.optimizer import step
 from training.poses import PoseCorrections
@@ -152,18 +152,19 @@ class _Work:
         at_rest, vertices = head.at_rest_with(whole.guide.at_rest[orders.vertices], self.moving)
         tokens = head.deformation.tokens_of(whole.store.drive(torch.cat([orders.frames, orders.guiding])))
         batch = len(orders.frames)
-        moves = head.deformation(vertices, tokens[batch:]).means
+        moves = head.deformation(vertices, tokens[batch:]).attributes.means
         guiding = whole.guide.loss(moves, orders.guiding, orders.vertices)
         extra = orders.guidance * settings.motion_weight * guiding
         offsets = learners = None
         if self.fine:
             learners = self._learners(head.num_gaussians)
             offsets = head.deformation(at_rest.spatial, tokens[:batch], self._learners(len(self.moving)))
-            extra = extra + settings.offset_weight * offset_loss(offsets)
             extra = extra + settings.gate_weight * at_rest.gates.mean()
         motion = whole.poses(orders.frames - whole.guide.first_frame)
         raw = head.model.at_rest(at_rest.features, learners)
-        gaussians = posed(head.model, raw, offsets, self.moving, motion, frames.drive.camera.positions)
+        positions = frames.drive.camera.positions
+        gaussians, moved = posed(head.model, raw, offsets, self.moving, motion, positions)
+        extra = extra + settings.offset_weight * moved
         self.history = [extra, *_tensors(gaussians)]
         self.frames, self.extra = frames, extra.detach()
         return Posed(frames, gaussians.detach())

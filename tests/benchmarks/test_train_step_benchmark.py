@@ -53,7 +53,7 @@ def test_prints_a_table_and_writes_the_rows(tmp_path, monkeypatch, capsys):
 def test_each_stage_is_that_part_of_the_real_training_iteration(tmp_path, monkeypatch):
     parts = {
         "data": (FrameStore, "pictures"),
-        "deform": (step, "offset_loss"),
+        "deform": (step, "posed"),
         "render": (step, "render"),
         "loss": (step, "image_losses"),
         "backward": (GradientStatistics, "add"),

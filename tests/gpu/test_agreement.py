@@ -12,7 +12,7 @@ from benchmarks.head_cloud import head_camera, head_cloud
 from evaluation.ssim import ssim
 from gaussian_renderer.render import render
 from gaussian_renderer.spherical_harmonics import view_colors
-from scene.attributes import SCALES, Attributes
+from scene.attributes import SCALES, Attributes, Offsets
 from scene.cuda_graph import CannotRecordError, Recording
 from scene.frames import Drive
 from scene.gaussian_model import GaussianModel
@@ -127,21 +127,22 @@ def test_posing_and_its_gradient_are_the_cpus(degree, moved):
     torch.nn.init.normal_(model.sh_rest)
     packed, quaternions, translations = torch.randn(300, 14), torch.randn(3, 4), torch.randn(3, 3)
     packed[:, SCALES] *= 6  # some beyond the smallest and the largest
-    offsets = None if moved is None else torch.randn(3, moved, 14)
+    offsets, scale = (None, None) if moved is None else (torch.randn(3, moved, 14), torch.rand(moved, 14))
     moving = torch.randperm(300)[: moved or 300].sort().values
     positions, found = 6 * torch.randn(3, 3), []
     weights = [torch.randn(3, 300, *shape) for shape in ((3,), (4,), (3,), (), (3,))]
     for device in ("cuda", "cpu"):
         here = model.to(device)
-        leaves = [x.to(device).requires_grad_() for x in (packed, quaternions, translations, offsets) if x is not None]
-        added = None if moved is None else Attributes(leaves[3])
+        inputs = (packed, quaternions, translations, offsets, scale)
+        leaves = [x.to(device).requires_grad_() for x in inputs if x is not None]
+        added = None if moved is None else Offsets(leaves[3], leaves[4])
         motion = RigidMotion.of(leaves[1], leaves[2])
         there = positions.to(device)
-        gaussians = posed(here, Attributes(leaves[0]), added, moving.to(device), motion, there)
+        gaussians, cost = posed(here, Attributes(leaves[0]), added, moving.to(device), motion, there)
         fields = [getattr(gaussians, name) for name in FIELDS[:4]] + [view_colors(gaussians, there)]
-        loss = sum((field * weight.to(device)).sum() for field, weight in zip(fields, weights, strict=True))
+        loss = 3 * cost + sum((field * weight.to(device)).sum() for field, weight in zip(fields, weights, strict=True))
         leaves += [here.sh_rest] if degree else []
-        found.append([*fields, *torch.autograd.grad(loss, leaves)])
+        found.append([*fields, cost, *torch.autograd.grad(loss, leaves)])
     for ours, theirs in zip(*found, strict=True):
         assert relative(ours, theirs) < 1e-4
 

@@ -62,9 +62,9 @@ def test_other_points_of_the_field_do_not_disturb_the_head():
     at_rest, state = head.at_rest_with(head.model.means.detach()[:7].clone())
     plain = head.at_rest()
     assert torch.allclose(at_rest.features, plain.features, atol=1e-6)
-    ours = head.deformation(at_rest.spatial, head.deformation.tokens_of(drive()))
-    theirs = head.deformation(plain.spatial, head.deformation.tokens_of(drive()))
-    others = head.deformation(state, head.deformation.tokens_of(drive()))
+    ours = head.deformation(at_rest.spatial, head.deformation.tokens_of(drive())).attributes
+    theirs = head.deformation(plain.spatial, head.deformation.tokens_of(drive())).attributes
+    others = head.deformation(state, head.deformation.tokens_of(drive())).attributes
     assert torch.allclose(ours.means, theirs.means, atol=1e-6)
     assert torch.allclose(others.means, theirs.means[:, :7], atol=1e-6)
 
@@ -98,7 +98,7 @@ def test_skipping_closed_gates_changes_nothing():
     field = head.deformation.field(at_rest.features)
     agents = head.deformation.attention.agents(field.features)
     offsets = head.deformation(head.deformation.spatial(field, agents), head.deformation.tokens_of(drive()))
-    whole = head.model.activated(head.model.at_rest(at_rest.features), offsets, everyone)
+    whole = head.model.activated(head.model.at_rest(at_rest.features), offsets.attributes, everyone)
     assert torch.allclose(head.deform(drive()).means, whole.means, atol=1e-6)
     assert torch.allclose(head.deform(drive()).colors, whole.colors, atol=1e-5)
 

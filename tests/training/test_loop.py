@@ -210,7 +210,7 @@ def test_a_training_that_diverges_stops_and_keeps_what_was_good(dataset, tmp_pat
         return torch.tensor(torch.nan, requires_grad=True)
 
     train(options(dataset, tmp_path / "m", coarse_iterations=2, iterations=3))
-    monkeypatch.setattr("training.step.offset_loss", spoilt)
+    monkeypatch.setattr("training.posing.offset_loss", spoilt)
     with pytest.raises(EGSTalkerError, match="diverged at fine iteration 4;") as stopped:
         train(options(dataset, tmp_path / "m", coarse_iterations=2, iterations=6))
     assert "\n" not in str(stopped.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -94,6 +95,9 @@ def test_wandb_offline_needs_no_account(tmp_path, monkeypatch):
         reporter.record({"stage": "fine", "made_up_figure": 1.0})
     runs = list((tmp_path / "wandb").glob("offline-run-*/*.wandb"))
     assert len(runs) == 1
+    deadline = time.monotonic() + 30  # wandb's own process writes it, in its own time
+    while b"made_up_figure" not in runs[0].read_bytes() and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert b"made_up_figure" in runs[0].read_bytes() and b"made_up_setting" in runs[0].read_bytes()
     assert lines_of(tmp_path) == [{"iteration": 1, "stage": "fine", "made_up_figure": 1.0}]
 

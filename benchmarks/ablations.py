@@ -1,0 +1,152 @@
+"""The method, its baseline and its ablations, trained and scored alike: ``python -m benchmarks.ablations -s DATASET``.
+
+Each variant has a model folder of its own in the output folder; what is trained or scored already is kept, so that the
+command goes on after a kill and can train on one machine and score on another. Writes ``ablations.md`` and
+``ablations.json`` there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from arguments.atomic import atomic_path, write_json
+from arguments.errors import EGSTalkerError, door
+from arguments.settings import ModelSettings, TrainingSettings, load_config
+from data_utils.progress import track
+from evaluation.evaluate import evaluate_split
+from evaluation.scores import write_scores
+from scene.dataset import TalkingHeadDataset
+from training.checkpoints import checkpoints, load_head
+from training.devices import choose_device
+from training.loop import TrainOptions, train
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "EGSTalker": {},
+    "GaussianTalker": {"attention": "cross", "decoder": "mlp", "planes": "dense", "ppe": False},
+    "cross-attention": {"attention": "cross"},
+    "MLP decoders": {"decoder": "mlp"},
+    "dense planes": {"planes": "dense"},
+    "no PPE": {"ppe": False},
+    "no static stage": {"static_init": False},
+}
+COLUMNS = {
+    "gaussians": ("Gaussians", "{:,}"),
+    "training_seconds": ("training (s)", "{:.0f}"),
+    "composite_psnr": ("composite (dB)", "{:.2f}"),
+    "head_psnr": ("head (dB)", "{:.2f}"),
+    "mouth_psnr": ("mouth (dB)", "{:.2f}"),
+    "ssim": ("SSIM", "{:.4f}"),
+    "landmark_distance": ("mouth landmarks (px)", "{:.2f}"),
+    "mouth_correlation": ("mouth corr.", "{:.3f}"),
+    "blink_correlation": ("blink corr.", "{:.3f}"),
+    "render_fps": ("render (fps)", "{:.0f}"),
+    "end_to_end_fps": ("sound to video (fps)", "{:.0f}"),
+}
+TIMES = "training_time.json"
+
+
+def folder_of(variant: str, output: Path) -> Path:
+    """Where a variant's model lies."""
+    return output / variant.lower().replace(" ", "_")
+
+
+def train_variant(
+    variant: str, dataset: Path, output: Path, model: ModelSettings, training: TrainingSettings, device: str
+) -> None:
+    """Train what is missing of a variant; ``training_time.json`` in its folder adds up the seconds."""
+    folder = folder_of(variant, output)
+    there = checkpoints(folder)
+    if there and there[-1].progress.stage == "fine" and there[-1].progress.iteration >= training.iterations:
+        return
+    spent = json.loads((folder / TIMES).read_text())["seconds"] if there and (folder / TIMES).is_file() else 0.0
+    begun = time.perf_counter()
+    train(TrainOptions(dataset, folder, replace(model, **VARIANTS[variant]), training, device))
+    write_json(folder / TIMES, {"seconds": round(spent + time.perf_counter() - begun, 1), "device": device})
+
+
+def score_variant(variant: str, dataset: TalkingHeadDataset, output: Path, device: str) -> None:
+    """Measure a variant on the held-out frames into its metrics.json, unless that is newer than the model."""
+    folder = folder_of(variant, output)
+    target, weights = folder / "metrics.json", checkpoints(folder)[-1].path / "head.safetensors"
+    if target.is_file() and target.stat().st_mtime >= weights.stat().st_mtime:
+        return
+    head, _, _ = load_head(folder, None, device)
+    watch = functools.partial(track, title=variant)
+    write_scores(target, {"val": evaluate_split(head, dataset, dataset.val, watch=watch)})
+
+
+def row_of(variant: str, output: Path) -> dict[str, Any]:
+    """A line of the table: what is known of a variant."""
+    folder = folder_of(variant, output)
+    row: dict[str, Any] = {"variant": variant}
+    there = checkpoints(folder)
+    if there:
+        row["gaussians"] = json.loads((there[-1].path / "state.json").read_text())["gaussians"]
+    for file, part in ((TIMES, "seconds"), ("metrics.json", "val")):
+        if (folder / file).is_file():
+            found = json.loads((folder / file).read_text())[part]
+            row |= found if isinstance(found, Mapping) else {"training_seconds": found}
+    return row
+
+
+def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table; a dash is what was not measured."""
+    lines = ["| variant | " + " | ".join(label for label, _ in COLUMNS.values()) + " |"]
+    lines.append("|---" * (len(COLUMNS) + 1) + "|")
+    for row in rows:
+        cells = [form.format(row[name]) if row.get(name) is not None else "-" for name, (_, form) in COLUMNS.items()]
+        lines.append(f"| {row['variant']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.ablations", description="Train and score the ablations."
+    )
+    parser.add_argument("--source_path", "-s", type=Path, required=True, help="data set folder")
+    parser.add_argument("--output_dir", type=Path, default=Path("output/ablations"), help="(output/ablations)")
+    parser.add_argument("--configs", type=Path, default=Path("arguments/args.py"), help="what the variants vary")
+    parser.add_argument("--iterations", type=int, help="of the fine stage (the configuration's)")
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="some of the variants")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="what is here and can render")
+    parser.add_argument("--skip_scores", action="store_true", help="train only")
+    return parser.parse_args()
+
+
+@door
+def main() -> None:
+    options = _arguments()
+    model, training = load_config(options.configs)
+    if options.iterations is not None:
+        if options.iterations < 1:
+            raise EGSTalkerError(f"--iterations must be at least 1, not {options.iterations}")
+        training = replace(training, iterations=options.iterations)
+    device = choose_device(options.device)
+    for variant in options.only:
+        print(f"{variant}: {folder_of(variant, options.output_dir)}", flush=True)
+        train_variant(variant, options.source_path, options.output_dir, model, training, device)
+    if not options.skip_scores:
+        dataset = TalkingHeadDataset(options.source_path)
+        for variant in options.only:
+            score_variant(variant, dataset, options.output_dir, device)
+    rows = [
+        row_of(variant, options.output_dir)
+        for variant in VARIANTS
+        if checkpoints(folder_of(variant, options.output_dir))
+    ]
+    write_json(options.output_dir / "ablations.json", {"configuration": options.configs.name, "rows": rows})
+    with atomic_path(options.output_dir / "ablations.md") as path:
+        path.write_text(markdown(rows))
+    print(markdown(rows), end="")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
