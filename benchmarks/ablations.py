@@ -61,15 +61,15 @@ def folder_of(variant: str, output: Path) -> Path:
 def train_variant(
     variant: str, dataset: Path, output: Path, model: ModelSettings, training: TrainingSettings, device: str
 ) -> None:
-    """Train what is missing of a variant; ``training_time.json`` in its folder adds up the seconds."""
+    """Train what is missing of a variant; ``training_time.json`` says how long it took, unless it was interrupted."""
     folder = folder_of(variant, output)
     there = checkpoints(folder)
     if there and there[-1].progress.stage == "fine" and there[-1].progress.iteration >= training.iterations:
         return
-    spent = json.loads((folder / TIMES).read_text())["seconds"] if there and (folder / TIMES).is_file() else 0.0
     begun = time.perf_counter()
     train(TrainOptions(dataset, folder, replace(model, **VARIANTS[variant]), training, device))
-    write_json(folder / TIMES, {"seconds": round(spent + time.perf_counter() - begun, 1), "device": device})
+    if not there:
+        write_json(folder / TIMES, {"seconds": round(time.perf_counter() - begun, 1), "device": device})
 
 
 def score_variant(variant: str, dataset: TalkingHeadDataset, output: Path, device: str) -> None:

@@ -102,7 +102,10 @@ class DenseTriplane(nn.Module):
         unit = (points / self.extent).clamp(-1, 1)
         axes = unit.unbind(dim=-1)
         where = torch.stack([torch.stack([axes[a], axes[b]], dim=-1) for a, b in PLANES])[:, :, None]  # [P, N, 1, 2]
-        levels = [functional.grid_sample(p, where, align_corners=True).prod(dim=0)[..., 0].T for p in self.planes]
+        levels = []
+        for planes in self.planes:
+            xy, xz, yz = functional.grid_sample(planes, where, align_corners=True)[..., 0]  # [F, N] each
+            levels.append((xy * xz * yz).T)  # torch's own gradient of a product over a dimension waits for the device
         return torch.cat(levels, dim=-1)
 
 
