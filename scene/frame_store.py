@@ -138,7 +138,7 @@ class FrameStore:
         x = torch.arange(self.width, device=self.device)
         y = torch.arange(self.height, device=self.device)[:, None]
         left, top, right, bottom = boxes[..., None, None].unbind(dim=2)
-        return (x >= left) & (x < right) & (y >= top) & (y < bottom)
+        return ((x >= left) & (x < right)) & ((y >= top) & (y < bottom))
 
 
 def on_device(numbers: Sequence[int], device: torch.device) -> Int[Tensor, "B"]:

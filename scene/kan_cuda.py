@@ -109,7 +109,7 @@ def _forward(
     for g in range(SPLINES):
         value, _ = _spline(position, g)
         weight = tl.load(spline_at + (i[:, None] * SPLINES + g) * OUTPUTS + o[None, :], mask=weights, other=0.0)
-        total = tl.dot(value.to(tl.float16), weight.to(tl.float16), total)
+        total += tl.dot(value.to(tl.float16), weight.to(tl.float16))
     of_output = (n[:, None] < rows) & (o[None, :] < OUTPUTS)
     if ONTO:
         total += tl.load(onto_at + (n[:, None] % frequency) * OUTPUTS + o[None, :], mask=of_output, other=0.0)
@@ -162,11 +162,11 @@ def _to_weights(
         position = _sigmoid(2 * x) * (SPLINES - 3)
         value, _ = _spline(position, first - 1)
         value = tl.where(first == 0, x * _sigmoid(x), value)
-        a = tl.dot(value.to(tl.bfloat16), gradient, a)
+        a += tl.dot(value.to(tl.bfloat16), gradient)
         value, _ = _spline(position, first)
-        b = tl.dot(value.to(tl.bfloat16), gradient, b)
+        b += tl.dot(value.to(tl.bfloat16), gradient)
         value, _ = _spline(position, first + 1)
-        c = tl.dot(value.to(tl.bfloat16), gradient, c)
+        c += tl.dot(value.to(tl.bfloat16), gradient)
     weights = (i[:, None] < INPUTS) & (o[None, :] < OUTPUTS)
     edge = INPUTS * OUTPUTS
     at = parts_at + (chunk * (SPLINES + 1) + first) * edge + i[:, None] * OUTPUTS + o[None, :]
