@@ -9,7 +9,7 @@ ModelSettings = dict(
 )
 TrainingSettings = dict(
     coarse_iterations=1000,
-    iterations=8000,
+    iterations=6000,
     coarse_batch=1,
     batch=8,
 )

@@ -3,7 +3,7 @@
 A configuration file (``arguments/args.py`` is the default) is a Python file of literals only::
 
     ModelSettings = dict(attention="esaa", feature_dim=32)
-    TrainingSettings = dict(iterations=8000, batch=8)
+    TrainingSettings = dict(iterations=6000, batch=8)
 
 It is parsed, never executed: anything but such assignments of literals is refused.
 """
@@ -75,7 +75,7 @@ class TrainingSettings:
 
     coarse_iterations: int = 1_000
     """Iterations of the static stage."""
-    iterations: int = 8_000
+    iterations: int = 6_000
     """Iterations of the deformation stage."""
     coarse_batch: int = 1
     """Frames a coarse iteration."""
