@@ -104,9 +104,15 @@ class Trainer:
         self.optimizer: Adam = make_optimizer(self.head, self.poses, self.settings)
         if resumed is not None:
             state = load_training_state(resumed.path)
-            self.poses.values.data.copy_(state["poses"])
-            load_state(self.optimizer, state["optimizer"])
-            self.statistics = GradientStatistics(*(state[name].to(options.device) for name in ("total", "seen")))
+            try:
+                self.poses.values.data.copy_(state["poses"])
+                load_state(self.optimizer, state["optimizer"])
+                self.statistics = GradientStatistics(*(state[name].to(options.device) for name in ("total", "seen")))
+            except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+                raise EGSTalkerError(
+                    f"{resumed.path / 'training.pth'} does not fit its head; "
+                    f"delete {resumed.path} to resume from the one before"
+                ) from error
         self.guide = MotionGuide(dataset, options.device)
         perceptual = _perceptual(options.device)
         self.step = Step(
