@@ -84,6 +84,10 @@ class DatasetFolder:
         return self.root / "track_params.pt"
 
     @property
+    def tracking_report(self) -> Path:
+        return self.root / "tracking_report.png"
+
+    @property
     def transforms_train(self) -> Path:
         return self.root / "transforms_train.json"
 

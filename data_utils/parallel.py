@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TypeVar
@@ -72,6 +72,12 @@ def run_jobs(
             raise EGSTalkerError("a worker process was killed; free some memory and run again") from error
         raise
     return [future.result() for future in futures]
+
+
+def in_threads(function: Callable[[Job], Result], jobs: Iterable[Job]) -> list[Result]:
+    """``[function(job) for job in jobs]`` on one thread a core: for work that lets go of the interpreter's lock."""
+    with ThreadPoolExecutor(available_cores()) as pool:
+        return list(pool.map(function, jobs))
 
 
 def _as_completed(futures: dict[Future[Result], int]) -> Iterator[Future[Result]]:

@@ -184,7 +184,7 @@ TASKS = (
         8,
         "tracking",
         _tracking,
-        (wholeness.FRAMES,),
+        (wholeness.FRAMES, wholeness.PARSING),
         (wholeness.TRACK,),
         settings=lambda run: {"tracker": run.tracker},
     ),

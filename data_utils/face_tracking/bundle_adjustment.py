@@ -145,7 +145,7 @@ def fit_shape(
         observed: [K, P, 2] pixels.
         poses: K poses.
         shape: [P, 3] decimetres.
-        noise: [P] pixels, finite.
+        noise: [P] or [K, P] pixels; infinite leaves an observation out.
         focal: pixels.
         centre: principal point, pixels.
         priors: of these, ``shape_spread`` and ``evidence`` are used.

@@ -25,6 +25,8 @@ EAR_RIGHT, EAR_LEFT = 234, 454  # the mesh's outermost points, before the subjec
 EYE_CORNERS = (33, 133, 362, 263)
 IRIS_RIMS = ((469, 471), (474, 476))  # the horizontal diameters
 
+RIGID_BELOW = 1.5  # of landmark_noise
+
 _RIGID, _LOOSE, _LIDS, _BROWS, _LIPS = 1.0, 5.0, 2.5, 3.0, 8.0
 
 
@@ -99,6 +101,14 @@ def mesh_edges() -> NDArray[np.int64]:
     """Undirected edges of the triangles and iris fans: [E, 2]."""
     edges = {tuple(sorted(edge)) for face in triangles().tolist() for edge in _edges(tuple(face))}
     return np.array(sorted(edges), dtype=np.int64)
+
+
+def openings() -> tuple[list[int], list[int], list[int]]:
+    """The landmarks around the mouth and each eye."""
+    connections = _connections()
+    rings = connections.FACEMESH_LIPS, connections.FACEMESH_RIGHT_EYE, connections.FACEMESH_LEFT_EYE
+    mouth, right, left = (sorted(_members(ring)) for ring in rings)
+    return mouth, right, left
 
 
 def landmark_noise(shape: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arguments.errors import EGSTalkerError
-from data_utils.face_tracking import face_topology, rotations
+from data_utils.face_tracking import rotations
+from data_utils.face_tracking.face_surface import depths_at, rigid_faces
 from data_utils.face_tracking.perspective import Poses, project
+from data_utils.parallel import in_threads
 
 Array = NDArray[np.float64]
 MAX_REFERENCES = 10
@@ -79,7 +81,8 @@ def track_features(
     pixels = np.zeros((len(frames), starts[-1], 2))
     seen = np.zeros((len(frames), starts[-1]), bool)
     apart = _angles(poses.rotation, poses.rotation[[reference.frame for reference in references]])
-    for i in np.flatnonzero(usable):
+
+    def of_frame(i: int) -> None:
         grey = read_grey(frames[i])
         for k in np.argsort(apart[i])[:REFERENCES_PER_FRAME]:
             columns = slice(starts[k], starts[k + 1])
@@ -89,19 +92,24 @@ def track_features(
                     pixels[i, columns], seen[i, columns] = references[k].pixels, True
                 else:
                     pixels[i, columns], seen[i, columns] = _match(references[k], grey, expected, window, _STRAY * scale)
+
+    in_threads(of_frame, np.flatnonzero(usable).tolist())
     return FeatureTracks(np.concatenate([reference.points for reference in references]), pixels, seen)
 
 
-def choose_references(rotation: Array, usable: NDArray[np.bool_]) -> list[int]:
-    """Frames whose poses cover the clip's: the one nearest to the mean, then always the one farthest from those."""
+def choose_references(
+    rotation: Array, usable: NDArray[np.bool_], spacing: float = _SPACING, most: int = MAX_REFERENCES
+) -> list[int]:
+    """Frames whose poses cover the clip's: the one nearest to the mean, then always the one farthest from those, at
+    most ``most`` and at least ``spacing`` rad apart."""
     frames = np.flatnonzero(usable)
     used = rotation[frames]
     chosen = [int(_angles(used, rotations.mean(used)[None])[:, 0].argmin())]
-    while len(chosen) < min(MAX_REFERENCES, len(frames)):
+    while len(chosen) < min(most, len(frames)):
         nearest = _angles(used, used[chosen]).min(axis=1)
         # The very farthest are often misdetected: leave out one in fifty.
         candidate = int(np.argsort(nearest)[-1 - len(frames) // 50])
-        if nearest[candidate] < _SPACING:
+        if nearest[candidate] < spacing:
             break
         chosen.append(candidate)
     return [int(frames[k]) for k in chosen]
@@ -138,7 +146,7 @@ def _reference(
     grey = read_grey(path)
     camera = pose.transform(shape)[0]
     outline = project(camera, focal, centre)
-    faces = _rigid_faces(shape, camera)
+    faces = rigid_faces(shape, camera)
     mask = np.zeros_like(grey)
     for face in faces:
         cv2.fillConvexPoly(mask, np.round(outline[face]).astype(np.int32), (255,))
@@ -146,42 +154,12 @@ def _reference(
         grey, FEATURES_PER_REFERENCE, 0.003, max(3.0, _APART * scale), mask=mask, blockSize=max(5, window // 2)
     )
     found = np.zeros((0, 2)) if corners is None else corners.reshape(-1, 2).astype(np.float64) + 0.5
-    depth = _depths(found, outline[faces], camera[faces][..., 2])
+    depth = depths_at(found, outline[faces], camera[faces][..., 2])
     found, depth = found[np.isfinite(depth)], depth[np.isfinite(depth)]
     x = (found[:, 0] - centre[0]) * -depth / focal
     y = (centre[1] - found[:, 1]) * -depth / focal
     points = (np.stack([x, y, depth], axis=-1) - pose.translation) @ pose.rotation[0]
     return _Reference(frame, grey, found, points)
-
-
-def _rigid_faces(shape: Array, camera: Array) -> NDArray[np.int64]:
-    """Triangles that move with the skull and are seen no more than 65 degrees from the side."""
-    faces = face_topology.triangles()
-    rigid = face_topology.landmark_noise(shape) < 1.5
-    faces = faces[rigid[faces].all(axis=1)]
-    corners = camera[faces]
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    view = -corners.mean(axis=1)
-    cosine = (normal * view).sum(-1) / (np.linalg.norm(normal, axis=-1) * np.linalg.norm(view, axis=-1) + 1e-12)
-    return faces[cosine > np.cos(np.radians(65))]
-
-
-def _depths(pixels: Array, corners: Array, depth: Array) -> Array:
-    """Camera z [m] of the nearest triangle (corners [F, 3, 2], depth [F, 3]) at pixels [m, 2]; NaN beside all."""
-    a, b, c = np.moveaxis(corners, 1, 0)
-    area = _cross(b - a, c - a)
-    area = np.where(np.abs(area) < 1e-9, np.inf, area)
-    where = pixels[:, None]
-    share = np.stack([_cross(b - where, c - where), _cross(c - where, a - where), _cross(a - where, b - where)], -1)
-    share = share / area[:, None]
-    inverse = (share / depth).sum(-1)  # 1 / z is linear in the image
-    z = np.where((share >= -1e-6).all(-1) & (inverse < 0), 1 / np.minimum(inverse, -1e-9), -np.inf)
-    nearest = z.max(axis=1, initial=-np.inf)
-    return np.where(np.isfinite(nearest), nearest, np.nan)
-
-
-def _cross(a: Array, b: Array) -> Array:
-    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
 def _match(

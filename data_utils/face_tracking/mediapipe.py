@@ -1,8 +1,9 @@
-"""The tracker ``mediapipe``: head poses, focal length and person shape from FaceMesh landmarks and tracked skin.
+"""The tracker ``mediapipe``: head poses, focal length and person shape from FaceMesh landmarks, skin and texture.
 
 Landmarks alone place a head within a degree or two, and jitter. So they only begin: bundle adjustment of the landmarks
 gives a shape and first poses; corners of the rigid skin, followed with sub-pixel precision, are then adjusted with
-poses and focal length; at last the landmarks' shape is fitted anew under the final poses.
+poses and focal length; the texture of the whole head, hair and ears included, gives the final poses, under which the
+landmarks' shape is fitted anew.
 """
 
 from __future__ import annotations
@@ -19,14 +20,18 @@ from arguments.atomic import atomic_path
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils.face_mesh import load_or_detect
+from data_utils.face_parsing.classes import HEAD, to_classes
 from data_utils.face_tracking import face_topology, rotations
 from data_utils.face_tracking.bundle_adjustment import Priors, adjust, choose_key_frames, fit_shape
 from data_utils.face_tracking.expression import head_frame_vertices
 from data_utils.face_tracking.feature_tracks import FeatureTracks, read_grey, track_features
+from data_utils.face_tracking.head_points import HeadMask
 from data_utils.face_tracking.initial_shape import fit_orthographic, head_frame
 from data_utils.face_tracking.perspective import Poses, cauchy_weight, fit_poses, project, weak_perspective_poses
+from data_utils.face_tracking.photometric_adjustment import adjust_photometrically
 from data_utils.face_tracking.smoothing import smooth_poses
-from data_utils.frame_files import numbered
+from data_utils.face_tracking.tracking_report import write_tracking_report
+from data_utils.frame_files import numbered, read_rgb
 
 logger = logging.getLogger(__name__)
 Array = NDArray[np.float64]
@@ -49,15 +54,17 @@ class HeadTrack:
     shape: Array  # [478, 3] decimetres, head frame: the person's neutral landmarks
     vertices: Array  # [N, 478, 3] decimetres, head frame, with expression
     reprojection: Array  # [N] pixels: RMS distance of rigid points from where the pose puts them
+    correlation: Array  # [N] of the frame with the head's texture under the pose; 0 where that had no say
 
 
 def track(folder: DatasetFolder) -> None:
-    """Write ``track_params.pt`` of a dataset folder.
+    """Write ``track_params.pt`` and ``tracking_report.png`` of a dataset folder.
 
-    The file is a dictionary of tensors: focal [1] (pixels), euler [N, 3] (rad, R = Rx Ry Rz), trans [N, 3] (decimetres,
-    X_camera = R X_head + trans, OpenGL camera), vertices [N, 478, 3] (head frame, with expression), faces [F, 3]
-    int64, shape [478, 3] (the person without expression), reprojection [N] (pixels) and found [N] bool (False where
-    the pose is interpolated).
+    The first is a dictionary of tensors: focal [1] (pixels), euler [N, 3] (rad, R = Rx Ry Rz), trans [N, 3]
+    (decimetres, X_camera = R X_head + trans, OpenGL camera), vertices [N, 478, 3] (head frame, with expression),
+    faces [F, 3] int64, shape [478, 3] (the person without expression), reprojection [N] (pixels), correlation [N]
+    (of the frame with the head's texture, 0 where that had no say) and found [N] bool (False where the pose is
+    interpolated).
 
     Raises:
         EGSTalkerError: no frames or no face, or the frames do not fit the landmarks.
@@ -65,13 +72,32 @@ def track(folder: DatasetFolder) -> None:
     mesh = load_or_detect(folder)
     frames = numbered(folder.frames, ".jpg")
     height, width = read_grey(frames[0]).shape
-    head = track_head(mesh.points.astype(np.float64), mesh.found, (width, height), frames)
+    head = track_head(
+        mesh.points.astype(np.float64),
+        mesh.found,
+        (width, height),
+        frames,
+        lambda i: to_classes(read_rgb(folder.parsing_map(i))) == HEAD,
+    )
     write_track(head, mesh.found, folder.track_params)
+    write_tracking_report(
+        folder.tracking_report,
+        head.poses,
+        head.focal,
+        (width / 2, height / 2),
+        head.reprojection,
+        head.correlation,
+        mesh.found,
+    )
     folder.update_record(tracker="mediapipe")
 
 
 def track_head(
-    landmarks: Array, found: NDArray[np.bool_], size: tuple[int, int], frames: list[Path] | None = None
+    landmarks: Array,
+    found: NDArray[np.bool_],
+    size: tuple[int, int],
+    frames: list[Path] | None = None,
+    head_mask: HeadMask | None = None,
 ) -> HeadTrack:
     """Follow a head.
 
@@ -80,6 +106,7 @@ def track_head(
         found: [N]; where False, the pose is interpolated.
         size: width and height of the frames, pixels.
         frames: N image files; without them the landmarks stand alone.
+        head_mask: gives a frame's pixels of head, hair and ears; without it the face alone is looked at.
 
     Raises:
         EGSTalkerError: no face in any frame, or landmarks that no head projects on.
@@ -94,16 +121,23 @@ def track_head(
     seen = landmarks[..., :2]
     shape, focal, poses, noise = _from_landmarks(landmarks, found, centre)
     points, pixels, spread = shape, seen, np.broadcast_to(noise, seen.shape[:2])
-    first = smooth_poses(_filled(poses, found))
-    features = track_features(frames, first, found, shape, focal, centre) if frames else None
-    if features is not None and len(features.points) >= MIN_FEATURES:
-        shape, focal, poses, points, pixels, spread = _from_features(
-            features, seen, found, first, shape, noise, focal, centre
-        )
-    elif frames:
-        logger.warning("the skin shows too little texture to follow; poses rest on the landmarks alone")
-    reprojection = _reprojection(points, pixels, spread, poses, focal, centre)
+    correlation = np.zeros(len(landmarks))
+    if frames:
+        first = smooth_poses(_filled(poses, found))
+        features = track_features(frames, first, found, shape, focal, centre)
+        if len(features.points) >= MIN_FEATURES:
+            shape, focal, poses, points, pixels, spread = _from_features(
+                features, seen, found, first, shape, noise, focal, centre
+            )
+        first = smooth_poses(_filled(poses, found))
+        shape = _fit_landmark_shape(seen, found, first, shape, noise, focal, centre)
+        fit = adjust_photometrically(frames, first, found, shape, focal, centre, head_mask)
+        if fit is not None:
+            poses, correlation = fit.poses, fit.correlation
+        elif len(features.points) < MIN_FEATURES:
+            logger.warning("the head shows too little texture to follow; poses rest on the landmarks alone")
     poses = smooth_poses(_filled(poses, found))
+    reprojection = _reprojection(points, pixels, spread, poses, found, focal, centre)
     shape = _fit_landmark_shape(seen, found, poses, shape, noise, focal, centre)
     axes, origin = head_frame(shape)
     shape = (shape - origin) @ axes.T
@@ -111,7 +145,9 @@ def track_head(
     vertices = head_frame_vertices(landmarks, found, poses, shape, focal, centre)
     if not all(np.isfinite(a).all() for a in (poses.rotation, poses.translation, vertices)):
         raise EGSTalkerError("the head cannot be followed in this video; use one that shows a face from the front")
-    return HeadTrack(focal, poses, shape, vertices, np.where(found, reprojection, np.nanmax(reprojection[found])))
+    return HeadTrack(
+        focal, poses, shape, vertices, np.where(found, reprojection, reprojection[found].max()), correlation
+    )
 
 
 def write_track(head: HeadTrack, found: NDArray[np.bool_], target: Path) -> None:
@@ -124,6 +160,7 @@ def write_track(head: HeadTrack, found: NDArray[np.bool_], target: Path) -> None
         "faces": torch.from_numpy(face_topology.triangles().copy()),
         "shape": torch.from_numpy(head.shape).float(),
         "reprojection": torch.from_numpy(head.reprojection).float(),
+        "correlation": torch.from_numpy(head.correlation).float(),
         "found": torch.from_numpy(found.copy()),
     }
     with atomic_path(target) as path:
@@ -167,7 +204,7 @@ def _from_features(
     by_feature = np.where(features.seen, fitted.noise, np.inf)
     usable = found & (features.seen.sum(axis=1) >= MIN_FEATURES)
     poses = fit_poses(fitted.shape, features.pixels, by_feature, fitted.focal, centre, start)
-    rigid = np.flatnonzero(face_topology.landmark_noise(shape) < 1.5)
+    rigid = np.flatnonzero(face_topology.landmark_noise(shape) < face_topology.RIGID_BELOW)
     shape = _fit_landmark_shape(landmarks, usable, poses, shape, noise, fitted.focal, centre)
     by_landmark = np.broadcast_to(noise[rigid] * _LANDMARKS_BESIDE_FEATURES, (len(found), len(rigid)))
     points = np.concatenate([fitted.shape, shape[rigid]])
@@ -201,9 +238,23 @@ def _filled(poses: Poses, found: NDArray[np.bool_]) -> Poses:
 
 
 def _reprojection(
-    points: Array, pixels: Array, spread: Array, poses: Poses, focal: float, centre: tuple[float, float]
+    points: Array,
+    pixels: Array,
+    spread: Array,
+    poses: Poses,
+    found: NDArray[np.bool_],
+    focal: float,
+    centre: tuple[float, float],
 ) -> Array:
-    """RMS distance [N] in pixels of the points from where the poses put them, weighted as in the fit."""
+    """RMS distance [N] in pixels of rigid points, fitted under the poses, from where they are seen, robustly weighted.
+
+    Args:
+        points: [P, 3] about where they are.
+        pixels: [N, P, 2]; spread: [N, P] pixels, infinite where a point is not seen.
+    """
+    frames = choose_key_frames(poses.rotation, found, KEY_FRAMES)
+    prior = Priors(focal, shape_spread=0.1, evidence=1.0)
+    points = fit_shape(pixels[frames], poses[frames], points, spread[frames], focal, centre, prior)
     squared = ((pixels - project(poses.transform(points), focal, centre)) ** 2).sum(-1)
     weight = cauchy_weight(squared / spread**2) / spread**2
     return np.sqrt((weight * squared).sum(1) / np.maximum(weight.sum(1), 1e-12))

@@ -1,0 +1,45 @@
+"""The face mesh as a surface before the camera: its rigid triangles, and the depth that it has at a pixel."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_utils.face_tracking import face_topology
+
+Array = NDArray[np.float64]
+
+
+def rigid_faces(shape: Array, camera: Array) -> NDArray[np.int64]:
+    """Triangles [F, 3] that move with the skull and are seen no more than 65 degrees from the side.
+
+    Args:
+        shape: [478, 3] head frame.
+        camera: the same points in the OpenGL camera's frame.
+    """
+    faces = face_topology.triangles()
+    rigid = face_topology.landmark_noise(shape) < face_topology.RIGID_BELOW
+    faces = faces[rigid[faces].all(axis=1)]
+    corners = camera[faces]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    view = -corners.mean(axis=1)
+    cosine = (normal * view).sum(-1) / (np.linalg.norm(normal, axis=-1) * np.linalg.norm(view, axis=-1) + 1e-12)
+    return faces[cosine > np.cos(np.radians(65))]
+
+
+def depths_at(pixels: Array, corners: Array, depth: Array) -> Array:
+    """Camera z [m] of the nearest triangle (corners [F, 3, 2], depth [F, 3]) at pixels [m, 2]; NaN beside all."""
+    a, b, c = np.moveaxis(corners, 1, 0)
+    area = _cross(b - a, c - a)
+    area = np.where(np.abs(area) < 1e-9, np.inf, area)
+    where = pixels[:, None]
+    share = np.stack([_cross(b - where, c - where), _cross(c - where, a - where), _cross(a - where, b - where)], -1)
+    share = share / area[:, None]
+    inverse = (share / depth).sum(-1)  # 1 / z is linear in the image
+    z = np.where((share >= -1e-6).all(-1) & (inverse < 0), 1 / np.minimum(inverse, -1e-9), -np.inf)
+    nearest = z.max(axis=1, initial=-np.inf)
+    return np.where(np.isfinite(nearest), nearest, np.nan)
+
+
+def _cross(a: Array, b: Array) -> Array:
+    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
