@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from arguments.dataset_folder import DatasetFolder
-from data_utils.face_parsing.classes import BACKGROUND, HEAD, to_classes
+from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, to_classes
 from data_utils.frame_files import read_rgb, write_image
 from data_utils.inpaint import fill_from_nearest
 from data_utils.parallel import ranges, run_jobs
@@ -24,6 +24,7 @@ UNDER_HEAD = 0.10  # of the frame's side: how far the torso goes on under the he
 _RIM = 0.012  # of the side, along the head's outline against the background, where it does not
 _EDGE_SIGMA = 1.0  # pixels; how soft the person's outline is against the new background
 _STAINED = 0.004  # of the side: torso pixels this near something else are tinged by it and are no source of colour
+_NECK_FIRST = 0.1  # of the side: the neck goes on under the head where clothes are nearer by less than this
 _FILL_SIGMA = 0.012  # of the side; blurs the streaks of what goes on under the head
 _COARSE = 4  # pixels to one, where colours that nobody sees are made up
 
@@ -65,7 +66,8 @@ def separate(image: np.ndarray, classes: np.ndarray, background: np.ndarray) -> 
         alpha[beside] = person[beside]
         alpha[under] = 255
         clean = body & (np.minimum(to_head, to_behind) > max(1.5, _STAINED * side))
-        colour = cv2.copyTo(_continued(image, clean if clean.any() else body), head.astype(np.uint8), image.copy())
+        fill = _continued(image, classes == NECK, clean if clean.any() else body)
+        colour = cv2.copyTo(fill, head.astype(np.uint8), image.copy())
     else:
         colour = image
     visible = cv2.copyTo(colour, alpha, np.zeros_like(image))
@@ -97,14 +99,21 @@ def _blended(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np
     return blended
 
 
-def _continued(image: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """``image`` with the colours of ``source`` (bool) going on smoothly everywhere else, uint8 [H, W, 3]."""
+def _continued(image: np.ndarray, neck: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """What goes on under the head, uint8 [H, W, 3]: the colours of the nearest ``source`` (bool), rather the neck's.
+
+    A collar that touches the jaw hides the neck only there; under the head the neck goes on.
+    """
     height, width = source.shape
     small = (max(1, width // _COARSE), max(1, height // _COARSE))
-    weight = cv2.resize(source.astype(np.float32), small, interpolation=cv2.INTER_AREA)
-    seen = cv2.copyTo(image, source.astype(np.uint8), np.zeros_like(image))
-    weighted = cv2.resize(seen, small, interpolation=cv2.INTER_AREA).astype(np.float32)
-    known = weight > min(0.2, weight.max() / 2)
-    filled = fill_from_nearest(weighted / np.where(known, weight, 1)[..., None], known)
-    smooth = cv2.GaussianBlur(filled, (0, 0), _FILL_SIGMA * max(small))
-    return cv2.resize(np.clip(np.rint(smooth), 0, 255).astype(np.uint8), (width, height))
+    fills, distances = [], []
+    for part in (source & neck, source & ~neck):
+        weight = cv2.resize(part.astype(np.float32), small, interpolation=cv2.INTER_AREA)
+        seen = cv2.copyTo(image, part.astype(np.uint8), np.zeros_like(image))
+        colours = cv2.resize(seen, small, interpolation=cv2.INTER_AREA).astype(np.float32)
+        known = weight > min(0.2, weight.max() / 2)
+        fills.append(fill_from_nearest(colours / np.where(known, weight, 1)[..., None], known))
+        distances.append(_distance_to(known))
+    from_neck = (distances[0] <= distances[1] + _NECK_FIRST * max(small))[..., None]
+    fill = cv2.GaussianBlur(np.where(from_neck, fills[0], fills[1]), (0, 0), _FILL_SIGMA * max(small))
+    return cv2.resize(np.clip(np.rint(fill), 0, 255).astype(np.uint8), (width, height))

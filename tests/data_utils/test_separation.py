@@ -126,6 +126,21 @@ def test_what_goes_on_under_the_head_is_not_tinged_by_head_or_background(scene):
     assert np.abs(torso[filled][:, :3].astype(int) - (200, 150, 120)).max() <= 3
 
 
+def test_a_collar_that_touches_the_jaw_does_not_go_on_under_it():
+    classes = np.zeros((256, 256), np.uint8)
+    classes[:150, 60:196] = HEAD
+    classes[150:, 20:236] = TORSO
+    classes[150:170, 110:150] = NECK
+    image = np.zeros((256, 256, 3), np.uint8)
+    for kind, colour in ((HEAD, (230, 180, 150)), (NECK, (150, 100, 80)), (TORSO, (250, 250, 255))):
+        image[classes == kind] = colour
+    torso, _ = separate(image, classes, np.full_like(image, 90))
+    assert (torso[140, 96:164, 3] == 255).all()
+    assert np.abs(torso[140, 96:164, :3].astype(int) - (150, 100, 80)).max() < 8
+    shirt_only, _ = separate(image, np.where(classes == NECK, TORSO, classes).astype(np.uint8), np.full_like(image, 90))
+    assert (shirt_only[140, 78:94, :3] > 240).all()
+
+
 def test_no_dark_seam_shows_where_the_drawn_head_is_a_little_small(dataset):
     background = read_rgb(dataset.background).astype(float)
     for i in (0, 20, 40):
