@@ -30,7 +30,7 @@ _COLLAR = 0.12  # clothes' share beside the jaw before any colour is seen
 _FINGER = 9  # pixels of the working side
 _HAIR, _SKIN, _CLOTHES = range(3)
 _UNSEEN = (0.02, 0.02, 0.2)  # of a uniform distribution, for colours that no histogram has: clothes, as a rule
-_SHADES = (0.55, 0.75, 0.9)  # of the face's skin that the chin's shadow makes on the neck
+_SHADES = (0.55, 0.75, 0.9)  # of skin and hair that shadows make of them, such as the chin's on the neck
 
 
 def parse(folder: DatasetFolder, target: Path, done: Callable[[int], None] = lambda frames: None) -> None:
@@ -156,6 +156,7 @@ def _clip_colours(folder: DatasetFolder, points: np.ndarray) -> np.ndarray:
             for shade in _SHADES:
                 darker = _colour_index((small * shade).astype(np.uint8))
                 counts[_SKIN] += 0.3 * np.bincount(darker[region.skin & is_person], minlength=bins**3)
+                counts[_HAIR] += 0.3 * np.bincount(darker[crown & is_person], minlength=bins**3)
     likelihood = np.empty((bins**3, 3), np.float32)
     for kind in range(3):
         smooth = gaussian_filter(counts[kind].reshape(bins, bins, bins), 1.2).reshape(-1)
