@@ -11,6 +11,7 @@ from data_utils.frame_files import read_rgb
 from data_utils.inpaint import fill_smoothly
 
 SAMPLES = 40  # frames, spread over the clip
+SECOND_LOOK = 400  # frames in which to look for what those do not show
 MARGIN = 0.015  # of the frame's side, kept from the person: edges are soft and shadows cling to them
 MIN_SEEN = 2  # frames in which a pixel must be background to be believed
 _ROWS = 64  # handled at once, to bound memory
@@ -19,23 +20,38 @@ _ROWS = 64  # handled at once, to bound memory
 def clean_background(folder: DatasetFolder, num_frames: int) -> np.ndarray:
     """Per-pixel median of the frames in which the pixel is background, RGB uint8 [H, W, 3].
 
-    Pixels that the person always covers are filled smoothly from around.
+    Pixels that the person uncovers only for moments are the mean of these moments; those that stay covered are filled
+    smoothly from around.
     """
-    wanted = np.unique(np.linspace(0, num_frames - 1, min(SAMPLES, num_frames)).round().astype(int))
-    images, covered = [], []
-    for i in wanted:
-        images.append(read_rgb(folder.frame(i)))
-        reach = 2 * round(MARGIN * images[-1].shape[1]) + 1
-        person = to_classes(read_rgb(folder.parsing_map(i))) != BACKGROUND
-        covered.append(cv2.dilate(person.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0)
-    frames, hidden = np.stack(images), np.stack(covered)
+    wanted = _spread(num_frames, SAMPLES)
+    frames = np.stack([read_rgb(folder.frame(i)) for i in wanted])
+    hidden = np.stack([_hidden(folder, i) for i in wanted])
     seen = (~hidden).sum(0)
-    median = np.empty(frames.shape[1:], np.float32)
-    for top in range(0, len(median), _ROWS):
+    background = np.empty(frames.shape[1:], np.float32)
+    for top in range(0, len(background), _ROWS):
         rows = slice(top, top + _ROWS)
-        median[rows] = _median(frames[:, rows], hidden[:, rows], seen[rows])
-    filled = fill_smoothly(median, seen >= min(MIN_SEEN, len(wanted)))
-    return np.clip(np.rint(filled), 0, 255).astype(np.uint8)
+        background[rows] = _median(frames[:, rows], hidden[:, rows], seen[rows])
+    known = seen >= min(MIN_SEEN, len(wanted))
+    total, times = np.zeros_like(background), np.zeros(known.shape, np.float32)
+    for i in _spread(num_frames, SECOND_LOOK):
+        uncovered = ~(known | _hidden(folder, i))
+        if uncovered.any():
+            total[uncovered] += read_rgb(folder.frame(i))[uncovered]
+            times += uncovered
+    late = times >= MIN_SEEN
+    background[late] = total[late] / times[late][:, None]
+    return np.clip(np.rint(fill_smoothly(background, known | late)), 0, 255).astype(np.uint8)
+
+
+def _spread(num_frames: int, most: int) -> np.ndarray:
+    return np.unique(np.linspace(0, num_frames - 1, min(most, num_frames)).round().astype(int))
+
+
+def _hidden(folder: DatasetFolder, i: int) -> np.ndarray:
+    """Bool [H, W]: where the person, or what clings to them, is in front."""
+    person = (to_classes(read_rgb(folder.parsing_map(i))) != BACKGROUND).astype(np.uint8)
+    reach = 2 * round(MARGIN * person.shape[1]) + 1
+    return cv2.dilate(person, np.ones((reach, reach), np.uint8)) > 0
 
 
 def _median(frames: np.ndarray, hidden: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -176,8 +176,8 @@ def mouth_opening(points: np.ndarray) -> np.ndarray:
     return np.mean([_distance(points, *pair) for pair in _INNER_LIPS], axis=0) / _distance(points, 33, 263)
 
 
-def eye_opening(points: np.ndarray) -> np.ndarray:
-    """Eye aspect ratio (Soukupova and Cech, 2016), mean of both eyes, [N]; about 0.3 open, below 0.15 shut.
+def eye_openings(points: np.ndarray) -> np.ndarray:
+    """Eye aspect ratio (Soukupova and Cech, 2016) of the right and the left eye, [N, 2]; about 0.3 open, 0.1 shut.
 
     Measured in 3D on ``points`` [N, 478, 3].
     """
@@ -185,22 +185,12 @@ def eye_opening(points: np.ndarray) -> np.ndarray:
         (_distance(points, *upper) + _distance(points, *lower)) / (2 * _distance(points, *corners))
         for corners, upper, lower in _EYES
     ]
-    return np.mean(ratios, axis=0)
+    return np.stack(ratios, axis=-1)
 
 
-def action_unit_45(opening: np.ndarray) -> np.ndarray:
-    """Blink intensity per frame in OpenFace's range: 0 (open) to 5 (shut), [N] float32.
-
-    The clip calibrates it: its median eye opening is open, its lowest 1 % is shut, kept between a quarter and a half
-    of open so that the noise of a clip without blinks stays small. The first tenth of the way counts as open.
-
-    Args:
-        opening: eye aspect ratio per frame [N], see :func:`eye_opening`.
-    """
-    opened = float(np.median(opening))
-    shut = float(np.clip(np.percentile(opening, 1), 0.25 * opened, 0.5 * opened))
-    closing = (opened - opening) / max(opened - shut, 1e-6)
-    return np.clip(5 * (closing - 0.1) / 0.9, 0, 5).astype(np.float32)
+def eye_opening(points: np.ndarray) -> np.ndarray:
+    """Mean of both eyes' :func:`eye_openings`, [N]."""
+    return eye_openings(points).mean(axis=-1)
 
 
 def _distance(points: np.ndarray, a: int, b: int) -> np.ndarray:

@@ -25,7 +25,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--task", type=int, default=-1, choices=[-1, *range(1, 10)], metavar="N", help=TASKS_HELP)
     parser.add_argument("--tracker", help="head tracker: mediapipe, or bfm where it is installed (then the default)")
     parser.add_argument("--asr", help="audio features (default: log_mel)")
-    parser.add_argument("--parser", help="face parser (default: mediapipe)")
+    parser.add_argument(
+        "--parser", help="face parser: mediapipe (default), or bisenet with the weights of download_models.sh"
+    )
     return parser.parse_args()
 
 

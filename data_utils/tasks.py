@@ -13,7 +13,8 @@ from arguments.atomic import atomic_path
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils import audio_features, wholeness
-from data_utils.face_mesh import action_unit_45, eye_opening, load_or_detect, to_68
+from data_utils.action_units import action_unit_45, read_action_unit_45, write_action_units
+from data_utils.face_mesh import eye_openings, load_or_detect, to_68
 from data_utils.face_parsing import PARSERS
 from data_utils.frame_files import read_rgb, write_image
 from data_utils.frames import write_frames
@@ -21,7 +22,7 @@ from data_utils.soundtrack import write_audio
 from data_utils.source import Source
 from data_utils.staging import staged_folder
 from data_utils.transforms import write_transforms
-from data_utils.video import FPS, read_audio
+from data_utils.video import read_audio
 from data_utils.wholeness import Artefact
 
 
@@ -113,18 +114,17 @@ def _landmarks(run: Preparation) -> None:
     for i, landmarks in enumerate(to_68(points)):
         with atomic_path(run.folder.landmarks(i)) as path:
             path.write_text("".join(f"{x:.3f} {y:.3f}\n" for x, y in landmarks))
-    _write_action_units(run.folder, action_unit_45(eye_opening(points)))
+    _write_action_units(run.folder, action_unit_45(eye_openings(points)))
     run.done(len(points))
 
 
 def _write_action_units(folder: DatasetFolder, blinks: np.ndarray) -> None:
-    """Write au.csv unless somebody else did (OpenFace's is kept)."""
+    """Write au.csv unless somebody else did (OpenFace's is kept, if it fits the clip)."""
     if folder.action_units.is_file() and _sha256(folder) != folder.read_record().get("action_units"):
+        read_action_unit_45(folder.action_units, len(blinks))
         folder.action_units.touch()
         return
-    rows = [f"{i + 1}, {i / FPS:.3f}, {blink:.3f}\n" for i, blink in enumerate(blinks)]
-    with atomic_path(folder.action_units) as path:
-        path.write_text("frame, timestamp, AU45_r\n" + "".join(rows))
+    write_action_units(folder.action_units, blinks)
     folder.update_record(action_units=_sha256(folder))
 
 

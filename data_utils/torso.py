@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from arguments.dataset_folder import DatasetFolder
-from data_utils.face_parsing.classes import BACKGROUND, HEAD, to_classes
+from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, to_classes
 from data_utils.frame_files import read_rgb, write_image
 from data_utils.inpaint import fill_from_nearest
 from data_utils.parallel import ranges, run_jobs
@@ -23,7 +23,10 @@ from data_utils.parallel import ranges, run_jobs
 UNDER_HEAD = 0.10  # of the frame's side: how far the torso goes on under the head
 _RIM = 0.012  # of the side, along the head's outline against the background, where it does not
 _EDGE_SIGMA = 1.0  # pixels; how soft the person's outline is against the new background
-_STAINED = 0.004  # of the side: torso pixels this near the head are tinged by it and are no source of colour
+_STAINED = 0.004  # of the side: torso pixels this near something else are tinged by it and are no source of colour
+_NECK_FIRST = 0.1  # of the side: the neck goes on under the head where clothes are nearer by less than this
+_FILL_SIGMA = 0.012  # of the side; blurs the streaks of what goes on under the head
+_COARSE = 4  # pixels to one, where colours that nobody sees are made up
 
 
 def make_torso_images(
@@ -50,21 +53,25 @@ def separate(image: np.ndarray, classes: np.ndarray, background: np.ndarray) -> 
         RGB uint8 [H, W, 3]: the frame with ``background`` outside the person.
     """
     side = image.shape[1]
-    person = cv2.GaussianBlur((classes != BACKGROUND).astype(np.float32), (0, 0), _EDGE_SIGMA)
-    person = np.rint(person * 255) / 255  # as the torso's alpha channel keeps it
-    truth = background + person[..., None] * (image.astype(np.float32) - background)
+    head, behind = classes == HEAD, classes == BACKGROUND
+    body = ~(head | behind)
+    to_head, to_behind, to_body = (_distance_to(mask) for mask in (head, behind, body))
+    person = cv2.GaussianBlur(np.where(behind, np.uint8(0), np.uint8(255)), (0, 0), _EDGE_SIGMA)
+    truth = _blended(image, background, person)
 
-    head = classes == HEAD
-    body = (classes != BACKGROUND) & ~head
-    source = body & ~_grown(head, _STAINED * side)
-    fill = fill_from_nearest(image, source if source.any() else body)
-    fill = cv2.GaussianBlur(fill, (0, 0), 0.008 * side)
-    under = head & _grown(body, UNDER_HEAD * side) & ~_grown(classes == BACKGROUND, _RIM * side)
-    beside = ~head & ~_nearer_to_head(head, body)
-    alpha = np.where(under, 1, np.where(beside, person, 0)) if body.any() else np.zeros_like(person)
-    colour = np.where(head[..., None], fill, image) * (alpha > 0)[..., None]
-    rgba = np.concatenate([colour, np.rint(alpha * 255)[..., None]], -1).astype(np.uint8)
-    return rgba, np.rint(truth).astype(np.uint8)
+    alpha = np.zeros_like(person)
+    if body.any():
+        under = head & (to_body <= UNDER_HEAD * side) & (to_body < to_behind) & (to_behind > _RIM * side)
+        beside = ~head & (body | (to_head >= to_body))
+        alpha[beside] = person[beside]
+        alpha[under] = 255
+        clean = body & (np.minimum(to_head, to_behind) > max(1.5, _STAINED * side))
+        fill = _continued(image, classes == NECK, clean if clean.any() else body)
+        colour = cv2.copyTo(fill, head.astype(np.uint8), image.copy())
+    else:
+        colour = image
+    visible = cv2.copyTo(colour, alpha, np.zeros_like(image))
+    return cv2.merge([*cv2.split(visible), alpha]), truth
 
 
 def _make_range(folder: DatasetFolder, torso: Path, ground_truth: Path, frames: range) -> None:
@@ -77,13 +84,36 @@ def _make_range(folder: DatasetFolder, torso: Path, ground_truth: Path, frames: 
         write_image(ground_truth / f"{i}.jpg", truth)
 
 
-def _grown(mask: np.ndarray, pixels: float) -> np.ndarray:
-    return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3) <= max(1.0, pixels)
+def _distance_to(mask: np.ndarray) -> np.ndarray:
+    """[H, W] float32: pixels to the nearest one of ``mask`` (bool), very many where it is empty."""
+    return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3)
 
 
-def _nearer_to_head(head: np.ndarray, body: np.ndarray) -> np.ndarray:
-    """Bool [H, W]: outside the person, the soft fringe that belongs to the head's outline rather than the torso's."""
-    if not head.any() or not body.any():
-        return np.full(head.shape, head.any())
-    to_head, to_body = (cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3) for mask in (head, body))
-    return ~body & (to_head < to_body)
+def _blended(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """``image`` over ``background`` by ``alpha`` (uint8 [H, W])."""
+    blended = cv2.copyTo(image, alpha, background.copy())
+    fringe = (alpha > 0) & (alpha < 255)
+    share = alpha[fringe][:, None].astype(np.float32) / 255
+    front, back = image[fringe].astype(np.float32), background[fringe].astype(np.float32)
+    blended[fringe] = np.rint(back + share * (front - back)).astype(np.uint8)
+    return blended
+
+
+def _continued(image: np.ndarray, neck: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """What goes on under the head, uint8 [H, W, 3]: the colours of the nearest ``source`` (bool), rather the neck's.
+
+    A collar that touches the jaw hides the neck only there; under the head the neck goes on.
+    """
+    height, width = source.shape
+    small = (max(1, width // _COARSE), max(1, height // _COARSE))
+    fills, distances = [], []
+    for part in (source & neck, source & ~neck):
+        weight = cv2.resize(part.astype(np.float32), small, interpolation=cv2.INTER_AREA)
+        seen = cv2.copyTo(image, part.astype(np.uint8), np.zeros_like(image))
+        colours = cv2.resize(seen, small, interpolation=cv2.INTER_AREA).astype(np.float32)
+        known = weight > min(0.2, weight.max() / 2)
+        fills.append(fill_from_nearest(colours / np.where(known, weight, 1)[..., None], known))
+        distances.append(_distance_to(known))
+    from_neck = (distances[0] <= distances[1] + _NECK_FIRST * max(small))[..., None]
+    fill = cv2.GaussianBlur(np.where(from_neck, fills[0], fills[1]), (0, 0), _FILL_SIGMA * max(small))
+    return cv2.resize(np.clip(np.rint(fill), 0, 255).astype(np.uint8), (width, height))

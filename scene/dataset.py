@@ -11,13 +11,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
+from data_utils.action_units import STRONGEST, read_action_unit_45
 from data_utils.frame_files import read_rgb
 from scene.audio_window import audio_windows
 from scene.backdrop import Backdrops
@@ -56,7 +56,8 @@ class TalkingHeadDataset:
             raise EGSTalkerError(
                 f"{self.folder.audio_features} has {len(self.audio)} rows for {self.num_frames} frames; run --task 2"
             )
-        self.eyes = _read_blinks(self.folder.action_units, self.num_frames)
+        blinks = read_action_unit_45(self.folder.action_units, self.num_frames)
+        self.eyes = torch.from_numpy(blinks / STRONGEST)
         first = read_rgb(self.folder.ground_truth_image(0))
         self.height, self.width = first.shape[:2]
         poses = torch.tensor(np.array([entry["transform_matrix"] for entry in entries]), dtype=torch.float64)
@@ -182,20 +183,6 @@ def _read_transforms(path: Path) -> dict[str, Any]:
     if not (frames and finite and all(map(math.isfinite, numbers.values())) and numbers["focal_len"] > 0):
         raise problem
     return {"frames": frames, **numbers}
-
-
-def _read_blinks(path: Path, num_frames: int) -> Float[Tensor, "N"]:
-    """AU45_r of OpenFace (0..5) as 0..1; a file that is a few frames short repeats its last value."""
-    try:
-        table = pd.read_csv(path, skipinitialspace=True)
-        table.columns = [str(name).strip() for name in table.columns]
-        values = pd.to_numeric(table["AU45_r"], errors="raise").to_numpy(np.float64)
-    except (OSError, ValueError, KeyError, pd.errors.ParserError) as error:
-        raise EGSTalkerError(f"{path} has no column AU45_r of numbers; run preprocess.sh with --task 7") from error
-    if len(values) < num_frames * 0.95 or not np.isfinite(values).all():
-        raise EGSTalkerError(f"{path} has {len(values)} usable rows for {num_frames} frames; run --task 7")
-    padded = np.concatenate([values, np.full(max(0, num_frames - len(values)), values[-1])])[:num_frames]
-    return torch.from_numpy(np.clip(padded / 5.0, 0.0, 1.0).astype(np.float32))
 
 
 def _read_vertices(path: Path, num_frames: int) -> tuple[Float[Tensor, "N V 3"], Int[Tensor, "F 3"]]:

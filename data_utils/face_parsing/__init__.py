@@ -11,5 +11,12 @@ from data_utils.face_parsing import mediapipe
 Parser = Callable[[DatasetFolder, Path, Callable[[int], None]], None]
 """Writes parsing maps 0.png, 1.png, ... of a dataset's frames into a folder; calls back with numbers of frames done."""
 
-PARSERS: dict[str, Parser] = {"mediapipe": mediapipe.parse}
+
+def _bisenet(folder: DatasetFolder, target: Path, done: Callable[[int], None]) -> None:
+    from data_utils.face_parsing import bisenet  # loads torch, which takes seconds
+
+    bisenet.parse(folder, target, done)
+
+
+PARSERS: dict[str, Parser] = {"mediapipe": mediapipe.parse, "bisenet": _bisenet}
 DEFAULT_PARSER = "mediapipe"

@@ -44,8 +44,8 @@ def head_region(points: np.ndarray, height: int, width: int) -> HeadRegion:
     axis = axis / face_height
     origin = flat[list(_EARLOBES)].mean(0)
     half_width = max(float(np.linalg.norm(flat[_EARS[1]] - flat[_EARS[0]])) / 2, 0.34 * face_height)
-    y, x = np.mgrid[:height, :width].astype(np.float32) + 0.5
-    x, y = x - origin[0], y - origin[1]
+    x = np.arange(width, dtype=np.float32) + np.float32(0.5) - origin[0]
+    y = np.arange(height, dtype=np.float32)[:, None] + np.float32(0.5) - origin[1]
     oval = _filled(flat[list(OVAL)], height, width)
     reach = max(3, round(0.06 * face_height)) | 1
     skin = cv2.erode(oval, np.ones((reach, reach), np.uint8))
@@ -53,8 +53,8 @@ def head_region(points: np.ndarray, height: int, width: int) -> HeadRegion:
         hull = cv2.convexHull(flat[list(feature)])[:, 0]
         skin[cv2.dilate(_filled(hull, height, width), np.ones((reach, reach), np.uint8)) > 0] = 0
     return HeadRegion(
-        across=(x * axis[1] - y * axis[0]) / half_width,
-        down=(x * axis[0] + y * axis[1]) / face_height,
+        across=x * (axis[1] / half_width) - y * (axis[0] / half_width),
+        down=x * (axis[0] / face_height) + y * (axis[1] / face_height),
         chin=float((flat[_CHIN] - origin) @ axis) / face_height,
         oval=oval > 0,
         skin=skin > 0,

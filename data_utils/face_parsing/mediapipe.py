@@ -3,7 +3,6 @@
 The person comes from MediaPipe's selfie segmentation. Above the earlobes the person is head (skull, hair, ears), inside
 the face's outline as well; elsewhere hair, neck and torso are told apart by colour: histograms that the clip itself
 gives (hair above the forehead, skin in the face, clothes at the bottom), with a prior that follows the head's pose.
-Edges are drawn to the picture's by a guided filter (He, Sun, Tang, "Guided Image Filtering", 2013).
 """
 
 from __future__ import annotations
@@ -18,20 +17,20 @@ from scipy.ndimage import gaussian_filter
 
 from arguments.dataset_folder import DatasetFolder
 from data_utils.face_mesh import load_or_detect
-from data_utils.face_parsing.classes import BACKGROUND, HEAD, to_colours
+from data_utils.face_parsing.class_map import steadied, write_map
 from data_utils.face_parsing.head_region import HeadRegion, head_region
-from data_utils.frame_files import read_rgb, write_image
+from data_utils.frame_files import read_rgb
 from data_utils.parallel import ranges, run_jobs
 from data_utils.quiet import import_mediapipe, quiet_stderr
 
 WORKING_SIDE = 256  # pixels; classes are weighed at this size and their edges drawn at the frame's own
 _COLOUR_FRAMES = 16  # sampled for the histograms
-_TIME_KERNEL = (0.25, 0.5, 0.25)  # over neighbouring frames' probabilities, against flicker
 _COLOUR_BITS = 5  # of each channel, in the histograms
-_JAW_LINE = 0.006  # of the side: the dark line where the head ends before neck and torso is the head's
+_COLLAR = 0.12  # clothes' share beside the jaw before any colour is seen
+_FINGER = 9  # pixels of the working side
 _HAIR, _SKIN, _CLOTHES = range(3)
 _UNSEEN = (0.02, 0.02, 0.2)  # of a uniform distribution, for colours that no histogram has: clothes, as a rule
-_SHADES = (0.55, 0.75, 0.9)  # of the face's skin that the chin's shadow makes on the neck
+_SHADES = (0.55, 0.75, 0.9)  # of skin and hair that shadows make of them, such as the chin's on the neck
 
 
 def parse(folder: DatasetFolder, target: Path, done: Callable[[int], None] = lambda frames: None) -> None:
@@ -69,64 +68,51 @@ class PersonMask:
 def _parse_range(folder: DatasetFolder, target: Path, points: np.ndarray, colours: np.ndarray, frames: range) -> None:
     cv2.setNumThreads(1)
     around = range(max(frames.start - 1, 0), min(frames.stop + 1, len(points)))
-    images, probabilities = [], []
     with PersonMask() as person:
-        for i in around:
-            images.append(read_rgb(folder.frame(i)))
-            probabilities.append(_probabilities(images[-1], points[i], person, colours))
-    for i in frames:
-        here = i - around.start
-        neighbours = [min(max(here + step, 0), len(around) - 1) for step in (-1, 0, 1)]
-        steady = sum(w * probabilities[j] for w, j in zip(_TIME_KERNEL, neighbours, strict=True))
-        write_image(target / f"{i}.png", to_colours(_edges_from(images[here], np.asarray(steady))))
-
-
-def _edges_from(image: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Class numbers [H, W] from working-size ``probabilities`` [h, w, 4], their edges snapped to the picture's."""
-    height, width = image.shape[:2]
-    wide = cv2.resize(probabilities, (width, height), interpolation=cv2.INTER_LINEAR)
-    radius = max(2, round(5 * width / 512))
-    guide = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
-    filtered = cv2.ximgproc.guidedFilter(guide, wide[..., 1:], radius, 60.0, scale=0.5)
-    classes = np.argmax(filtered, axis=-1) + 1
-    classes[filtered.sum(-1) < 0.5] = BACKGROUND
-    reach = 2 * round(_JAW_LINE * width) + 1
-    by_head = cv2.dilate((classes == HEAD).astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
-    classes[by_head & (classes != BACKGROUND)] = HEAD
-    return classes
+        images = ((i, read_rgb(folder.frame(i))) for i in around)
+        seen = ((image, _probabilities(image, points[i], person, colours)) for i, image in images)
+        for i, (image, probabilities) in zip(around, steadied(seen), strict=True):
+            if i in frames:
+                write_map(target / f"{i}.png", image, probabilities)
 
 
 def _probabilities(image: np.ndarray, points: np.ndarray, person: PersonMask, colours: np.ndarray) -> np.ndarray:
     """[h, w, 4] float32: how likely each pixel of the picture at working size is of each class."""
     small, points = _at_working_size(image, points)
     region = head_region(points, *small.shape[:2])
-    is_person = cv2.resize(person(image), small.shape[1::-1], interpolation=cv2.INTER_AREA)
-    is_person = np.maximum(is_person, region.oval)
-    likelihood = colours[_colour_index(small)]
-    hair, neck, torso = np.moveaxis(_priors(region) * likelihood, -1, 0)
-    hair_colour = cv2.blur(likelihood[..., _HAIR] / likelihood.sum(-1), (5, 5)) > 0.4
+    is_person = np.maximum(_without_wisps(person(small)), region.oval)
+    likelihood = cv2.split(np.take(colours, _colour_index(small), axis=0))
+    hair, neck, torso = (prior * of_colour for prior, of_colour in zip(_priors(region), likelihood, strict=True))
+    hair_colour = cv2.blur(likelihood[_HAIR] / sum(likelihood), (5, 5)) > 0.4
     hair = cv2.blur(hair / (hair + neck + torso), (5, 5))
-    sure = region.above | region.oval
-    hair = np.where(sure, 1, hair * _hangs_from_crown((hair > 0.4) | (region.above & hair_colour), region, is_person))
-    evidence = np.where((hair < 0.5) & (is_person > 0.5), np.log(neck / torso), 0)
+    above = region.above
+    hair *= _hangs_from_crown((hair > 0.4) | (above & hair_colour), region, is_person)
+    hair[above | region.oval] = 1
+    evidence = np.where((hair < 0.5) & (is_person > 0.5), np.log(neck / torso), np.float32(0))
     neck = (1 - hair) * _above_collar(evidence)
-    shares = np.stack([hair, neck, 1 - hair - neck], -1) * is_person[..., None]
-    return np.concatenate([1 - is_person[..., None], shares], -1).astype(np.float32)
+    return cv2.merge([1 - is_person, hair * is_person, neck * is_person, (1 - hair - neck) * is_person])
 
 
-def _priors(region: HeadRegion) -> np.ndarray:
-    """[h, w, 3]: hair, neck and torso before any colour is seen, outside the parts that are head for sure."""
+def _without_wisps(is_person: np.ndarray) -> np.ndarray:
+    """Person probability [h, w], doubted where less than a finger wide: what the network sees in patterns behind."""
+    finger = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_FINGER, _FINGER))
+    broad = cv2.morphologyEx((is_person > 0.5).astype(np.uint8), cv2.MORPH_OPEN, finger)
+    return is_person * np.where(broad > 0, np.float32(1), np.float32(0.6))
+
+
+def _priors(region: HeadRegion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """[h, w] each: hair, neck and torso before any colour is seen, outside the parts that are head for sure."""
     below = region.down - region.chin  # in face heights
     off_axis = np.abs(region.across)
     neck = 0.02 + _fall(off_axis, 0.75, 1.05) * _fall(below, 0.15, 0.55)
-    hair = (0.03 + 0.5 * (1 - _fall(off_axis, 0.45, 0.9))) * _fall(below, 0.0, 1.2) * _fall(off_axis, 1.3, 2.0)
-    torso = 0.02 + 0.6 * (1 - _fall(below, 0.0, 0.5)) + 0.3 * (off_axis > 1.2)
-    return np.stack([hair, neck, torso], -1)
+    hair = (0.53 - 0.5 * _fall(off_axis, 0.45, 0.9)) * _fall(below, 0.0, 1.2) * _fall(off_axis, 1.3, 2.0)
+    torso = np.maximum(0.62 - 0.6 * _fall(below, 0.0, 0.5) + np.float32(0.3) * (off_axis > 1.2), _COLLAR)
+    return hair, neck, torso
 
 
 def _fall(value: np.ndarray, begin: float, end: float) -> np.ndarray:
     """1 up to ``begin``, 0 from ``end`` on, straight between."""
-    return np.clip((end - value) / (end - begin), 0, 1)
+    return np.minimum(np.maximum((end - value) * (1 / (end - begin)), 0), 1)
 
 
 def _hangs_from_crown(hair: np.ndarray, region: HeadRegion, is_person: np.ndarray) -> np.ndarray:
@@ -134,7 +120,7 @@ def _hangs_from_crown(hair: np.ndarray, region: HeadRegion, is_person: np.ndarra
     strand = np.ones((7, 7), np.uint8)  # thinner links do not count: outlines are dark, too
     likely = cv2.erode((hair & ~region.oval & (is_person > 0.5)).astype(np.uint8), strand)
     _, labels = cv2.connectedComponents(likely, connectivity=4)
-    from_crown = np.bincount(labels[region.above & (region.down < -0.5)], minlength=labels.max() + 1) > 0
+    from_crown = np.bincount(labels[region.above & (region.down < -0.15)], minlength=labels.max() + 1) > 0
     from_crown[0] = False
     return cv2.dilate(from_crown[labels].astype(np.uint8), strand) > 0
 
@@ -146,9 +132,8 @@ def _above_collar(evidence: np.ndarray) -> np.ndarray:
         evidence: log odds of neck against clothes; 0 where the pixel is neither.
     """
     total = np.cumsum(np.vstack([np.zeros_like(evidence[:1]), evidence]), axis=0)
-    collar = np.argmax(total, axis=0).astype(np.float32)
-    collar = cv2.medianBlur(collar[None], 5)[0]
-    return np.arange(len(evidence))[:, None] < collar
+    collar = cv2.medianBlur(cv2.reduceArgMax(total, axis=0).astype(np.float32), 5)
+    return np.arange(len(evidence), dtype=np.float32)[:, None] < collar
 
 
 def _clip_colours(folder: DatasetFolder, points: np.ndarray) -> np.ndarray:
@@ -160,7 +145,7 @@ def _clip_colours(folder: DatasetFolder, points: np.ndarray) -> np.ndarray:
             image = read_rgb(folder.frame(i))
             small, mesh = _at_working_size(image, points[i])
             region = head_region(mesh, *small.shape[:2])
-            is_person = cv2.resize(person(image), small.shape[1::-1]) > 0.9
+            is_person = person(small) > 0.9
             below = region.down - region.chin
             index = _colour_index(small)
             crown = region.above & ~region.oval & (region.down < -0.6) & (np.abs(region.across) < 1.2)
@@ -171,13 +156,13 @@ def _clip_colours(folder: DatasetFolder, points: np.ndarray) -> np.ndarray:
             for shade in _SHADES:
                 darker = _colour_index((small * shade).astype(np.uint8))
                 counts[_SKIN] += 0.3 * np.bincount(darker[region.skin & is_person], minlength=bins**3)
+                counts[_HAIR] += 0.3 * np.bincount(darker[crown & is_person], minlength=bins**3)
     likelihood = np.empty((bins**3, 3), np.float32)
     for kind in range(3):
         smooth = gaussian_filter(counts[kind].reshape(bins, bins, bins), 1.2).reshape(-1)
         likelihood[:, kind] = smooth / max(smooth.sum(), 1e-9)
-    return np.sqrt(
-        likelihood + np.array(_UNSEEN, np.float32) / bins**3
-    )  # the root, since neighbouring pixels do not err independently
+    likelihood += np.array(_UNSEEN, np.float32) / bins**3
+    return np.sqrt(likelihood)  # the root, since neighbouring pixels do not err independently
 
 
 def _at_working_size(image: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -108,6 +108,15 @@ def test_openfaces_action_units_are_kept(copy):
     assert copy.action_units.read_text() == openface
 
 
+def test_action_units_of_another_clip_are_refused_and_left_alone(copy):
+    other = "frame, face_id, AU45_r\n" + "".join(f"{i + 1}, 0, 0.5\n" for i in range(200))
+    copy.action_units.write_text(other)
+    copy.landmarks(3).unlink()
+    with pytest.raises(EGSTalkerError, match=r"au\.csv has 200 rows for 60 frames"):
+        ran(copy, only=7)
+    assert copy.action_units.read_text() == other
+
+
 def test_another_video_of_the_same_name_is_noticed(copy, tmp_path, make_video):
     whole = digest(copy)
     for name, audio, message in (

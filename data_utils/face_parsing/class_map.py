@@ -1,0 +1,64 @@
+"""From rough class probabilities to a parsing map: steadied over time, then drawn to the picture's own edges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, TORSO, to_colours
+from data_utils.frame_files import write_image
+
+TIME_KERNEL = (0.25, 0.5, 0.25)  # over neighbouring frames, against flicker
+_RADIUS = 5 / 512  # of the width: how far an edge is drawn
+_SMOOTHNESS = 20.0  # squared Lab levels (0..255) that count as no edge
+_JAW_LINE = 0.006  # of the width: the dark line where the head ends before neck and torso is the head's
+
+
+def steadied(frames: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pass pairs of picture and probabilities [h, w, 4] on, the probabilities averaged with the neighbours'.
+
+    One frame is kept back. The first and the last are their own neighbours.
+    """
+    before, here = None, None
+    for after in frames:
+        if here is not None:
+            yield here[0], _averaged(here[1] if before is None else before[1], here[1], after[1])
+        before, here = here, after
+    if here is not None:
+        yield here[0], _averaged(here[1] if before is None else before[1], here[1], here[1])
+
+
+def write_map(path: Path, image: np.ndarray, probabilities: np.ndarray) -> None:
+    """Write the parsing map of one frame; see :func:`class_map`."""
+    write_image(path, to_colours(class_map(image, probabilities)))
+
+
+def class_map(image: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Class numbers [H, W] uint8, with edges where the picture has them.
+
+    A guided filter (He, Sun, Tang, "Guided Image Filtering", 2013) lays the probabilities along the picture's edges.
+
+    Args:
+        image: RGB uint8 [H, W, 3].
+        probabilities: of background, head, neck and torso, float32 [h, w, 4]; any size.
+    """
+    height, width = image.shape[:2]
+    wide = cv2.resize(probabilities[..., 1:], (width, height), interpolation=cv2.INTER_LINEAR)
+    guide = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
+    filtered = cv2.ximgproc.guidedFilter(guide, wide, max(2, round(_RADIUS * width)), _SMOOTHNESS, scale=0.5)
+    head, neck, torso = cv2.split(filtered)
+    person = head + neck + torso >= 0.5
+    is_head = ((head >= neck) & (head >= torso) & person).astype(np.uint8)
+    reach = 2 * round(_JAW_LINE * width) + 1
+    classes = np.where(neck >= torso, np.uint8(NECK), np.uint8(TORSO))
+    classes[cv2.dilate(is_head, np.ones((reach, reach), np.uint8)) > 0] = HEAD
+    classes[~person] = BACKGROUND
+    return classes
+
+
+def _averaged(before: np.ndarray, here: np.ndarray, after: np.ndarray) -> np.ndarray:
+    ends = cv2.addWeighted(before, TIME_KERNEL[0], after, TIME_KERNEL[2], 0)
+    return cv2.addWeighted(ends, 1, here, TIME_KERNEL[1], 0)
