@@ -12,7 +12,8 @@ import numpy as np
 from arguments.atomic import atomic_path
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
-from data_utils import audio_features, wholeness
+from data_utils import wholeness
+from data_utils.audio_features.dataset_features import write_features
 from data_utils.face_mesh import action_unit_45, eye_opening, load_or_detect, to_68
 from data_utils.face_parsing import PARSERS
 from data_utils.frame_files import read_rgb, write_image
@@ -21,7 +22,7 @@ from data_utils.soundtrack import write_audio
 from data_utils.source import Source
 from data_utils.staging import staged_folder
 from data_utils.transforms import write_transforms
-from data_utils.video import FPS, read_audio
+from data_utils.video import FPS
 from data_utils.wholeness import Artefact
 
 
@@ -68,15 +69,7 @@ def _audio(run: Preparation) -> None:
 
 
 def _features(run: Preparation) -> None:
-    samples = read_audio(run.folder.audio, audio_features.SAMPLE_RATE)
-    rows = audio_features.extract(run.extractor, samples, run.num_frames)
-    if not np.isfinite(rows).all():
-        raise EGSTalkerError(f"features {run.extractor} of {run.folder.audio} are not finite; check the sound track")
-    for target in (run.folder.audio_features_ds, run.folder.audio_features):
-        with atomic_path(target) as path:
-            np.save(path, rows)
-    run.folder.update_record(extractor=run.extractor)
-    run.done(len(rows))
+    run.done(write_features(run.folder, run.extractor, run.num_frames))
 
 
 def _frames(run: Preparation) -> None:

@@ -17,7 +17,6 @@ from data_utils.video import FPS, iter_audio
 
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 SILENCE = 1e-3  # a peak below this (-60 dB) is no speech
-_BY_SHAPE = {(160,): "log_mel", (768,): "wav2vec2", (1024,): "hubert", (16, 29): "deepspeech"}
 
 
 def extractor_of(folder: DatasetFolder, feature_shape: tuple[int, ...]) -> str:
@@ -26,7 +25,8 @@ def extractor_of(folder: DatasetFolder, feature_shape: tuple[int, ...]) -> str:
     Raises:
         EGSTalkerError: it is not known, or not one that is here.
     """
-    name = folder.read_record().get("extractor") or _BY_SHAPE.get(feature_shape)
+    by_shape = {entry.shape: name for name, entry in EXTRACTORS.items()}
+    name = folder.read_record().get("extractor") or by_shape.get(feature_shape)
     if name in EXTRACTORS:
         return name
     found = f"extractor {name!r}, which is not here" if name else f"no known extractor (shape {feature_shape})"
