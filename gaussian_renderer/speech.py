@@ -36,19 +36,20 @@ def extractor_of(folder: DatasetFolder, feature_shape: tuple[int, ...]) -> str:
     )
 
 
-def speech_features(sound: Path, extractor: str, work_folder: Path) -> Float[Tensor, "N *D"]:
+def speech_features(sound: Path, extractor: str, work_folder: Path, device: str | None = None) -> Float[Tensor, "N *D"]:
     """One row of features for every started video frame (40 ms) of a sound file.
 
     The decoded samples pass through a temporary file in ``work_folder`` (4 MB a minute), so that memory holds the
-    features only (1 MB a minute for 160 values a frame).
+    features only (1 MB a minute for 160 values a frame). ``device``: of the extractor's model, as in ``extract``.
 
     Raises:
-        EGSTalkerError: the file cannot be read, has no audio, is silent, or is shorter than one video frame.
+        EGSTalkerError: the file cannot be read, has no audio, is silent, or is shorter than one video frame; or the
+            extractor's model is not here.
     """
     with tempfile.TemporaryDirectory(prefix=".sound-", dir=work_folder) as folder:
         samples = _samples_on_disk(sound, Path(folder) / "samples.float32")
         num_frames = -(-len(samples) // SAMPLES_PER_FRAME)
-        return torch.from_numpy(np.ascontiguousarray(extract(extractor, samples, num_frames), dtype=np.float32))
+        return torch.from_numpy(np.ascontiguousarray(extract(extractor, samples, num_frames, device)))
 
 
 def _samples_on_disk(sound: Path, target: Path) -> np.ndarray:

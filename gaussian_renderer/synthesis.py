@@ -80,9 +80,9 @@ def script_of_features(dataset: TalkingHeadDataset, features: Float[Tensor, "M *
     return Script(features, torch.arange(len(features)), ping_pong(len(features), dataset.num_frames), sound)
 
 
-def script_of_sound(dataset: TalkingHeadDataset, sound: Path, work_folder: Path) -> Script:
+def script_of_sound(dataset: TalkingHeadDataset, sound: Path, work_folder: Path, device: str | None = None) -> Script:
     """The script for any sound file; raises what :func:`script_of_features` and ``speech_features`` do."""
-    features = speech_features(sound, extractor_of(dataset.folder, dataset.feature_shape), work_folder)
+    features = speech_features(sound, extractor_of(dataset.folder, dataset.feature_shape), work_folder, device)
     return script_of_features(dataset, features, sound)
 
 
@@ -224,7 +224,7 @@ def speak(
     """
     check_pair(head, dataset)
     make_writable(target.parent)
-    script = script_of_sound(dataset, sound, target.parent)
+    script = script_of_sound(dataset, sound, target.parent, next(head.parameters()).device.type)
     return write_video(watch(film(head, dataset, script, batch=batch), len(script)), script, target)
 
 

@@ -23,7 +23,7 @@ class Extractor:
     """One kind of audio features."""
 
     shape: tuple[int, ...]  # of one frame's
-    compute: Callable[[np.ndarray, int, Path], np.ndarray]  # samples, number of frames, the model's path
+    compute: Callable[[np.ndarray, int, Path, str | None], np.ndarray]  # samples, frames, the model's path, device
     model: str = ""  # file or folder below MODELS; none where it is empty
     megabytes: int = 0  # of the model
     licence: str = "-"  # of the model
@@ -36,7 +36,7 @@ class Extractor:
 
 
 EXTRACTORS: dict[str, Extractor] = {
-    "log_mel": Extractor((DIMENSION,), lambda samples, num_frames, _: log_mel(samples, num_frames)),
+    "log_mel": Extractor((DIMENSION,), lambda samples, num_frames, *_: log_mel(samples, num_frames)),
     "wav2vec2": Extractor(
         (768,), wav2vec2, "wav2vec2-base-960h", 378, "Apache-2.0", "huggingface.co/facebook/wav2vec2-base-960h"
     ),
@@ -44,7 +44,12 @@ EXTRACTORS: dict[str, Extractor] = {
         (1024,), hubert, "hubert-large-ls960-ft", 1262, "Apache-2.0", "huggingface.co/facebook/hubert-large-ls960-ft"
     ),
     "deepspeech": Extractor(
-        (16, 29), deepspeech, "deepspeech/output_graph.pb", 490, "MPL-2.0", "github.com/mozilla/DeepSpeech v0.1.0"
+        (16, 29),
+        lambda samples, num_frames, path, _: deepspeech(samples, num_frames, path),
+        "deepspeech/output_graph.pb",
+        490,
+        "MPL-2.0",
+        "github.com/mozilla/DeepSpeech v0.1.0",
     ),
 }
 DEFAULT_EXTRACTOR = "log_mel"
@@ -59,13 +64,14 @@ def extractor_table() -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def extract(name: str, samples: np.ndarray, num_frames: int) -> np.ndarray:
+def extract(name: str, samples: np.ndarray, num_frames: int, device: str | None = None) -> np.ndarray:
     """Audio features, one row for the 40 ms of each video frame.
 
     Args:
         name: of the extractor; the one that the dataset was made with, for custom audio (dataset.json "extractor").
         samples: mono float32 [T] at 16 kHz, -1..1.
         num_frames: N, rows wanted; beyond the sound's end there is silence.
+        device: of PyTorch, for the models; the GPU where there is one unless given.
 
     Returns:
         [N, D] float32; [N, 16, 29] for DeepSpeech.
@@ -80,9 +86,10 @@ def extract(name: str, samples: np.ndarray, num_frames: int) -> np.ndarray:
     if entry.model and not path.exists():
         raise EGSTalkerError(
             f"{name} ({entry.size} values a frame) needs {path} ({entry.source}, {entry.megabytes} MB, "
-            f"{entry.licence}): run ./download_models.sh"
+            f"{entry.licence}): run ./download_models.sh, or give features that another program made "
+            "(aud.npy in the dataset, --custom_aud of render.py)"
         )
-    rows = entry.compute(samples, num_frames, path)
+    rows = entry.compute(samples, num_frames, path, device)
     if rows.shape != (num_frames, *entry.shape) or not np.isfinite(rows).all():
         raise EGSTalkerError(f"the features {name} of this sound are not finite; check the sound track and {path}")
     return rows.astype(np.float32, copy=False)

@@ -78,9 +78,9 @@ class Waveform:
         return torch.from_numpy(np.pad(piece, (inside.start - start, stop - inside.stop)))
 
 
-def fastest_device() -> torch.device:
+def fastest_device() -> str:
     """The first GPU that CUDA finds, or else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @torch.inference_mode()
