@@ -13,6 +13,7 @@ from arguments.atomic import atomic_path
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils import wholeness
+from data_utils.audio_features import EXTRACTORS
 from data_utils.audio_features.dataset_features import write_features
 from data_utils.face_mesh import action_unit_45, eye_opening, load_or_detect, to_68
 from data_utils.face_parsing import PARSERS
@@ -153,7 +154,7 @@ TASKS = (
         _features,
         (wholeness.AUDIO,),
         (wholeness.FEATURES, wholeness.FEATURES_DS),
-        settings=lambda run: {"extractor": run.extractor},
+        settings=lambda run: {"extractor": run.extractor, "shape": list(EXTRACTORS[run.extractor].shape)},
     ),
     Task(3, "frames", _frames, (), (wholeness.FRAMES, wholeness.VIDEO), settings=_from_source),
     Task(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
-from data_utils.audio_features import EXTRACTORS, SAMPLE_RATE, extract
+from data_utils.audio_features import DEFAULT_EXTRACTOR, EXTRACTORS, SAMPLE_RATE, extract
 from data_utils.video import FPS, iter_audio
 
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
@@ -27,12 +27,15 @@ def extractor_of(folder: DatasetFolder, feature_shape: tuple[int, ...]) -> str:
     """
     by_shape = {entry.shape: name for name, entry in EXTRACTORS.items()}
     name = folder.read_record().get("extractor") or by_shape.get(feature_shape)
-    if name in EXTRACTORS:
+    if name in EXTRACTORS and EXTRACTORS[name].shape == feature_shape:
         return name
-    found = f"extractor {name!r}, which is not here" if name else f"no known extractor (shape {feature_shape})"
+    if name in EXTRACTORS:
+        found = f"another version of {name} ({feature_shape} values a frame, not {EXTRACTORS[name].shape})"
+    else:
+        found = f"extractor {name!r}, which is not here" if name else f"no known extractor (shape {feature_shape})"
     raise EGSTalkerError(
         f"{folder.audio_features} was made with {found}: make the sound's features yourself and give them to render.py "
-        f"with --custom_aud, or run preprocess.sh with --task 2 --asr {next(iter(EXTRACTORS))} and train again"
+        f"with --custom_aud, or run preprocess.sh with --task 2 --asr {DEFAULT_EXTRACTOR} and train again"
     )
 
 
@@ -40,7 +43,7 @@ def speech_features(sound: Path, extractor: str, work_folder: Path, device: str 
     """One row of features for every started video frame (40 ms) of a sound file.
 
     The decoded samples pass through a temporary file in ``work_folder`` (4 MB a minute), so that memory holds the
-    features only (1 MB a minute for 160 values a frame). ``device``: of the extractor's model, as in ``extract``.
+    features only (1 MB a minute of log-mel). ``device``: of the extractor's model, as in ``extract``.
 
     Raises:
         EGSTalkerError: the file cannot be read, has no audio, is silent, or is shorter than one video frame; or the

@@ -84,6 +84,16 @@ def test_given_features_replace_log_mel_of_before(folder):
     assert read_feature_file(folder.audio_features).shape == (FRAMES, 16, 29)
 
 
+def test_features_of_an_earlier_version_are_made_anew(folder):
+    task_2(folder, "log_mel")
+    rows = read_feature_file(folder.audio_features)
+    for path in (folder.audio_features, folder.audio_features_ds):
+        np.save(path, rows[:, :160])
+    folder.update_record(tasks={"2": {"extractor": "log_mel"}})
+    assert task_2(folder, "log_mel") == [False]
+    np.testing.assert_array_equal(read_feature_file(folder.audio_features), rows)
+
+
 def test_features_that_were_made_here_are_not_taken_for_given(folder):
     write_features(folder, "log_mel", FRAMES)
     before = contents(folder)
