@@ -91,7 +91,8 @@ def check_pair(head: GaussianHead, dataset: TalkingHeadDataset) -> None:
     if tuple(head.feature_shape) != dataset.feature_shape:
         raise EGSTalkerError(
             f"the model hears audio features of shape {tuple(head.feature_shape)} a frame and those of "
-            f"{dataset.folder.root} are {dataset.feature_shape}; give the data set that the model was trained on"
+            f"{dataset.folder.root} are {dataset.feature_shape}; give the data set that the model was trained on, or "
+            "train again"
         )
 
 

@@ -9,9 +9,9 @@ pieces, and what a piece needs from outside comes with it:
 - convolutions see the samples and tokens around the piece;
 - queries of a piece attend to the keys of a window of CONTEXT tokens around it.
 
-So up to CONTEXT tokens (ten minutes) the result is that of the whole recording at once, but for rounding. Beyond, each
-token hears at least four and a half minutes to either side instead of everything; without that limit an hour's
-attention would take ten times as long. Memory grows with the hidden states alone: 9 MB a minute of wav2vec2-base.
+So up to CONTEXT tokens (ten minutes) the result is that of the whole recording at once, but for rounding. In a longer
+one each layer hears the ten minutes around a token instead of everything, which differs: attention over an hour would take
+six times as long. Memory grows with twice the hidden states alone, by 18 MB a minute for wav2vec2-base.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _QUERIES = 256  # attended to at once: bounds the scores where PyTorch writes th
 class Pieces:
     """How a recording is cut. The result does not depend on it while ``context`` covers the recording."""
 
-    tokens: int = 1500  # computed at once: half a minute
+    tokens: int = 500  # computed at once: ten seconds
     context: int = CONTEXT
 
     def of(self, count: int) -> Iterator[tuple[int, int]]:
