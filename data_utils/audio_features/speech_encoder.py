@@ -10,8 +10,8 @@ pieces, and what a piece needs from outside comes with it:
 - queries of a piece attend to the keys of a window of CONTEXT tokens around it.
 
 So up to CONTEXT tokens (ten minutes) the result is that of the whole recording at once, but for rounding. In a longer
-one each layer hears the ten minutes around a token instead of everything, which differs: attention over an hour would take
-six times as long. Memory grows with twice the hidden states alone, by 18 MB a minute for wav2vec2-base.
+one each layer hears the ten minutes around a token and not everything, which differs: attention over an hour would
+take six times as long. Memory grows with twice the hidden states alone, by 18 MB a minute for wav2vec2-base.
 """
 
 from __future__ import annotations
