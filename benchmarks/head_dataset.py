@@ -12,11 +12,10 @@ import torch
 
 from arguments.dataset_folder import DatasetFolder, num_train_frames
 from benchmarks.head_cloud import COVERED, DISTANCE, HALF_AXES, head_cloud
+from data_utils.audio_features.log_mel import DIMENSION
 from data_utils.frame_files import write_image
 from gaussian_renderer.render import render
 from scene.cameras import Camera, nerf_to_opencv
-
-FEATURES = 160  # of log-mel
 
 
 def write_head_dataset(root: Path, size: int, num_frames: int = 33) -> DatasetFolder:
@@ -26,7 +25,7 @@ def write_head_dataset(root: Path, size: int, num_frames: int = 33) -> DatasetFo
         path.mkdir(parents=True)
     generator = np.random.default_rng(0)
     opening = 0.5 + 0.5 * np.sin(np.arange(num_frames) * 0.9)
-    features = generator.normal(0, 0.3, (num_frames, FEATURES)) + opening[:, None]
+    features = generator.normal(0, 0.3, (num_frames, DIMENSION)) + opening[:, None]
     np.save(folder.audio_features, features.astype(np.float32))
     folder.action_units.write_text(
         "frame,AU45_r\n" + "".join(f"{i + 1},{5.0 * (i % 9 == 4)}\n" for i in range(num_frames))

@@ -20,11 +20,16 @@ TASKS_HELP = (
 
 def parse_arguments() -> argparse.Namespace:
     """The command line's settings."""
-    parser = argparse.ArgumentParser(prog="process.py", description=__doc__)
+    from data_utils.audio_features import extractor_table
+
+    table = "\n  ".join(["audio features (--asr):", *extractor_table()])
+    parser = argparse.ArgumentParser(
+        prog="process.py", description=__doc__, epilog=table, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("path", type=Path, help="a video, or a dataset folder to go on with")
     parser.add_argument("--task", type=int, default=-1, choices=[-1, *range(1, 10)], metavar="N", help=TASKS_HELP)
     parser.add_argument("--tracker", help="head tracker: mediapipe, or bfm where it is installed (then the default)")
-    parser.add_argument("--asr", help="audio features (default: log_mel)")
+    parser.add_argument("--asr", help="audio features, see below (default: those there are, else log_mel)")
     parser.add_argument(
         "--parser", help="face parser: mediapipe (default), or bisenet with the weights of download_models.sh"
     )
@@ -37,6 +42,7 @@ def main() -> None:
     arguments = parse_arguments()
     logging.basicConfig(level=logging.WARNING, format="warning: %(message)s")
 
+    from data_utils.audio_features.dataset_features import default_extractor
     from data_utils.preprocess import default_tracker, preprocess
     from data_utils.progress import progress
     from data_utils.source import locate
@@ -50,7 +56,7 @@ def main() -> None:
         folder,
         source,
         only=None if arguments.task == -1 else arguments.task,
-        extractor=arguments.asr or recorded.get("extractor", "log_mel"),
+        extractor=arguments.asr or default_extractor(folder),
         parser=arguments.parser or recorded.get("parser", "mediapipe"),
         tracker=tracker,
         progress=lambda task, frames: progress(f"[{task.number}/9] {task.name}", frames),

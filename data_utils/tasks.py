@@ -12,8 +12,10 @@ import numpy as np
 from arguments.atomic import atomic_path
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
-from data_utils import audio_features, wholeness
+from data_utils import wholeness
 from data_utils.action_units import action_unit_45, read_action_unit_45, write_action_units
+from data_utils.audio_features import EXTRACTORS
+from data_utils.audio_features.dataset_features import write_features
 from data_utils.face_mesh import eye_openings, load_or_detect, to_68
 from data_utils.face_parsing import PARSERS
 from data_utils.frame_files import read_rgb, write_image
@@ -22,7 +24,6 @@ from data_utils.soundtrack import write_audio
 from data_utils.source import Source
 from data_utils.staging import staged_folder
 from data_utils.transforms import write_transforms
-from data_utils.video import read_audio
 from data_utils.wholeness import Artefact
 
 
@@ -69,15 +70,7 @@ def _audio(run: Preparation) -> None:
 
 
 def _features(run: Preparation) -> None:
-    samples = read_audio(run.folder.audio, audio_features.SAMPLE_RATE)
-    rows = audio_features.extract(run.extractor, samples, run.num_frames)
-    if not np.isfinite(rows).all():
-        raise EGSTalkerError(f"features {run.extractor} of {run.folder.audio} are not finite; check the sound track")
-    for target in (run.folder.audio_features_ds, run.folder.audio_features):
-        with atomic_path(target) as path:
-            np.save(path, rows)
-    run.folder.update_record(extractor=run.extractor)
-    run.done(len(rows))
+    run.done(write_features(run.folder, run.extractor, run.num_frames))
 
 
 def _frames(run: Preparation) -> None:
@@ -160,7 +153,7 @@ TASKS = (
         _features,
         (wholeness.AUDIO,),
         (wholeness.FEATURES, wholeness.FEATURES_DS),
-        settings=lambda run: {"extractor": run.extractor},
+        settings=lambda run: {"extractor": run.extractor, "shape": list(EXTRACTORS[run.extractor].shape)},
     ),
     Task(3, "frames", _frames, (), (wholeness.FRAMES, wholeness.VIDEO), settings=_from_source),
     Task(

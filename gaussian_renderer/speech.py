@@ -12,12 +12,11 @@ from torch import Tensor
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
-from data_utils.audio_features import EXTRACTORS, SAMPLE_RATE, extract
+from data_utils.audio_features import DEFAULT_EXTRACTOR, EXTRACTORS, SAMPLE_RATE, extract
 from data_utils.video import FPS, iter_audio
 
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 SILENCE = 1e-3  # a peak below this (-60 dB) is no speech
-_BY_SHAPE = {(160,): "log_mel", (768,): "wav2vec2", (1024,): "hubert", (16, 29): "deepspeech"}
 
 
 def extractor_of(folder: DatasetFolder, feature_shape: tuple[int, ...]) -> str:
@@ -26,29 +25,34 @@ def extractor_of(folder: DatasetFolder, feature_shape: tuple[int, ...]) -> str:
     Raises:
         EGSTalkerError: it is not known, or not one that is here.
     """
-    name = folder.read_record().get("extractor") or _BY_SHAPE.get(feature_shape)
-    if name in EXTRACTORS:
+    by_shape = {entry.shape: name for name, entry in EXTRACTORS.items()}
+    name = folder.read_record().get("extractor") or by_shape.get(feature_shape)
+    if name in EXTRACTORS and EXTRACTORS[name].shape == feature_shape:
         return name
-    found = f"extractor {name!r}, which is not here" if name else f"no known extractor (shape {feature_shape})"
+    if name in EXTRACTORS:
+        found = f"another version of {name} ({feature_shape} values a frame, not {EXTRACTORS[name].shape})"
+    else:
+        found = f"extractor {name!r}, which is not here" if name else f"no known extractor (shape {feature_shape})"
     raise EGSTalkerError(
         f"{folder.audio_features} was made with {found}: make the sound's features yourself and give them to render.py "
-        f"with --custom_aud, or run preprocess.sh with --task 2 --asr {next(iter(EXTRACTORS))} and train again"
+        f"with --custom_aud, or run preprocess.sh with --task 2 --asr {DEFAULT_EXTRACTOR} and train again"
     )
 
 
-def speech_features(sound: Path, extractor: str, work_folder: Path) -> Float[Tensor, "N *D"]:
+def speech_features(sound: Path, extractor: str, work_folder: Path, device: str | None = None) -> Float[Tensor, "N *D"]:
     """One row of features for every started video frame (40 ms) of a sound file.
 
     The decoded samples pass through a temporary file in ``work_folder`` (4 MB a minute), so that memory holds the
-    features only (1 MB a minute for 160 values a frame).
+    features only (1 MB a minute of log-mel). ``device``: of the extractor's model, as in ``extract``.
 
     Raises:
-        EGSTalkerError: the file cannot be read, has no audio, is silent, or is shorter than one video frame.
+        EGSTalkerError: the file cannot be read, has no audio, is silent, or is shorter than one video frame; or the
+            extractor's model is not here.
     """
     with tempfile.TemporaryDirectory(prefix=".sound-", dir=work_folder) as folder:
         samples = _samples_on_disk(sound, Path(folder) / "samples.float32")
         num_frames = -(-len(samples) // SAMPLES_PER_FRAME)
-        return torch.from_numpy(np.ascontiguousarray(extract(extractor, samples, num_frames), dtype=np.float32))
+        return torch.from_numpy(np.ascontiguousarray(extract(extractor, samples, num_frames, device)))
 
 
 def _samples_on_disk(sound: Path, target: Path) -> np.ndarray:

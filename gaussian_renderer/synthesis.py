@@ -80,9 +80,9 @@ def script_of_features(dataset: TalkingHeadDataset, features: Float[Tensor, "M *
     return Script(features, torch.arange(len(features)), ping_pong(len(features), dataset.num_frames), sound)
 
 
-def script_of_sound(dataset: TalkingHeadDataset, sound: Path, work_folder: Path) -> Script:
+def script_of_sound(dataset: TalkingHeadDataset, sound: Path, work_folder: Path, device: str | None = None) -> Script:
     """The script for any sound file; raises what :func:`script_of_features` and ``speech_features`` do."""
-    features = speech_features(sound, extractor_of(dataset.folder, dataset.feature_shape), work_folder)
+    features = speech_features(sound, extractor_of(dataset.folder, dataset.feature_shape), work_folder, device)
     return script_of_features(dataset, features, sound)
 
 
@@ -91,7 +91,8 @@ def check_pair(head: GaussianHead, dataset: TalkingHeadDataset) -> None:
     if tuple(head.feature_shape) != dataset.feature_shape:
         raise EGSTalkerError(
             f"the model hears audio features of shape {tuple(head.feature_shape)} a frame and those of "
-            f"{dataset.folder.root} are {dataset.feature_shape}; give the data set that the model was trained on"
+            f"{dataset.folder.root} are {dataset.feature_shape}; give the data set that the model was trained on, or "
+            "train again"
         )
 
 
@@ -224,7 +225,7 @@ def speak(
     """
     check_pair(head, dataset)
     make_writable(target.parent)
-    script = script_of_sound(dataset, sound, target.parent)
+    script = script_of_sound(dataset, sound, target.parent, next(head.parameters()).device.type)
     return write_video(watch(film(head, dataset, script, batch=batch), len(script)), script, target)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils.action_units import STRONGEST, read_action_unit_45
+from data_utils.audio_features.feature_file import read_feature_file
 from data_utils.frame_files import read_rgb
 from scene.audio_window import audio_windows
 from scene.backdrop import Backdrops
@@ -120,17 +121,7 @@ def read_features(path: Path) -> Float[Tensor, "N *D"]:
 
     Raises EGSTalkerError for a missing or damaged file, pickled objects, or another shape.
     """
-    try:
-        values = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise EGSTalkerError(f"{path} is missing; run preprocess.sh with --task 2") from None
-    except (ValueError, OSError, EOFError) as error:
-        raise EGSTalkerError(f"{path} is not an array of audio features; make it again") from error
-    if not isinstance(values, np.ndarray) or values.ndim not in (2, 3) or 0 in values.shape or values.dtype.kind != "f":
-        raise EGSTalkerError(f"{path} does not hold [N, D] or [N, 16, 29] floats; make it again")
-    if not np.isfinite(values).all():
-        raise EGSTalkerError(f"{path} holds values that are not finite; make it again")
-    return torch.from_numpy(values.astype(np.float32))
+    return torch.from_numpy(read_feature_file(path))
 
 
 def read_landmarks(path: Path) -> Float[np.ndarray, "68 2"]:

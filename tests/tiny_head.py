@@ -87,7 +87,7 @@ def make_dataset(root: Path, num_frames: int = 22) -> DatasetFolder:
     return folder
 
 
-def make_head(count: int = 150, feature_shape: tuple[int, ...] = (160,)) -> GaussianHead:
+def make_head(count: int = 150, feature_shape: tuple[int, ...] = (162,)) -> GaussianHead:
     """A ball of skin-coloured Gaussians, untrained."""
     torch.manual_seed(0)
     head = GaussianHead(count, feature_shape, SETTINGS)

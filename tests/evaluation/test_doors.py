@@ -117,7 +117,7 @@ def test_render_leaves_out_what_is_skipped_and_refuses_other_features(
     np.save(tmp_path / "x.npy", np.zeros((4, 768), np.float32))
     arguments = ["-s", dataset.root, "--model_path", model, "--skip_train", "--skip_test"]
     assert run(render.main, *arguments, "--custom_aud", tmp_path / "x.npy") == 1
-    assert "(768,) a frame and the model wants (160,)" in _one_line(capsys)
+    assert "(768,) a frame and the model wants (162,)" in _one_line(capsys)
     assert run(render.main, *arguments, "--custom_aud", tmp_path / "none.npy") == 1
     assert "there is no file" in _one_line(capsys)
     assert not (model / "train").exists() and not (model / "test").exists()

@@ -132,7 +132,7 @@ class _Counted(np.ndarray):
 
 
 def test_the_first_frames_of_an_hour_come_at_once(dataset: TalkingHeadDataset) -> None:
-    hour = torch.zeros(1, 160).expand(90_000, 160)
+    hour = torch.zeros(1, 162).expand(90_000, 162)
     frames = synthesise(make_head(20), dataset, script_of_features(dataset, hour, None), batch=2)
     assert next(iter(frames)).shape == (64, 64, 3)
 
@@ -177,7 +177,7 @@ def test_a_file_that_is_no_sound_is_refused_and_leaves_nothing(dataset: TalkingH
 
 
 def test_custom_features_of_another_kind_are_refused(dataset: TalkingHeadDataset, tmp_path: Path) -> None:
-    with pytest.raises(EGSTalkerError, match=r"shape \(29,\) a frame and the model wants \(160,\)"):
+    with pytest.raises(EGSTalkerError, match=r"shape \(29,\) a frame and the model wants \(162,\)"):
         script_of_features(dataset, torch.zeros(5, 29), None)
     np.save(tmp_path / "x.npy", np.zeros((5, 16, 29), np.float32))
     with pytest.raises(EGSTalkerError, match=r"\(16, 29\)"):
@@ -206,14 +206,14 @@ def test_a_model_of_another_data_set_is_refused(dataset: TalkingHeadDataset, tmp
 
 def test_the_extractor_is_the_recorded_one_or_told_by_the_shape(tmp_path: Path) -> None:
     folder = make_dataset(tmp_path / "set", num_frames=4)
-    assert extractor_of(folder, (160,)) == "log_mel"
+    assert extractor_of(folder, (162,)) == "log_mel"
     folder.record.unlink()
-    assert extractor_of(folder, (160,)) == "log_mel"
+    assert extractor_of(folder, (162,)) == "log_mel"
     with pytest.raises(EGSTalkerError, match=r"no known extractor \(shape \(29,\)\)"):
         extractor_of(folder, (29,))
     folder.update_record(extractor="from_the_future")
     with pytest.raises(EGSTalkerError, match="from_the_future"):
-        extractor_of(folder, (160,))
+        extractor_of(folder, (162,))
 
 
 def test_an_interrupted_video_leaves_the_one_before(dataset: TalkingHeadDataset, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def folder(whole, tmp_path) -> DatasetFolder:
 def test_the_last_eleventh_is_held_out(folder):
     dataset = TalkingHeadDataset(folder.root)
     assert (dataset.num_frames, dataset.train, dataset.val) == (22, range(20), range(20, 22))
-    assert dataset.feature_shape == (160,)
+    assert dataset.feature_shape == (162,)
 
 
 def test_blinks_are_au45_over_five(folder):

@@ -20,7 +20,7 @@ def drive(frames: int = 2) -> Drive:
     window = SETTINGS.audio_window
     numbers = torch.arange(window) + 5 * torch.arange(frames)[:, None]
     camera = Camera.from_focal(view, 120.0, 64, 64, 32, 32)
-    return Drive(torch.randn(frames, window, 160), numbers, torch.rand(frames, 1), camera)
+    return Drive(torch.randn(frames, window, 162), numbers, torch.rand(frames, 1), camera)
 
 
 def stirred(head: GaussianHead) -> GaussianHead:
@@ -118,7 +118,7 @@ def test_skipping_closed_gates_changes_nothing():
 )
 def test_every_ablation_learns_in_all_its_parts(change):
     torch.manual_seed(0)
-    head = stirred(GaussianHead(60, (160,), replace(SETTINGS, **change)))
+    head = stirred(GaussianHead(60, (162,), replace(SETTINGS, **change)))
     head.deformation.let_gates_count(True)
     head.train()
     moved = head.deform(drive())

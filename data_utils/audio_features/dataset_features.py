@@ -1,0 +1,80 @@
+"""aud.npy and aud_ds.npy of a dataset: made from aud.wav, or kept where another program made them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from arguments.atomic import atomic_path
+from arguments.dataset_folder import DatasetFolder
+from arguments.errors import EGSTalkerError
+from data_utils.audio_features import DEFAULT_EXTRACTOR, EXTRACTORS, SAMPLE_RATE, extract
+from data_utils.audio_features.feature_file import read_feature_file
+from data_utils.video import read_audio
+
+
+def default_extractor(folder: DatasetFolder) -> str:
+    """The extractor that a dataset was made with, or which the features that were put into it are of, or log_mel."""
+    recorded = folder.read_record().get("extractor")
+    if isinstance(recorded, str):
+        return recorded
+    shapes: dict[tuple[int, ...] | None, str] = {entry.shape: name for name, entry in EXTRACTORS.items() if entry.model}
+    found = (shapes.get(_shape(path)) for path in (folder.audio_features_ds, folder.audio_features))
+    return next((name for name in found if name), DEFAULT_EXTRACTOR)
+
+
+def write_features(folder: DatasetFolder, extractor: str, num_frames: int) -> int:
+    """Make both files and record the extractor; returns the number of rows.
+
+    A file of the extractor's shape that this function did not write is used as it is, and then the extractor's model is
+    not needed. For log-mel, which needs none, it is made anew.
+
+    Raises:
+        EGSTalkerError: what :func:`extract` raises, or a given file cannot be used. Both files are then what they were.
+    """
+    files = (folder.audio_features_ds, folder.audio_features)
+    given = [path for path in files if _is_given(folder, path, extractor)]
+    if given:
+        rows = read_feature_file(given[0])
+        if len(rows) < num_frames:
+            raise EGSTalkerError(
+                f"{given[0]} has {len(rows)} rows for {num_frames} frames; give one a frame (25 a second), or remove it"
+            )
+    else:
+        rows = extract(extractor, read_audio(folder.audio, SAMPLE_RATE), num_frames)
+    written = {}
+    for path in files:
+        if path in given:
+            path.touch()  # newer than the sound: task 2 is done
+            continue
+        with atomic_path(path) as temporary:
+            np.save(temporary, rows)
+        written[path.name] = _sha256(path)
+    folder.update_record(extractor=extractor, features=written)
+    return len(rows)
+
+
+def _is_given(folder: DatasetFolder, path: Path, extractor: str) -> bool:
+    entry = EXTRACTORS.get(extractor)
+    if entry is None or not entry.model or _shape(path) != entry.shape:
+        return False
+    record = folder.read_record()
+    ours = record.get("features")
+    if not isinstance(ours, dict):  # a dataset of before this was recorded, or of another program
+        return record.get("extractor") != extractor
+    return ours.get(path.name) != _sha256(path)
+
+
+def _shape(path: Path) -> tuple[int, ...] | None:
+    """Shape of one frame's features in a file, from its header; None where it is absent or damaged."""
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+        return tuple(values.shape[1:]) if isinstance(values, np.ndarray) else None
+    except Exception:  # numpy raises many types on damaged files
+        return None
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
