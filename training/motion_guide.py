@@ -21,7 +21,7 @@ class MotionGuide:
         vertices = dataset.vertices[frames]
         count = vertices.shape[1]
         rows = torch.linspace(0, count - 1, min(count, VERTICES)).round().long()
-        vertices = vertices[:, rows].to(device)
+        vertices = vertices[:, rows].float().to(device)
         self.at_rest: Float[Tensor, "V 3"] = vertices.median(dim=0).values
         self.first_frame = frames.start
         self._moves = vertices - self.at_rest

@@ -24,9 +24,9 @@ _BATCH = 8
 _BOX_SIZE, _RAISED, _UNIT = 195.0, 0.12, 200.0
 
 
-def weights_file(folder: Path = MODELS) -> Path | None:
-    """The network's file, 2DFAN4*.zip as face-alignment distributes it, or None where there is none."""
-    return next(iter(sorted(folder.glob("2DFAN4*.zip"))), None)
+def weights_file() -> Path | None:
+    """The network's file in MODELS, 2DFAN4*.zip as face-alignment distributes it, or None where there is none."""
+    return next(iter(sorted(MODELS.glob("2DFAN4*.zip"))), None)
 
 
 def detect_68(frames: list[Path], boxes: NDArray, weights: Path) -> NDArray[np.float64]:

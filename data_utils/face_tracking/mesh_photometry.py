@@ -122,14 +122,14 @@ def _match(
     steps = torch.zeros(len(batch), 6 + len(scene.expression), device=device)
     steps = (steps if before is None else steps + before).requires_grad_()
     lights = light.expand(len(batch), 9, 3).clone().requires_grad_()
-    optimiser = torch.optim.Adam([{"params": [steps], "lr": 0.05}, {"params": [lights], "lr": 0.01}])
+    optimiser = torch.optim.Adam([{"params": [steps], "lr": 0.1}, {"params": [lights], "lr": 0.01}])
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _MOTION_STEPS, eta_min=1e-3)
     for _ in range(_MOTION_STEPS):
         camera = _camera_vertices(scene, *start, steps)
         loss = _color_loss(scene, camera, albedo, lights, _rasterise(scene, camera), pictures)
         chain = steps if before is None else torch.cat([before[None], steps])
         jitter = chain.diff(dim=0) / _JITTER
-        loss = loss + 1e-2 * (steps.square().mean() + (jitter.square().mean() if len(jitter) else 0.0))
+        loss = loss + 1e-3 * (steps.square().mean() + (jitter.square().mean() if len(jitter) else 0.0))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -43,6 +43,7 @@ class MadeUpFace:
     faces: np.ndarray  # [F, 3]
     landmarks: np.ndarray  # [68]
     within: np.ndarray  # [V] the vertex of the whole model
+    kept: np.ndarray | None = None  # [V] the vertex of the mesh that the face was cut from
 
 
 def make_face(side: int = 45, identities: int = 12, expressions: int = 8, seed: int = 0) -> MadeUpFace:

@@ -17,7 +17,7 @@ from tests.data_utils.face_tracking.made_up_bfm import MadeUpFace, make_face
 from tests.data_utils.face_tracking.made_up_head import angle_errors, rms
 
 SIZE = 512
-FOCAL = 1150.0
+FOCAL = 1450.0  # 2.8 sides, where 2.2 are believed
 
 
 def as_model(face: MadeUpFace) -> MorphableModel:
@@ -62,7 +62,7 @@ def make_clip(model: MorphableModel, count: int = 100, seed: int = 0) -> Clip:
     expression = np.sin(time[:, None] * rates + phases) * 1.2
     angles = np.stack([6 * np.sin(2.1 * time), 16 * np.sin(1.3 * time + 0.4), 5 * np.sin(1.7 * time + 1)], -1)
     rotation = Rotation.from_euler("XYZ", angles, degrees=True).as_matrix()
-    translation = np.stack([0.2 * np.sin(time), 0.1 * np.cos(1.4 * time), -5.5 + 0.3 * np.sin(0.9 * time)], -1)
+    translation = np.stack([0.2 * np.sin(time), 0.1 * np.cos(1.4 * time), -7 + 0.3 * np.sin(0.9 * time)], -1)
     vertices = model.mean + np.tensordot(identity, model.identity, 1) + np.tensordot(expression, model.expression, 1)
     return Clip(model, identity, expression, rotation, translation, vertices)
 
@@ -91,7 +91,7 @@ def exact(clip):
 
 
 def test_focal_length_and_poses_are_recovered(clip, exact):
-    assert abs(exact.focal / FOCAL - 1) < 0.02
+    assert abs(exact.focal / FOCAL - 1) < 0.05
     assert rms(angle_errors(exact.poses.rotation, clip.rotation)) < 0.15
     depth = exact.poses.translation[:, 2] / clip.translation[:, 2]
     assert np.abs(depth / depth.mean() - 1).max() < 0.02
