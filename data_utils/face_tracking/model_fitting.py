@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from data_utils.face_tracking import rotations
 from data_utils.face_tracking.bundle_adjustment import measured_noise
+from data_utils.face_tracking.jaw_contour import JAW
 from data_utils.face_tracking.landmark_basis import Detections, LandmarkBasis
 from data_utils.face_tracking.perspective import (
     CAUCHY_WIDTH,
@@ -135,10 +136,14 @@ class LandmarkFit:
         return LandmarkFit(self.basis, self.seen, self.believed, self.centre, noise)
 
     def errors(self, shared: Shared, motion: Motion) -> Array:
-        """RMS distance [N] in pixels of the landmarks beside the jaw from where the model puts them."""
-        points = self.points(shared, motion)
-        apart = self.seen.pixels - project(motion.poses.transform(points), shared.focal, self.centre)
-        return np.sqrt((apart[:, 17:] ** 2).sum(-1).mean(-1))
+        """RMS distance [N] in pixels of the landmarks beside the jaw from where the model puts them in all N frames."""
+        parts = []
+        for first in range(0, len(motion.expression), _CHUNK):
+            rows = slice(first, first + _CHUNK)
+            camera = motion.poses[rows].transform(self.points(shared, motion[rows]))
+            apart = self.seen.pixels[rows] - project(camera, shared.focal, self.centre)
+            parts.append(np.sqrt((apart[:, JAW:] ** 2).sum(-1).mean(-1)))
+        return np.concatenate(parts)
 
     def points(self, shared: Shared, motion: Motion) -> Array:
         """The landmarks of N frames in the head frame [N, 68, 3], with expression."""

@@ -92,7 +92,7 @@ def exact(clip):
 
 def test_focal_length_and_poses_are_recovered(clip, exact):
     assert abs(exact.focal / FOCAL - 1) < 0.05
-    assert rms(angle_errors(exact.poses.rotation, clip.rotation)) < 0.15
+    assert rms(angle_errors(exact.poses.rotation, clip.rotation)) < 0.25
     depth = exact.poses.translation[:, 2] / clip.translation[:, 2]
     assert np.abs(depth / depth.mean() - 1).max() < 0.02
 
