@@ -61,9 +61,9 @@ def preprocess(
 
         _check("tracker", tracker, TRACKERS)
     if tracker == "bfm" and only in (None, 8):
-        from data_utils.face_tracking.bfm import need_model
+        from data_utils.face_tracking.bfm import check_installed
 
-        need_model()  # before the minutes that the tasks before it take
+        check_installed()  # before the minutes that the other tasks take
     run = Preparation(folder, source, extractor, parser, tracker)
     with exclusive(folder.root) if folder.root.is_dir() or source else nullcontext():
         sweep(folder.root)

@@ -33,6 +33,7 @@ Array = NDArray[np.float64]
 
 KEY_FRAMES = 80
 FOCALS = (1.3, 2.2, 3.8)  # over the image side: where the search for the focal length starts
+_SMALLEST = 8.0  # pixels: of a face any smaller, nothing can be told
 _FOCAL_SPREAD = 0.35 / np.sqrt(30)  # as mediapipe's: landmarks err together, and thirty count as one
 _STEADY = np.array(
     [27, 28, 29, 30, 31, 33, 35, 36, 39, 42, 45]
@@ -47,7 +48,8 @@ def track(folder: DatasetFolder) -> None:
         EGSTalkerError: the converted model is missing (it says which files make it), or is damaged; no frames or no
             face, or the frames do not fit the landmarks.
     """
-    model = need_model()
+    check_installed()
+    model = morphable_model.load(morphable_model.FILE)
     mesh = load_or_detect(folder)
     frames = numbered(folder.frames, ".jpg")
     height, width = read_grey(frames[0]).shape
@@ -58,8 +60,8 @@ def track(folder: DatasetFolder) -> None:
     folder.update_record(tracker="bfm")
 
 
-def need_model() -> MorphableModel:
-    """The converted model. Raises EGSTalkerError, naming the files that are missing and what makes them."""
+def check_installed() -> None:
+    """Raises EGSTalkerError where the converted model is missing, naming the files that lack and what makes them."""
     path = morphable_model.FILE
     if not path.is_file():
         absent = bfm_files.missing(path.parent)
@@ -67,7 +69,6 @@ def need_model() -> MorphableModel:
         raise EGSTalkerError(
             f"--tracker bfm needs {path}, which is missing: run {fetch}python data_utils/face_tracking/convert_BFM.py"
         )
-    return morphable_model.load(path)
 
 
 def detect(frames: list[Path], mesh: FaceMeshTrack) -> Detections:
@@ -98,7 +99,7 @@ def track_mesh(
     Raises:
         EGSTalkerError: no face in any frame, or landmarks that no head projects on.
     """
-    if not seen.found.any() or not np.isfinite(seen.pixels).all():
+    if not _usable(seen, size):
         raise EGSTalkerError("no usable face landmarks; run preprocess.sh with --task 7 again")
     if frames is not None and len(frames) != len(seen.pixels):
         raise EGSTalkerError(
@@ -120,6 +121,14 @@ def track_mesh(
     reprojection = np.where(seen.found, reprojection, reprojection[seen.found].max())
     identity = shared.lasting[: basis.identities]
     return MeshTrack(shared.focal, motion.poses, identity, motion.expression, reprojection, seen.found)
+
+
+def _usable(seen: Detections, size: tuple[int, int]) -> bool:
+    """Whether the landmarks are those of a face that is seen, in and about the picture."""
+    if not seen.found.any() or not np.isfinite(seen.pixels).all() or np.abs(seen.pixels).max() > 10 * max(size):
+        return False
+    extent = np.ptp(seen.pixels[seen.found], axis=1)
+    return bool(np.median(extent.min(axis=1)) > _SMALLEST)
 
 
 def _fit_key_frames(

@@ -16,7 +16,7 @@ from data_utils.face_tracking.morphable_model import MorphableModel
 from data_utils.face_tracking.perspective import Poses
 
 Array = NDArray[np.float64]
-LARGEST = 1 << 30  # bytes that the vertices of all frames may take
+LARGEST = 640 << 20  # bytes that the vertices of all frames may take
 _CHUNK = 128  # frames whose vertices are computed at once
 
 
@@ -38,7 +38,7 @@ def write_mesh_track(track: MeshTrack, model: MorphableModel, target: Path, larg
     It has the tensors that :func:`data_utils.face_tracking.mediapipe.track` describes: focal [1], euler [N, 3], trans
     [N, 3], vertices [N, V, 3], faces [F, 3], shape [V, 3], reprojection [N] and found [N]; and as AD-NeRF's trackers
     write them id [1, I] and exp [N, E], coefficients of unit variance. The vertices are those of the whole mesh, as
-    float16 (0.05 mm). Where ``largest`` bytes would not hold them (at 35,709 vertices from 5,000 frames on), the mesh
+    float16 (0.05 mm). Where ``largest`` bytes would not hold them (at 35,709 vertices from 3,100 frames on), the mesh
     is thinned out until they fit.
     """
     limit = largest // (6 * len(track.expression))

@@ -102,7 +102,7 @@ def save(model: MorphableModel, path: Path, source: str) -> None:
         save_file(arrays, part, metadata={"format": _FORMAT, "source": source})
 
 
-def load(path: Path = FILE) -> MorphableModel:
+def load(path: Path) -> MorphableModel:
     """A model that :func:`save` wrote. Raises EGSTalkerError where it is missing, damaged or something else."""
     again = "make it with python data_utils/face_tracking/convert_BFM.py"
     if not path.is_file():

@@ -159,7 +159,7 @@ def test_without_its_model_the_tracker_says_what_makes_it(tracked, tmp_path, mon
     for name in ("01_MorphableModel.mat", "facemodel_info.mat", "BFM09_model_info.mat", "select_vertex_id.mat"):
         (tmp_path / name).touch()
     with pytest.raises(EGSTalkerError) as error:
-        bfm.need_model()
+        bfm.check_installed()
     assert "download_bfm" not in str(error.value) and "convert_BFM.py" in str(error.value)
     assert tracked.track_params.read_bytes() == before
 
@@ -169,6 +169,9 @@ def test_unusable_landmarks_are_one_line(converted):
     nothing = Detections(np.full((4, 68, 2), np.nan), np.ones(4, bool), False)
     with pytest.raises(EGSTalkerError, match="landmarks"):
         bfm.track_mesh(model, nothing, (SIZE, SIZE))
+    for wrong in (np.full((4, 68, 2), 50.0), np.random.default_rng(0).normal(0, 1e7, (4, 68, 2))):
+        with pytest.raises(EGSTalkerError, match="landmarks"):
+            bfm.track_mesh(model, Detections(wrong, np.ones(4, bool), False), (SIZE, SIZE))
     nobody = Detections(np.zeros((4, 68, 2)), np.zeros(4, bool), False)
     with pytest.raises(EGSTalkerError, match="landmarks"):
         bfm.track_mesh(model, nobody, (SIZE, SIZE))

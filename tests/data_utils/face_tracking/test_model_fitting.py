@@ -144,6 +144,14 @@ def test_wild_landmarks_do_not_pull(clip):
     assert rms(apart) < 0.8
 
 
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_clips_of_a_few_frames_are_fitted_too(clip, count):
+    seen = clip.pixels(clip.model.landmarks)[:count]
+    short = track_mesh(clip.model, Detections(seen, np.ones(count, bool), outline=False), (SIZE, SIZE))
+    assert short.expression.shape == (count, len(clip.model.expression))
+    assert np.linalg.norm(angle_errors(short.poses.rotation, clip.rotation[:count]), axis=1).max() < 1.5
+
+
 def outline_landmarks(clip: Clip) -> np.ndarray:
     """Landmarks whose jaw is the outermost vertex of each line, by brute force over all frames."""
     pixels = clip.pixels()
