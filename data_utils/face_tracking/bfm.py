@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 KEY_FRAMES = 80
 FOCALS = (1.3, 2.2, 3.8)  # over the image side: where the search for the focal length starts
 _SMALLEST = 8.0  # pixels: of a face any smaller, nothing can be told
-_FOCAL_SPREAD = 0.35 / np.sqrt(30)  # as mediapipe's: landmarks err together, and thirty count as one
+_FOCAL_SPREAD = 0.35
 _STEADY = np.array(
     [27, 28, 29, 30, 31, 33, 35, 36, 39, 42, 45]
 )  # landmarks that no expression moves: nose, eye corners

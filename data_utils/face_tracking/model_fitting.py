@@ -27,6 +27,7 @@ from data_utils.face_tracking.perspective import (
 )
 
 Array = NDArray[np.float64]
+TOGETHER = 30.0  # frames that count as one where something is shared by all: a detector's errors go together
 _ROTATION_STEP, _SHIFT_STEP, _EXPRESSION_STEP = 0.03, 0.05, 0.6  # what changes from frame to frame: rad, dm, deviations
 _CHUNK = 256  # frames that are solved as one chain
 _LIMIT = 0.2  # rad or decimetres: the largest step of a pose
@@ -163,7 +164,7 @@ class LandmarkFit:
         squared = ((pixels - project(camera, shared.focal, self.centre)) ** 2).sum(-1) / self.noise**2
         data = CAUCHY_WIDTH**2 * np.log1p(squared / CAUCHY_WIDTH**2).sum()
         off = (np.log(shared.focal / prior.focal) / prior.spread) ** 2 if prior.spread else 0.0
-        return float(data + (shared.lasting**2).sum() + (motion.expression**2).sum() + off)
+        return float(data + TOGETHER * ((shared.lasting**2).sum() + off) + (motion.expression**2).sum())
 
     def _linearise(
         self, pixels: Array, shared: Shared, motion: Motion, which: NDArray[np.int64], seen: NDArray | float = 1.0
@@ -210,10 +211,11 @@ class LandmarkFit:
         cross = own_t @ common
         flat = common.reshape(-1, common.shape[-1])
         off = np.log(shared.focal / prior.focal)
-        precision = 1 / prior.spread**2 if prior.spread else 1e12
-        matrix = flat.T @ flat + np.diag(np.append(np.ones(len(shared.lasting)), precision))
+        precision = np.full(len(shared.lasting) + 1, TOGETHER, float)
+        precision[-1] = TOGETHER / prior.spread**2 if prior.spread else 1e12
+        matrix = flat.T @ flat + np.diag(precision)
         matrix[np.diag_indices_from(matrix)] *= 1 + damping
-        right = flat.T @ at.residual.ravel() - np.append(shared.lasting, off * precision)
+        right = flat.T @ at.residual.ravel() - precision * np.append(shared.lasting, off)
         solved = np.linalg.solve(block, np.concatenate([cross, side[..., None]], axis=-1))
         reduced = np.tensordot(cross, solved, axes=([0, 1], [0, 1]))
         move = np.linalg.solve(matrix - reduced[:, :-1], right - reduced[:, -1])
