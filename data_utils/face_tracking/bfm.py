@@ -23,8 +23,10 @@ from data_utils.face_tracking.frame_alignment import Similarity, align, poses_in
 from data_utils.face_tracking.landmark_basis import Detections, LandmarkBasis
 from data_utils.face_tracking.mediapipe import PORTRAIT_FOCAL, HeadTrack, track_head
 from data_utils.face_tracking.mesh_track import MeshTrack, write_mesh_track
-from data_utils.face_tracking.model_fitting import FocalPrior, LandmarkFit, Motion, Shared, held, orthographic_start
+from data_utils.face_tracking.model_fitting import FocalPrior, LandmarkFit, Shared
 from data_utils.face_tracking.morphable_model import MorphableModel
+from data_utils.face_tracking.motion import Motion
+from data_utils.face_tracking.orthographic_pose import orthographic_poses
 from data_utils.face_tracking.perspective import fit_poses, weak_perspective_poses
 from data_utils.face_tracking.smoothing import measured_noise, smooth, smooth_poses
 from data_utils.frame_files import numbered
@@ -112,7 +114,7 @@ def track_mesh(
         head = track_head(mesh.points.astype(np.float64), mesh.found, size, frames)
         shared, motion, reprojection = _under_rigid_track(fit, key, shared, motion, head)
     else:
-        motion = fit.follow(shared, held(_everywhere(fit, shared, key, motion), seen.found))
+        motion = fit.follow(shared, _everywhere(fit, shared, key, motion).held(seen.found))
         reprojection = fit.errors(shared, motion)
         motion = Motion(smooth_poses(motion.poses), motion.expression)
     motion = Motion(motion.poses, smooth(motion.expression, measured_noise(motion.expression)))
@@ -137,7 +139,7 @@ def _fit_key_frames(
     """The search for the focal length: what is shared, and the motion of the key frames."""
     nothing = np.zeros(len(basis.lasting))
     points = basis.mean[_STEADY - _INNER.start]
-    rotation, scale, origin = orthographic_start(points, seen.pixels[:, _STEADY], np.ones(len(_STEADY)))
+    rotation, scale, origin = orthographic_poses(points, seen.pixels[:, _STEADY], np.ones(len(_STEADY)))
     fit = LandmarkFit(basis, seen, seen.noise(float(np.median(scale[seen.found]))), centre)
     key = choose_key_frames(rotation, seen.found, KEY_FRAMES)
     prior = FocalPrior(PORTRAIT_FOCAL * 2 * max(centre), _FOCAL_SPREAD)

@@ -8,15 +8,15 @@ Gauss-Newton method", 1994) over random walks of pose and expression. Coefficien
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data_utils.face_tracking import rotations
 from data_utils.face_tracking.bundle_adjustment import measured_noise
 from data_utils.face_tracking.jaw_contour import JAW
 from data_utils.face_tracking.landmark_basis import Detections, LandmarkBasis
+from data_utils.face_tracking.motion import Motion, link_precision, solve_chain
 from data_utils.face_tracking.perspective import (
     CAUCHY_WIDTH,
     Poses,
@@ -28,9 +28,7 @@ from data_utils.face_tracking.perspective import (
 
 Array = NDArray[np.float64]
 TOGETHER = 30.0  # frames that count as one where something is shared by all: a detector's errors go together
-_ROTATION_STEP, _SHIFT_STEP, _EXPRESSION_STEP = 0.03, 0.05, 0.6  # what changes from frame to frame: rad, dm, deviations
 _CHUNK = 256  # frames that are solved as one chain
-_LIMIT = 0.2  # rad or decimetres: the largest step of a pose
 
 
 @dataclass(frozen=True)
@@ -39,17 +37,6 @@ class Shared:
 
     lasting: Array  # [I + 3 O] coefficients of :class:`LandmarkBasis`
     focal: float  # pixels
-
-
-@dataclass(frozen=True)
-class Motion:
-    """What changes from frame to frame."""
-
-    poses: Poses  # N
-    expression: Array  # [N, E]
-
-    def __getitem__(self, index: NDArray | slice) -> Motion:
-        return Motion(self.poses[index], self.expression[index])
 
 
 @dataclass(frozen=True)
@@ -221,7 +208,7 @@ class LandmarkFit:
         move = np.linalg.solve(matrix - reduced[:, :-1], right - reduced[:, -1])
         step: Array = solved[..., -1] - solved[..., :-1] @ move
         moved = Shared(shared.lasting + move[:-1], shared.focal * float(np.exp(np.clip(move[-1], -0.3, 0.3))))
-        return moved, _moved(motion, step, hold_poses)
+        return moved, motion.moved(step, hold_poses)
 
     def _smooth(self, shared: Shared, motion: Motion, rows: slice, hold_poses: bool) -> Motion:
         """The motion after one Gauss-Newton step of the frames ``rows``, all others held."""
@@ -234,8 +221,8 @@ class LandmarkFit:
         expression = range(size - part.expression.shape[1], size)
         block[:, expression, expression] += 1.0
         side[:, expression] -= part.expression
-        link = _link_precision(part.expression.shape[1])[-size:]
-        change = _changes(motion, rows)[:, -size:] * link
+        link = link_precision(part.expression.shape[1])[-size:]
+        change = motion.changes(rows)[:, -size:] * link
         before, after = change[:-1], change[1:]  # the first frame has no change before it, the last none after it
         start, stop = rows.start, rows.start + len(part.expression)
         links = np.full(len(block), 2.0)
@@ -243,9 +230,9 @@ class LandmarkFit:
         links[-1] -= stop == len(motion.expression)
         block[:, range(size), range(size)] += links[:, None] * link
         side += after - before
-        step = _solve_chain(block, side, link)
+        step = solve_chain(block, side, link)
         poses, coefficients = motion.poses, motion.expression.copy()
-        moved = _moved(part, step, hold_poses)
+        moved = part.moved(step, hold_poses)
         rotation, translation = poses.rotation.copy(), poses.translation.copy()
         rotation[rows], translation[rows], coefficients[rows] = (
             moved.poses.rotation,
@@ -253,84 +240,3 @@ class LandmarkFit:
             moved.expression,
         )
         return Motion(Poses(rotation, translation), coefficients)
-
-
-def orthographic_start(shape: Array, pixels: Array, weight: Array) -> tuple[Array, Array, Array]:
-    """Rotation [N, 3, 3], scale [N] (pixels a decimetre) and the head origin's pixel [N, 2], by scaled orthography.
-
-    The affine camera that fits best, then the nearest scaled rotation.
-
-    Args:
-        shape: [P, 3] head frame.
-        pixels: [N, P, 2].
-        weight: [P].
-    """
-    share = weight / weight.sum()
-    upright = pixels * (1.0, -1.0)
-    middle, middles = share @ shape, share @ upright
-    centred = shape - middle
-    moments = centred.T @ (centred * share[:, None])
-    affine = np.swapaxes(np.linalg.solve(moments, (centred * share[:, None]).T @ (upright - middles[:, None])), 1, 2)
-    u, values, vt = np.linalg.svd(affine, full_matrices=False)
-    rows = u @ vt
-    rotation = np.concatenate([rows, np.cross(rows[:, 0], rows[:, 1])[:, None]], axis=1)
-    scale = values.mean(axis=1)
-    origin = middles - scale[:, None] * (rows @ middle)
-    return rotation, scale, origin * (1.0, -1.0)
-
-
-def held(motion: Motion, found: NDArray[np.bool_]) -> Motion:
-    """The motion with the frames where no face was ``found`` interpolated."""
-    where, known = np.arange(len(found)), np.flatnonzero(found)
-
-    def between(values: Array) -> Array:
-        return np.stack([np.interp(where, known, column) for column in values[known].T], axis=-1)
-
-    poses = Poses(rotations.interpolate(motion.poses.rotation, found), between(motion.poses.translation))
-    return replace(motion, poses=poses, expression=between(motion.expression))
-
-
-def _moved(motion: Motion, step: Array, hold_poses: bool) -> Motion:
-    if hold_poses:
-        return replace(motion, expression=motion.expression + step)
-    size = np.abs(step[:, :6]).max(axis=1, keepdims=True)
-    pose_step = step[:, :6] * np.minimum(
-        1.0, _LIMIT * np.maximum(1.0, -motion.poses.translation[:, 2:] / 4) / np.maximum(size, 1e-12)
-    )
-    return Motion(motion.poses.moved(pose_step), motion.expression + step[:, 6:])
-
-
-def _link_precision(expressions: int) -> Array:
-    """Precision [6 + E] of the change from one frame to the next."""
-    spread = np.repeat([_ROTATION_STEP, _SHIFT_STEP, _EXPRESSION_STEP], [3, 3, expressions])
-    return 1 / spread**2
-
-
-def _changes(motion: Motion, rows: slice) -> Array:
-    """Changes [n + 1, 6 + E] into the n frames ``rows`` and out of the last; zero where there is no neighbour."""
-    count = len(motion.expression)
-    stop = min(rows.stop, count)
-    frames = np.arange(rows.start, stop + 1)
-    after, before = np.minimum(frames, count - 1), np.maximum(frames - 1, 0)
-    poses = motion.poses
-    turn = rotations.log(poses.rotation[after] @ np.swapaxes(poses.rotation[before], 1, 2))
-    shift = poses.translation[after] - poses.translation[before]
-    return np.concatenate([turn, shift, motion.expression[after] - motion.expression[before]], axis=1)
-
-
-def _solve_chain(block: Array, side: Array, link: Array) -> Array:
-    """Solve for n vectors [n, L] that are chained: block_i x_i - link (x_{i-1} + x_{i+1}) = side_i (block Thomas)."""
-    count, size = side.shape
-    couple = np.diag(link)
-    by_next = np.empty((count, size, size))
-    alone = np.empty((count, size))
-    for i in range(count):
-        matrix, right = block[i], side[i]
-        if i:
-            matrix = matrix - link[:, None] * by_next[i - 1]
-            right = right + link * alone[i - 1]
-        solved = np.linalg.solve(matrix, np.column_stack([couple, right]))
-        by_next[i], alone[i] = solved[:, :-1], solved[:, -1]
-    for i in range(count - 2, -1, -1):
-        alone[i] += by_next[i] @ alone[i + 1]
-    return alone

@@ -11,7 +11,6 @@ from scipy.spatial.transform import Rotation
 from data_utils.face_tracking.bfm import track_mesh
 from data_utils.face_tracking.jaw_contour import jaw_lines
 from data_utils.face_tracking.landmark_basis import Detections
-from data_utils.face_tracking.model_fitting import _solve_chain, orthographic_start
 from data_utils.face_tracking.morphable_model import MorphableModel, in_head_frame
 from tests.data_utils.face_tracking.made_up_bfm import MadeUpFace, make_face
 from tests.data_utils.face_tracking.made_up_head import angle_errors, rms
@@ -172,32 +171,3 @@ def test_the_jaws_outline_is_followed_round_the_face(clip):
     marched = track_mesh(clip.model, Detections(seen, found, outline=True), (SIZE, SIZE))
     assert rms(angle_errors(marched.poses.rotation, clip.rotation)) < 0.5
     assert abs(marched.focal / FOCAL - 1) < 0.08
-
-
-def test_a_chain_is_solved_as_one_system():
-    rng = np.random.default_rng(0)
-    count, size = 7, 4
-    link = rng.uniform(0.5, 1.5, size)
-    blocks = np.stack([(a := rng.normal(size=(size, size))) @ a.T + 4 * np.eye(size) for _ in range(count)])
-    side = rng.normal(size=(count, size))
-    whole = np.zeros((count * size, count * size))
-    for i in range(count):
-        rows = slice(i * size, (i + 1) * size)
-        whole[rows, rows] = blocks[i]
-        if i:
-            before = slice((i - 1) * size, i * size)
-            whole[rows, before] = whole[before, rows] = -np.diag(link)
-    np.testing.assert_allclose(
-        _solve_chain(blocks, side, link), np.linalg.solve(whole, side.ravel()).reshape(count, size)
-    )
-
-
-def test_an_orthographic_view_is_recovered_exactly():
-    rng = np.random.default_rng(1)
-    shape = rng.normal(size=(11, 3))
-    rotation = Rotation.from_euler("XYZ", rng.uniform(-0.4, 0.4, (5, 3))).as_matrix()
-    scale, origin = rng.uniform(80, 120, 5), rng.uniform(200, 300, (5, 2))
-    seen = origin[:, None] + scale[:, None, None] * np.einsum("nij,pj->npi", rotation, shape)[..., :2] * (1, -1)
-    found = orthographic_start(shape, seen, np.ones(11))
-    for value, true in zip(found, (rotation, scale, origin), strict=True):
-        np.testing.assert_allclose(value, true, atol=1e-8)
