@@ -67,21 +67,21 @@ def make_face(side: int = 45, identities: int = 12, expressions: int = 8, seed: 
     brows = np.exp(-(((mean[:, 1] - 0.42) / 0.15) ** 2))
     jaw = np.clip((-0.38 - mean[:, 1]) / 0.5, 0, 1) ** 0.5
     regions = (mouth, brows, jaw)
-    expression = np.stack([_waves(mean, rng) * regions[k % 3][:, None] * 0.05 for k in range(expressions)])
+    expression = np.stack([waves(mean, rng) * regions[k % 3][:, None] * 0.05 for k in range(expressions)])
     expression[2] = jaw[:, None] * (0, -0.09, -0.04)
-    identity = np.stack([_unmoved(_waves(mean, rng), mean) * 0.05 / (1 + 0.2 * k) for k in range(identities)])
+    identity = np.stack([unmoved(waves(mean, rng), mean) * 0.05 / (1 + 0.2 * k) for k in range(identities)])
     colors = 0.55 + 0.3 * np.sin(mean @ rng.normal(0, 9, (3, 3)) + (0, 1, 2)) * (0.6 + 0.4 * np.sin(25 * mean[:, :1]))
-    texture = np.stack([_waves(mean, rng) * 0.05 for _ in range(5)])
+    texture = np.stack([waves(mean, rng) * 0.05 for _ in range(5)])
     within = np.sort(rng.permutation(len(mean) + 300)[: len(mean)])
     return MadeUpFace(mean, identity, expression, colors, texture, faces, landmarks, within)
 
 
-def _waves(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def waves(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A smooth field of vectors [V, 3] of unit size or so."""
     return np.sin(points @ rng.normal(0, 2.2, (3, 3)) + rng.uniform(0, 6, 3))
 
 
-def _unmoved(field: np.ndarray, points: np.ndarray) -> np.ndarray:
+def unmoved(field: np.ndarray, points: np.ndarray) -> np.ndarray:
     """A field without what moves, turns or scales the whole: faces are aligned before components are made."""
     centred = points - points.mean(0)
     rigid = [np.tile(axis, (len(points), 1)) for axis in np.eye(3)] + [np.cross(axis, centred) for axis in np.eye(3)]

@@ -7,7 +7,7 @@ import numpy as np
 from data_utils.face_mesh import load_or_detect, to_68
 from sample.character import Character, Expression
 from sample.video import Sample
-from tests.data_utils.face_tracking.made_up_bfm import MadeUpFace, _unmoved, _waves
+from tests.data_utils.face_tracking.made_up_bfm import MadeUpFace, unmoved, waves
 
 EXPRESSIONS = [Expression(jaw=1.0), Expression(wide=1.0), Expression(round=1.0), Expression(press=1.0)]
 
@@ -25,7 +25,7 @@ def samples_face(folder, sample: Sample, identities: int = 10) -> tuple[MadeUpFa
     changes = [character.shape(e)[0][:own] - neutral for e in (*EXPRESSIONS, Expression(eye_open=0.0))]
     rng = np.random.default_rng(4)
     mean = neutral[kept]
-    identity = np.stack([_unmoved(_waves(mean, rng), mean) * 0.03 for _ in range(identities)])
+    identity = np.stack([unmoved(waves(mean, rng), mean) * 0.03 for _ in range(identities)])
     coefficients = rng.normal(0, 1, identities)
     landmarks = place[_landmarks(folder, sample)]
     assert (landmarks >= 0).all()
@@ -34,7 +34,7 @@ def samples_face(folder, sample: Sample, identities: int = 10) -> tuple[MadeUpFa
         identity,
         np.stack([0.4 * change[kept] for change in changes]),
         character.albedo[:own][kept].clip(0, 1).astype(np.float64),
-        np.stack([_waves(mean, rng) * 0.03 for _ in range(3)]),
+        np.stack([waves(mean, rng) * 0.03 for _ in range(3)]),
         faces,
         landmarks,
         np.sort(rng.permutation(len(kept) + 100)[: len(kept)]),
