@@ -60,6 +60,10 @@ def preprocess(
         from data_utils.face_tracking import TRACKERS
 
         _check("tracker", tracker, TRACKERS)
+    if tracker == "bfm" and only in (None, 8):
+        from data_utils.face_tracking.bfm import check_installed
+
+        check_installed()  # before the minutes that the other tasks take
     run = Preparation(folder, source, extractor, parser, tracker)
     with exclusive(folder.root) if folder.root.is_dir() or source else nullcontext():
         sweep(folder.root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,8 @@ def read_poses(folder: DatasetFolder, num_frames: int) -> tuple[float, tuple[np.
 
     again = f"run preprocess.sh with --task 8 after deleting {folder.track_params}"
     try:
-        track = torch.load(folder.track_params, map_location="cpu", weights_only=True)
+        mapped = zipfile.is_zipfile(folder.track_params)  # only the poses are read of what may be gigabytes
+        track = torch.load(str(folder.track_params), map_location="cpu", weights_only=True, mmap=mapped)
         focal = float(track["focal"].reshape(-1)[0])
         euler, trans = (track[name].double().numpy() for name in ("euler", "trans"))
     except (OSError, RuntimeError, KeyError, AttributeError, IndexError, EOFError, ValueError, TypeError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,11 +178,12 @@ def _read_transforms(path: Path) -> dict[str, Any]:
 
 
 def _read_vertices(path: Path, num_frames: int) -> tuple[Float[Tensor, "N V 3"], Int[Tensor, "F 3"]]:
-    """Tracked face vertices (head frame) and their triangles; without triangles in the file, none [0, 3]."""
+    """Tracked face vertices (head frame; float16 or 32) and their triangles; without triangles in the file, none."""
     problem = EGSTalkerError(f"{path} is damaged; run preprocess.sh with --task 8")
     try:
-        params = torch.load(path, map_location="cpu", weights_only=True)
-        vertices = params["vertices"].float()
+        mapped = zipfile.is_zipfile(path)  # a mesh of every frame may be larger than memory should be
+        params = torch.load(str(path), map_location="cpu", weights_only=True, mmap=mapped)
+        vertices = params["vertices"]
         faces = params["faces"].long() if "faces" in params else torch.zeros(0, 3, dtype=torch.long)
     except Exception as error:  # torch.load raises many types on damaged files
         raise problem from error
@@ -193,7 +195,7 @@ def _read_vertices(path: Path, num_frames: int) -> tuple[Float[Tensor, "N V 3"],
         or (len(faces) and not 0 <= faces.min() <= faces.max() < vertices.shape[1])
     ):
         raise problem
-    if not torch.isfinite(vertices).all():
+    if not vertices.is_floating_point() or not all(torch.isfinite(part).all() for part in vertices.split(256)):
         raise problem
     return vertices[:num_frames], faces
 

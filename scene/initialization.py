@@ -20,6 +20,7 @@ from scene.head import EXTENT
 
 HULL_VIEWS = 24
 COLOR_VIEWS = 12
+REST_FRAMES = 200  # whose median is the face at rest
 HULL_CELLS = 80  # along each side of the hull's cube
 HULL_VOTES = 0.9  # of the views must see a cell inside the silhouette
 SURFACE_SHARE = 0.55  # of all points
@@ -38,7 +39,8 @@ class PointCloud:
 def initial_cloud(dataset: TalkingHeadDataset, count: int, seed: int = 0) -> PointCloud:
     """``count`` points on the face and on the rest of the head, whatever the tracker's number of vertices."""
     generator = np.random.default_rng(seed)
-    vertices = dataset.vertices[dataset.train.start : dataset.train.stop].median(dim=0).values.numpy()
+    tracked = dataset.vertices[_spread(dataset.train, REST_FRAMES)]
+    vertices = tracked.float().median(dim=0).values.numpy()
     views = _spread(dataset.train, HULL_VIEWS)
     masks = np.stack([dataset.head_mask(i) for i in views])
     surface = sample_surface(vertices, dataset.faces.numpy(), round(count * SURFACE_SHARE), generator)

@@ -216,3 +216,18 @@ def test_loading_decodes_each_frame_once(folder, monkeypatch):
     store.load(range(6))
     store.batch([5, 0, 8, 8])
     assert sorted(read) == [0, 1, 2, 3, 4, 5, 8]
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_vertices_of_half_precision_are_read_without_being_copied(folder, zipped):
+    vertices = torch.randn(22, 40, 3).half()
+    params = {"vertices": vertices, "faces": torch.tensor([[0, 1, 2]])}
+    torch.save(params, folder.track_params, _use_new_zipfile_serialization=zipped)
+    dataset = TalkingHeadDataset(folder.root)
+    assert dataset.vertices.dtype == torch.float16 and torch.equal(dataset.vertices, vertices)
+
+
+def test_vertices_that_are_no_numbers_are_refused(folder):
+    torch.save({"vertices": torch.zeros(22, 5, 3, dtype=torch.int64)}, folder.track_params)
+    with pytest.raises(EGSTalkerError, match="--task 8"):
+        TalkingHeadDataset(folder.root)

@@ -1,0 +1,184 @@
+"""The tracker ``bfm``: the Basel Face Model fitted to a clip; the whole mesh of every frame comes out.
+
+The landmarks give focal length, identity and expressions (see :mod:`model_fitting`). The rigid motion is then taken
+from the skin, followed with sub-pixel precision by :func:`data_utils.face_tracking.mediapipe.track_head`: the model's
+frame is aligned with that track once for the clip, and identity and expressions are fitted anew under its poses. Where
+pytorch3d is installed, the textured and lit mesh is at last matched with the pictures (:mod:`mesh_photometry`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arguments.dataset_folder import DatasetFolder
+from arguments.errors import EGSTalkerError
+from data_utils.face_mesh import IBUG_68, FaceMeshTrack, load_or_detect, to_68
+from data_utils.face_tracking import bfm_files, face_alignment_network, mesh_photometry, morphable_model
+from data_utils.face_tracking.bundle_adjustment import choose_key_frames
+from data_utils.face_tracking.feature_tracks import read_grey
+from data_utils.face_tracking.frame_alignment import Similarity, align, poses_in
+from data_utils.face_tracking.landmark_basis import Detections, LandmarkBasis
+from data_utils.face_tracking.mediapipe import PORTRAIT_FOCAL, HeadTrack, track_head
+from data_utils.face_tracking.mesh_track import MeshTrack, write_mesh_track
+from data_utils.face_tracking.model_fitting import FocalPrior, LandmarkFit, Shared
+from data_utils.face_tracking.morphable_model import MorphableModel
+from data_utils.face_tracking.motion import Motion
+from data_utils.face_tracking.orthographic_pose import orthographic_poses
+from data_utils.face_tracking.perspective import fit_poses, weak_perspective_poses
+from data_utils.face_tracking.smoothing import measured_noise, smooth, smooth_poses
+from data_utils.frame_files import numbered
+
+Array = NDArray[np.float64]
+
+KEY_FRAMES = 80
+FOCALS = (1.3, 2.2, 3.8)  # over the image side: where the search for the focal length starts
+_SMALLEST = 8.0  # pixels: of a face any smaller, nothing can be told
+_FOCAL_SPREAD = 0.35
+_STEADY = np.array(
+    [27, 28, 29, 30, 31, 33, 35, 36, 39, 42, 45]
+)  # landmarks that no expression moves: nose, eye corners
+_INNER = slice(17, None)  # the landmarks after the jaw's, which the basis begins with
+
+
+def track(folder: DatasetFolder) -> None:
+    """Write ``track_params.pt`` of a dataset folder; its content: :func:`mesh_track.write_mesh_track`.
+
+    Raises:
+        EGSTalkerError: the converted model is missing (it says which files make it), or is damaged; no frames or no
+            face, or the frames do not fit the landmarks.
+    """
+    check_installed()
+    model = morphable_model.load(morphable_model.FILE)
+    mesh = load_or_detect(folder)
+    frames = numbered(folder.frames, ".jpg")
+    height, width = read_grey(frames[0]).shape
+    fitted = track_mesh(model, detect(frames, mesh), (width, height), mesh, frames)
+    if mesh_photometry.available():
+        fitted = mesh_photometry.refine(fitted, model, frames, (width, height))
+    write_mesh_track(fitted, model, folder.track_params)
+    folder.update_record(tracker="bfm")
+
+
+def check_installed() -> None:
+    """Raises EGSTalkerError where the converted model is missing, naming the files that lack and what makes them."""
+    path = morphable_model.FILE
+    if not path.is_file():
+        absent = bfm_files.missing(path.parent)
+        fetch = f"./download_bfm.sh (for {', '.join(absent)}), then " if absent else ""
+        raise EGSTalkerError(
+            f"--tracker bfm needs {path}, which is missing: run {fetch}python data_utils/face_tracking/convert_BFM.py"
+        )
+
+
+def detect(frames: list[Path], mesh: FaceMeshTrack) -> Detections:
+    """68 landmarks of N frames: the face alignment network's where its weights are, else FaceMesh's."""
+    points = to_68(mesh.points).astype(np.float64)
+    weights = face_alignment_network.weights_file()
+    if weights is None:
+        return Detections(points, mesh.found, outline=False)
+    boxes = np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
+    return Detections(face_alignment_network.detect_68(frames, boxes, weights), mesh.found, outline=True)
+
+
+def track_mesh(
+    model: MorphableModel,
+    seen: Detections,
+    size: tuple[int, int],
+    mesh: FaceMeshTrack | None = None,
+    frames: list[Path] | None = None,
+) -> MeshTrack:
+    """Fit a model to a clip.
+
+    Args:
+        seen: 68 landmarks of N frames.
+        size: width and height of the frames, pixels.
+        mesh: FaceMesh's landmarks of the frames; without them and the frames, the 68 landmarks stand alone.
+        frames: N image files.
+
+    Raises:
+        EGSTalkerError: no face in any frame, or landmarks that no head projects on.
+    """
+    if not _usable(seen, size):
+        raise EGSTalkerError("no usable face landmarks; run preprocess.sh with --task 7 again")
+    if frames is not None and len(frames) != len(seen.pixels):
+        raise EGSTalkerError(
+            f"{len(seen.pixels)} landmarks for {len(frames)} frames; run preprocess.sh with --task 3 again"
+        )
+    centre = (size[0] / 2, size[1] / 2)
+    basis = LandmarkBasis.of(model, seen.outline)
+    fit, key, shared, motion = _fit_key_frames(basis, seen, centre)
+    if mesh is not None and frames is not None:
+        head = track_head(mesh.points.astype(np.float64), mesh.found, size, frames)
+        shared, motion, reprojection = _under_rigid_track(fit, key, shared, motion, head)
+    else:
+        motion = fit.follow(shared, _everywhere(fit, shared, key, motion).held(seen.found))
+        reprojection = fit.errors(shared, motion)
+        motion = Motion(smooth_poses(motion.poses), motion.expression)
+    motion = Motion(motion.poses, smooth(motion.expression, measured_noise(motion.expression)))
+    if not all(np.isfinite(a).all() for a in (motion.poses.rotation, motion.poses.translation, motion.expression)):
+        raise EGSTalkerError("the head cannot be followed in this video; use one that shows a face from the front")
+    reprojection = np.where(seen.found, reprojection, reprojection[seen.found].max())
+    identity = shared.lasting[: basis.identities]
+    return MeshTrack(shared.focal, motion.poses, identity, motion.expression, reprojection, seen.found)
+
+
+def _usable(seen: Detections, size: tuple[int, int]) -> bool:
+    """Whether the landmarks are those of a face that is seen, in and about the picture."""
+    if not seen.found.any() or not np.isfinite(seen.pixels).all() or np.abs(seen.pixels).max() > 10 * max(size):
+        return False
+    extent = np.ptp(seen.pixels[seen.found], axis=1)
+    return bool(np.median(extent.min(axis=1)) > _SMALLEST)
+
+
+def _fit_key_frames(
+    basis: LandmarkBasis, seen: Detections, centre: tuple[float, float]
+) -> tuple[LandmarkFit, NDArray[np.int64], Shared, Motion]:
+    """The search for the focal length: what is shared, and the motion of the key frames."""
+    nothing = np.zeros(len(basis.lasting))
+    points = basis.mean[_STEADY - _INNER.start]
+    rotation, scale, origin = orthographic_poses(points, seen.pixels[:, _STEADY], np.ones(len(_STEADY)))
+    fit = LandmarkFit(basis, seen, seen.noise(float(np.median(scale[seen.found]))), centre)
+    key = choose_key_frames(rotation, seen.found, KEY_FRAMES)
+    prior = FocalPrior(PORTRAIT_FOCAL * 2 * max(centre), _FOCAL_SPREAD)
+    attempts = []
+    for ratio in FOCALS:
+        focal = ratio * 2 * max(centre)
+        poses = weak_perspective_poses(rotation[key], scale[key], origin[key], focal, centre)
+        start = Motion(poses, np.zeros((len(key), len(basis.expression))))
+        attempts.append(fit.adjust(key, start, Shared(nothing, focal), prior, iterations=6))
+    shared, motion, _ = min(attempts, key=lambda attempt: attempt[2])
+    for _ in range(2):
+        shared, motion, _ = fit.adjust(key, motion, shared, prior, iterations=12)
+        fit = fit.with_measured_noise(key, shared, motion)
+    shared, motion, _ = fit.adjust(key, motion, shared, prior, iterations=12)
+    return fit, key, shared, motion
+
+
+def _everywhere(fit: LandmarkFit, shared: Shared, key: NDArray[np.int64], motion: Motion) -> Motion:
+    """First poses and expressions of all frames, from those of the key frames and a fit of the steady landmarks."""
+    nearest = np.abs(np.arange(len(fit.seen.pixels))[:, None] - key).argmin(axis=1)
+    start = motion[nearest]
+    points = fit.basis.person(shared.lasting)[_STEADY - _INNER.start]
+    poses = fit_poses(points, fit.seen.pixels[:, _STEADY], fit.noise[_STEADY], shared.focal, fit.centre, start.poses)
+    return Motion(poses, start.expression)
+
+
+def _under_rigid_track(
+    fit: LandmarkFit, key: NDArray[np.int64], shared: Shared, motion: Motion, head: HeadTrack
+) -> tuple[Shared, Motion, Array]:
+    """What is shared, all frames' motion and the rigid points' errors [N], under the poses of a rigid track."""
+    points = fit.points(shared, motion)[:, _INNER]
+    start = Similarity.between(points.mean(axis=0), head.shape[np.array(IBUG_68)[_INNER]])
+    pixels = fit.seen.pixels[key][:, _INNER]
+    similarity = align(points, pixels, fit.noise[_INNER], head.poses[key], head.focal, fit.centre, start)
+    poses = poses_in(similarity, head.poses)
+    shared = Shared(shared.lasting, head.focal)
+    known = FocalPrior(head.focal, 0.0)
+    there = Motion(poses[key], motion.expression)
+    shared, there, _ = fit.adjust(key, there, shared, known, iterations=15, hold_poses=True)
+    nearest = np.abs(np.arange(len(poses))[:, None] - key).argmin(axis=1)
+    motion = fit.follow(shared, Motion(poses, there.expression[nearest]), hold_poses=True)
+    return shared, motion, head.reprojection

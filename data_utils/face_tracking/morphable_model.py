@@ -1,0 +1,120 @@
+"""A linear morphable face model: a shape is a mean plus identity plus expression, a texture a mean plus components.
+
+Blanz and Vetter, "A Morphable Model for the Synthesis of 3D Faces" (1999); Paysan et al., "A 3D Face Model for Pose and
+Illumination Invariant Face Recognition" (2009), the Basel Face Model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from arguments.atomic import atomic_path
+from arguments.errors import EGSTalkerError
+
+Array32 = NDArray[np.float32]
+NUM_LANDMARKS = 68
+FOLDER = Path(__file__).parent / "3DMM"
+FILE = FOLDER / "3DMM_info.safetensors"
+_FORMAT = "egstalker-bfm-1"
+
+
+@dataclass(frozen=True)
+class MorphableModel:
+    """V vertices in the head frame: decimetres, x to the image's right, y up, z out of the face, origin between ears.
+
+    Each component is scaled by its standard deviation, so that coefficients are of unit variance.
+    """
+
+    mean: Array32  # [V, 3] decimetres
+    identity: Array32  # [I, V, 3] decimetres
+    expression: Array32  # [E, V, 3] decimetres
+    texture_mean: Array32  # [V, 3] RGB, 0..1
+    texture: Array32  # [T, V, 3] RGB
+    faces: NDArray[np.int32]  # [F, 3], counter-clockwise seen from outside the head
+    landmarks: NDArray[np.int32]  # [68] vertices, in iBUG's order
+    skin: NDArray[np.bool_]  # [V]: neither eyes nor the inside of the mouth
+
+    def person(self, identity: NDArray) -> Array32:
+        """The shape at rest [V, 3] of identity coefficients [I]."""
+        return self.mean + np.tensordot(np.asarray(identity, np.float32), self.identity, 1)
+
+    def vertices(self, person: Array32, expression: NDArray) -> Array32:
+        """Shapes [N, V, 3] of a person [V, 3] with expression coefficients [N, E]."""
+        basis = self.expression.reshape(len(self.expression), -1)
+        return (np.asarray(expression, np.float32) @ basis).reshape(-1, *person.shape) + person
+
+    def colors(self, texture: NDArray) -> Array32:
+        """Albedo [V, 3], RGB 0..1, of texture coefficients [T]."""
+        return self.texture_mean + np.tensordot(np.asarray(texture, np.float32), self.texture, 1)
+
+
+def in_head_frame(model: MorphableModel) -> MorphableModel:
+    """The model with its origin between the ears and its triangles turned outward; its axes are kept.
+
+    Raises EGSTalkerError where the axes are not those of the head frame.
+    """
+    points = model.mean[model.landmarks]
+    right, left, chin, brow, nose = points[0], points[16], points[8], points[19:25].mean(0), points[30]
+    if not (left[0] > right[0] and brow[1] > chin[1] and nose[2] > (right[2] + left[2]) / 2):
+        raise EGSTalkerError("the model's landmarks do not lie on a face that looks along z; use the files of BFM 2009")
+    mean = model.mean - (points[1] + points[15]) / 2  # as MediaPipe's ears, see initial_shape.head_frame
+    a, b, c = np.moveaxis(mean[model.faces], 1, 0)
+    outward = (np.cross(b - a, c - a) * (a + b + c)).sum()
+    faces = model.faces if outward > 0 else model.faces[:, [0, 2, 1]]
+    return MorphableModel(**{**_arrays(model), "mean": mean, "faces": np.ascontiguousarray(faces)})
+
+
+def check(model: MorphableModel) -> None:
+    """Raises EGSTalkerError, saying what is wrong, for a model whose arrays do not fit each other or are not finite."""
+    count = len(model.mean)
+    shapes = {
+        "mean": (count, 3),
+        "identity": (len(model.identity), count, 3),
+        "expression": (len(model.expression), count, 3),
+        "texture_mean": (count, 3),
+        "texture": (len(model.texture), count, 3),
+        "faces": (len(model.faces), 3),
+        "landmarks": (NUM_LANDMARKS,),
+        "skin": (count,),
+    }
+    for name, shape in shapes.items():
+        array = getattr(model, name)
+        if array.shape != shape or 0 in shape:
+            raise EGSTalkerError(f"{name} is {list(array.shape)} where {list(shape)} belongs")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise EGSTalkerError(f"{name} holds values that are not finite")
+    for name in ("faces", "landmarks"):
+        indices = getattr(model, name)
+        if indices.min() < 0 or indices.max() >= count:
+            raise EGSTalkerError(f"{name} points beyond the {count} vertices")
+
+
+def save(model: MorphableModel, path: Path, source: str) -> None:
+    """Write a model as safetensors, atomically; ``source`` says what it was made from."""
+    arrays = {name: np.ascontiguousarray(array) for name, array in _arrays(model).items()}
+    with atomic_path(path) as part:
+        save_file(arrays, part, metadata={"format": _FORMAT, "source": source})
+
+
+def load(path: Path) -> MorphableModel:
+    """A model that :func:`save` wrote. Raises EGSTalkerError where it is missing, damaged or something else."""
+    again = "make it with python data_utils/face_tracking/convert_BFM.py"
+    if not path.is_file():
+        raise EGSTalkerError(f"{path} is missing; {again}")
+    try:
+        arrays = load_file(path)
+        model = MorphableModel(**{field.name: arrays[field.name] for field in fields(MorphableModel)})
+        check(model)
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, EGSTalkerError) as error:
+        raise EGSTalkerError(f"{path} is no whole face model ({error}); {again}") from error
+    return model
+
+
+def _arrays(model: MorphableModel) -> dict[str, NDArray]:
+    return {field.name: getattr(model, field.name) for field in fields(model)}

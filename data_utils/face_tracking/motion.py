@@ -1,0 +1,80 @@
+"""The motion of a face over a clip, pose and expression, as a chain whose links are random walks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_utils.face_tracking import rotations
+from data_utils.face_tracking.perspective import Poses
+
+Array = NDArray[np.float64]
+_ROTATION_STEP, _SHIFT_STEP, _EXPRESSION_STEP = 0.03, 0.05, 0.6  # what changes from frame to frame: rad, dm, deviations
+_LIMIT = 0.2  # rad or decimetres: the largest step of a pose four decimetres away
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What changes from frame to frame."""
+
+    poses: Poses  # N
+    expression: Array  # [N, E]
+
+    def __getitem__(self, index: NDArray | slice) -> Motion:
+        return Motion(self.poses[index], self.expression[index])
+
+    def moved(self, step: Array, hold_poses: bool) -> Motion:
+        """The motion after a step [N, 6 + E] of :meth:`Poses.moved` and expression; [N, E] where poses are held."""
+        if hold_poses:
+            return replace(self, expression=self.expression + step)
+        limit = _LIMIT * np.maximum(1.0, -self.poses.translation[:, 2:] / 4)
+        size = np.abs(step[:, :6]).max(axis=1, keepdims=True)
+        pose_step = step[:, :6] * np.minimum(1.0, limit / np.maximum(size, 1e-12))
+        return Motion(self.poses.moved(pose_step), self.expression + step[:, 6:])
+
+    def held(self, found: NDArray[np.bool_]) -> Motion:
+        """The motion with the frames where no face was ``found`` interpolated."""
+        where, known = np.arange(len(found)), np.flatnonzero(found)
+
+        def between(values: Array) -> Array:
+            return np.stack([np.interp(where, known, column) for column in values[known].T], axis=-1)
+
+        poses = Poses(rotations.interpolate(self.poses.rotation, found), between(self.poses.translation))
+        return replace(self, poses=poses, expression=between(self.expression))
+
+    def changes(self, rows: slice) -> Array:
+        """Changes [n + 1, 6 + E] into the n frames ``rows`` and out of the last; zero where there is no neighbour."""
+        count = len(self.expression)
+        stop = min(rows.stop, count)
+        frames = np.arange(rows.start, stop + 1)
+        after, before = np.minimum(frames, count - 1), np.maximum(frames - 1, 0)
+        poses = self.poses
+        turn = rotations.log(poses.rotation[after] @ np.swapaxes(poses.rotation[before], 1, 2))
+        shift = poses.translation[after] - poses.translation[before]
+        return np.concatenate([turn, shift, self.expression[after] - self.expression[before]], axis=1)
+
+
+def link_precision(expressions: int) -> Array:
+    """Precision [6 + E] of the change from one frame to the next."""
+    spread = np.repeat([_ROTATION_STEP, _SHIFT_STEP, _EXPRESSION_STEP], [3, 3, expressions])
+    return 1 / spread**2
+
+
+def solve_chain(block: Array, side: Array, link: Array) -> Array:
+    """Solve for n vectors [n, L] that are chained: block_i x_i - link (x_{i-1} + x_{i+1}) = side_i (block Thomas)."""
+    count, size = side.shape
+    couple = np.diag(link)
+    by_next = np.empty((count, size, size))
+    alone = np.empty((count, size))
+    for i in range(count):
+        matrix, right = block[i], side[i]
+        if i:
+            matrix = matrix - link[:, None] * by_next[i - 1]
+            right = right + link * alone[i - 1]
+        solved = np.linalg.solve(matrix, np.column_stack([couple, right]))
+        by_next[i], alone[i] = solved[:, :-1], solved[:, -1]
+    for i in range(count - 2, -1, -1):
+        alone[i] += by_next[i] @ alone[i + 1]
+    return alone
