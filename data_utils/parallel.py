@@ -8,11 +8,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from arguments.errors import EGSTalkerError
 
@@ -34,8 +34,9 @@ def ranges(total: int, size: int) -> list[range]:
 
 def run_jobs(
     function: Callable[[Job], Result],
-    jobs: Sequence[Job],
+    jobs: Iterable[Job],
     *,
+    total: int | None = None,
     workers: int | None = None,
     done: Callable[[int], None] = lambda index: None,
 ) -> list[Result]:
@@ -43,6 +44,8 @@ def run_jobs(
 
     Args:
         function: picklable (a module's function or a partial of one).
+        jobs: those that an iterator yields begin while it makes the next.
+        total: how many jobs there are, where ``jobs`` does not tell.
         workers: processes; by default one a core, at most 8 and at most one a job. One means: in this process.
         done: called in this process with a job's index whenever one ends (progress).
 
@@ -50,7 +53,8 @@ def run_jobs(
         EGSTalkerError: a worker was killed (out of memory, as a rule). What a job raises is raised here; the jobs
             that have not begun are dropped, and Ctrl-C ends the workers at once.
     """
-    workers = min(len(jobs), workers or min(available_cores(), MAX_WORKERS))
+    total = total or len(cast(Sequence[Job], jobs))
+    workers = min(total, workers or min(available_cores(), MAX_WORKERS))
     if workers <= 1 or not _main_can_be_imported_again():
         results = []
         for index, job in enumerate(jobs):

@@ -60,10 +60,12 @@ class TalkingHeadDataset:
         first = read_rgb(self.folder.ground_truth_image(0))
         self.height, self.width = first.shape[:2]
         poses = torch.tensor(np.array([entry["transform_matrix"] for entry in entries]), dtype=torch.float64)
+        self.vertices, self.faces, distance = _read_track(self.folder.track_params, self.num_frames)
+        if distance is not None:
+            poses[:, :3, 3] *= distance / poses[:, :3, 3].norm(dim=1).median().clamp_min(1e-9)
         self.camera = Camera.from_focal(
             nerf_to_opencv(poses).float(), train["focal_len"], self.width, self.height, train["cx"], train["cy"]
         )
-        self.vertices, self.faces = _read_vertices(self.folder.track_params, self.num_frames)
         self._backdrops = Backdrops(self.folder)
         self._boxes: tuple[np.ndarray, tuple[int, int]] | None = None
 
@@ -198,13 +200,20 @@ def _read_blinks(path: Path, num_frames: int) -> Float[Tensor, "N"]:
     return torch.from_numpy(np.clip(padded / 5.0, 0.0, 1.0).astype(np.float32))
 
 
-def _read_vertices(path: Path, num_frames: int) -> tuple[Float[Tensor, "N V 3"], Int[Tensor, "F 3"]]:
-    """Tracked face vertices (head frame) and their triangles; without triangles in the file, none [0, 3]."""
+def _read_track(
+    path: Path, num_frames: int
+) -> tuple[Float[Tensor, "N V 3"], Int[Tensor, "F 3"], Float[Tensor, ""] | None]:
+    """Tracked face vertices (head frame), their triangles, and how far the head is from the camera (median).
+
+    Without triangles in the file there are none [0, 3]; without translations the distance is None. The transforms count
+    metres and the track decimetres, in the field's datasets as in ours: the distance tells by how much they differ.
+    """
     problem = EGSTalkerError(f"{path} is damaged; run preprocess.sh with --task 8")
     try:
         params = torch.load(path, map_location="cpu", weights_only=True)
         vertices = params["vertices"].float()
         faces = params["faces"].long() if "faces" in params else torch.zeros(0, 3, dtype=torch.long)
+        distance = params["trans"].double()[:num_frames].norm(dim=1).median() if "trans" in params else None
     except Exception as error:  # torch.load raises many types on damaged files
         raise problem from error
     if vertices.ndim != 3 or vertices.shape[0] < num_frames or vertices.shape[2] != 3 or vertices.shape[1] < 4:
@@ -215,9 +224,9 @@ def _read_vertices(path: Path, num_frames: int) -> tuple[Float[Tensor, "N V 3"],
         or (len(faces) and not 0 <= faces.min() <= faces.max() < vertices.shape[1])
     ):
         raise problem
-    if not torch.isfinite(vertices).all():
+    if not torch.isfinite(vertices).all() or (distance is not None and not 0 < distance < math.inf):
         raise problem
-    return vertices[:num_frames], faces
+    return vertices[:num_frames], faces, distance
 
 
 def _bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:

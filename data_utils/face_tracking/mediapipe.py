@@ -54,10 +54,10 @@ class HeadTrack:
 def track(folder: DatasetFolder) -> None:
     """Write ``track_params.pt`` of a dataset folder.
 
-    The file is a dictionary of tensors: focal [1] (pixels), euler [N, 3] (rad, R = Rx Ry Rz), trans [N, 3] (decimetres,
-    X_camera = R X_head + trans, OpenGL camera), vertices [N, 478, 3] (head frame, with expression), faces [F, 3]
-    int64, shape [478, 3] (the person without expression), reprojection [N] (pixels) and found [N] bool (False where
-    the pose is interpolated).
+    The file is a dictionary of tensors: focal [1] (pixels), euler [N, 3] (rad), trans [N, 3] (decimetres,
+    X_camera = R X_head + trans with R = rotations.euler_to_matrix(euler), OpenGL camera), vertices [N, 478, 3] (head
+    frame, with expression), faces [F, 3] int64, shape [478, 3] (the person without expression), reprojection [N]
+    (pixels) and found [N] bool (False where the pose is interpolated).
 
     Raises:
         EGSTalkerError: no frames or no face, or the frames do not fit the landmarks.
