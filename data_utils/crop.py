@@ -63,7 +63,8 @@ def choose_crop(samples: Sequence[np.ndarray], seconds: float = 0.0) -> Crop:
         raise EGSTalkerError("no face in the video; use one that shows one face from the front throughout")
     missing = 1 - len(boxes) / len(samples)
     if missing > MAX_LOST_SAMPLES:
-        raise EGSTalkerError(f"the face is away for about {missing:.0%} of the video; cut those parts out")
+        away = _when(~np.isin(np.arange(len(samples)), list(person)), seconds)
+        raise EGSTalkerError(f"the face is away for about {missing:.0%} of the video ({away}); cut those parts out")
     face = float(np.median(boxes[:, 3] - boxes[:, 1]))
     if width == height and face >= KEEP_WHOLE_FROM * width:
         x, y, side = 0, 0, width
@@ -78,9 +79,14 @@ def choose_crop(samples: Sequence[np.ndarray], seconds: float = 0.0) -> Crop:
         if other is not person and len(other) > 1 and not ((centres > 0) & (centres < side)).all(1).any():
             outside[list(other)] = True
     if outside.any():
-        when = spans(outside, rate=(len(samples) - 1) / max(seconds, 1e-9))
+        when = _when(outside, seconds)
         logger.warning("other people are seen at about %s; the one who is seen longest is followed", when)
     return Crop(x, y, side, min(side, MAX_SIDE))
+
+
+def _when(samples: np.ndarray, seconds: float) -> str:
+    """Where ``samples`` [K] (bool), evenly spread over ``seconds``, are set."""
+    return spans(samples, rate=(len(samples) - 1) / max(seconds, 1e-9))
 
 
 def _square(boxes: np.ndarray, face: float, width: int, height: int) -> tuple[int, int, int]:

@@ -183,7 +183,7 @@ def _load(file: Path, frames: list[Path]) -> FaceMeshTrack | None:
             return None
         with np.load(file, allow_pickle=False) as arrays:
             track = FaceMeshTrack(arrays["points"], arrays["found"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error):
         return None
     whole = track.points.shape == (len(frames), NUM_POINTS, 3) and track.found.shape == (len(frames),)
     return track if whole and np.isfinite(track.points).all() else None

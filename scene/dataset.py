@@ -125,7 +125,7 @@ def read_features(path: Path) -> Float[Tensor, "N *D"]:
         values = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise EGSTalkerError(f"{path} is missing; run preprocess.sh with --task 2") from None
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, MemoryError) as error:  # MemoryError: a header that claims terabytes
         raise EGSTalkerError(f"{path} is not an array of audio features; make it again") from error
     if not isinstance(values, np.ndarray) or values.ndim not in (2, 3) or 0 in values.shape or values.dtype.kind != "f":
         raise EGSTalkerError(f"{path} does not hold [N, D] or [N, 16, 29] floats; make it again")

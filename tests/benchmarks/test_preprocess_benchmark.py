@@ -32,8 +32,8 @@ def test_prints_a_table_and_writes_a_row_for_each_task_and_one_for_all(tmp_path,
     assert total["seconds"] == pytest.approx(sum(row["seconds"] for row in tasks), abs=0.01)
     assert 0.5 * passed < total["seconds"] < passed
     assert total["frames"] == 52
-    assert total["frames_per_second"] == pytest.approx(52 / total["seconds"], rel=0.01)
-    assert total["seconds_for_8000_frames"] == pytest.approx(total["seconds"] * 8000 / 52, rel=0.01)
+    assert total["frames_per_second"] == pytest.approx(52 / total["seconds"], abs=0.06)
+    assert total["seconds_for_8000_frames"] == pytest.approx(total["seconds"] * 8000 / 52, abs=0.2)
     assert total["peak_memory_gib"] == max(row["peak_memory_gib"] for row in tasks)
     assert not sys.platform.startswith("linux") or 0.05 < total["peak_memory_gib"] < 4
     assert len(capsys.readouterr().out.splitlines()) == 12
