@@ -59,13 +59,13 @@ def read_poses(folder: DatasetFolder, num_frames: int) -> tuple[float, tuple[np.
 def camera_to_world(euler: np.ndarray, trans: np.ndarray) -> np.ndarray:
     """Camera-to-world matrices [N, 4, 4], NeRF convention (x right, y up, z back), of a head pose per frame.
 
-    The pose maps head to camera coordinates: X_cam = R X_head + trans with R = Rx(-e0) Ry(-e1) Rz(e2).
+    The pose maps head to camera coordinates: X_cam = R X_head + trans with R = Rx(e0) Ry(e1) Rz(-e2).
 
     Args:
         euler: [N, 3] radians.
         trans: [N, 3]; the result has its unit.
     """
-    rotation = _about(0, -euler[:, 0]) @ _about(1, -euler[:, 1]) @ _about(2, euler[:, 2])
+    rotation = _about(0, euler[:, 0]) @ _about(1, euler[:, 1]) @ _about(2, -euler[:, 2])
     matrices = np.zeros((len(euler), 4, 4))
     matrices[:, :3, :3] = rotation.transpose(0, 2, 1)
     matrices[:, :3, 3] = -np.einsum("nji,nj->ni", rotation, trans)

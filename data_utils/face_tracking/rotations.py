@@ -12,11 +12,11 @@ from scipy.spatial.transform import Rotation
 Array = NDArray[np.float64]
 
 
-_SIGNS = (-1, -1, 1)  # the field's trackers, since AD-NeRF's, count pitch and yaw the other way round
+_SIGNS = (1, 1, -1)  # the field's trackers, since AD-NeRF's, count roll the other way round
 
 
 def euler_to_matrix(euler: Array) -> Array:
-    """R = Rx(-e0) @ Ry(-e1) @ Rz(e2), as every reader of track_params.pt has it: [..., 3] rad -> [..., 3, 3]."""
+    """R = Rx(e0) @ Ry(e1) @ Rz(-e2), as every reader of track_params.pt has it: [..., 3] rad -> [..., 3, 3]."""
     euler = np.asarray(euler, dtype=np.float64) * _SIGNS
     return Rotation.from_euler("XYZ", euler.reshape(-1, 3)).as_matrix().reshape(*euler.shape[:-1], 3, 3)
 

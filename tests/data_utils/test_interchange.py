@@ -119,8 +119,8 @@ def test_the_track_has_the_tensors_that_gaussiantalker_reads(track):
 
 def test_gaussiantalkers_cameras_put_the_vertices_on_the_landmarks(dataset, track, transforms):
     euler, trans = track["euler"].double().numpy(), track["trans"].double().numpy()
-    x, y, z = euler.T  # its euler2rot turns left-handed about x and y and right-handed about z
-    rotation = right_handed(0, -x) @ right_handed(1, -y) @ right_handed(2, z)
+    x, y, z = euler.T  # its euler2rot turns right-handed about x and y and left-handed about z
+    rotation = right_handed(0, x) @ right_handed(1, y) @ right_handed(2, -z)
     in_camera = track["vertices"].double().numpy() @ rotation.transpose(0, 2, 1) + trans[:, None]
     content = transforms["train"]
     pixels = seen_at(in_camera, (content["focal_len"], content["cx"], content["cy"]))
