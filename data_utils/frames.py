@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 _IN_FLIGHT = 16  # pictures being encoded while the next are decoded
 _SOUND_RATE = 48000  # Hz, of video.mp4
-_CRF = 14  # of video.mp4: near lossless, as it may be all that is kept of the source
+_CRF, _PRESET = 14, "superfast"  # of video.mp4: near lossless, as it may be all that is kept of the source
 
 
 def write_frames(source: Source, folder: DatasetFolder, done: Callable[[int], None] = lambda frames: None) -> int:
@@ -52,7 +52,7 @@ def _written(
     """Write film and pictures; yields ranges of pictures once they are there, so that the face is sought meanwhile."""
     info, crop = source.info, source.crop
     sound = iter_audio(source.path, _SOUND_RATE, origin=info.start)
-    film = VideoWriter(video, crop.size, crop.size, audio=sound, audio_rate=_SOUND_RATE, crf=_CRF)
+    film = VideoWriter(video, crop.size, crop.size, audio=sound, audio_rate=_SOUND_RATE, crf=_CRF, preset=_PRESET)
     frames = read_frames(source.path, len(paths))
     with ThreadPoolExecutor(2) as encoders, film:
         for job in jobs_of(len(paths)):
