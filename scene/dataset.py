@@ -51,6 +51,9 @@ class TalkingHeadDataset:
             raise EGSTalkerError(f"{self.folder.root}: transforms do not number the frames from 0; run --task 9")
         self.train = range(len(train["frames"]))
         self.val = range(len(train["frames"]), self.num_frames)
+        lost = self.folder.read_record().get("lost_frames")
+        hidden = {i for i in lost if isinstance(i, int)} if isinstance(lost, list) else set()
+        self.learnt = [i for i in self.train if i not in hidden] or list(self.train)  # the person is not in the others
         self.audio = read_features(self.folder.audio_features)[: self.num_frames]
         if len(self.audio) < self.num_frames:
             raise EGSTalkerError(
