@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,12 +64,11 @@ class TalkingHeadDataset:
         first = read_rgb(self.folder.ground_truth_image(0))
         self.height, self.width = first.shape[:2]
         poses = torch.tensor(np.array([entry["transform_matrix"] for entry in entries]), dtype=torch.float64)
-        self.vertices, self.faces, distance = _read_track(self.folder.track_params, self.num_frames)
-        if distance is not None:
-            poses[:, :3, 3] *= distance / poses[:, :3, 3].norm(dim=1).median().clamp_min(1e-9)
+        poses[:, :3, 3] *= _decimetres(self.folder.track_params, poses[:, :3, 3])
         self.camera = Camera.from_focal(
             nerf_to_opencv(poses).float(), train["focal_len"], self.width, self.height, train["cx"], train["cy"]
         )
+        self.vertices, self.faces = _read_vertices(self.folder.track_params, self.num_frames)
         self._backdrops = Backdrops(self.folder)
         self._boxes: tuple[np.ndarray, tuple[int, int]] | None = None
 
@@ -203,20 +203,13 @@ def _read_blinks(path: Path, num_frames: int) -> Float[Tensor, "N"]:
     return torch.from_numpy(np.clip(padded / 5.0, 0.0, 1.0).astype(np.float32))
 
 
-def _read_track(
-    path: Path, num_frames: int
-) -> tuple[Float[Tensor, "N V 3"], Int[Tensor, "F 3"], Float[Tensor, ""] | None]:
-    """Tracked face vertices (head frame), their triangles, and how far the head is from the camera (median).
-
-    Without triangles in the file there are none [0, 3]; without translations the distance is None. The transforms count
-    metres and the track decimetres, in the field's datasets as in ours: the distance tells by how much they differ.
-    """
+def _read_vertices(path: Path, num_frames: int) -> tuple[Float[Tensor, "N V 3"], Int[Tensor, "F 3"]]:
+    """Tracked face vertices (head frame) and their triangles; without triangles in the file, none [0, 3]."""
     problem = EGSTalkerError(f"{path} is damaged; run preprocess.sh with --task 8")
     try:
         params = torch.load(path, map_location="cpu", weights_only=True)
         vertices = params["vertices"].float()
         faces = params["faces"].long() if "faces" in params else torch.zeros(0, 3, dtype=torch.long)
-        distance = params["trans"].double()[:num_frames].norm(dim=1).median() if "trans" in params else None
     except Exception as error:  # torch.load raises many types on damaged files
         raise problem from error
     if vertices.ndim != 3 or vertices.shape[0] < num_frames or vertices.shape[2] != 3 or vertices.shape[1] < 4:
@@ -227,9 +220,9 @@ def _read_track(
         or (len(faces) and not 0 <= faces.min() <= faces.max() < vertices.shape[1])
     ):
         raise problem
-    if not torch.isfinite(vertices).all() or (distance is not None and not 0 < distance < math.inf):
+    if not torch.isfinite(vertices).all():
         raise problem
-    return vertices[:num_frames], faces, distance
+    return vertices[:num_frames], faces
 
 
 def _bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
@@ -245,3 +238,22 @@ def _box(points: Float[np.ndarray, "K 2"]) -> Float[np.ndarray, "4"]:
     low, high = points.min(axis=0), points.max(axis=0)
     margin = np.maximum((high - low).max() / 6, 6)
     return np.concatenate([np.floor(np.maximum(low - margin, 0)), np.floor(np.maximum(high + margin, 0))])
+
+
+def _decimetres(path: Path, positions: Float[Tensor, "N 3"]) -> float:
+    """By what the transforms' camera positions are multiplied to have the track's unit.
+
+    In the field's datasets, as in ours, transforms count metres and the track counts decimetres; how far the head is
+    from the camera in both tells the factor. It is 1 where the track has no translations.
+    """
+    problem = EGSTalkerError(f"{path} is damaged; run preprocess.sh with --task 8")
+    try:
+        track = torch.load(str(path), map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        distance = float(track["trans"].double().norm(dim=1).median()) if "trans" in track else None
+    except Exception as error:  # torch.load raises many types on damaged files
+        raise problem from error
+    if distance is None:
+        return 1.0
+    if not 0 < distance < math.inf:
+        raise problem
+    return distance / max(float(positions.norm(dim=1).median()), 1e-9)
