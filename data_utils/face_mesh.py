@@ -50,6 +50,7 @@ class FaceMeshTrack:
 
     points: np.ndarray  # [N, 478, 3] float32: x, y pixels of the frame; z pixels, smaller is nearer the camera
     found: np.ndarray  # [N] bool
+    cuts: tuple[int, ...] = ()  # the frames at which a new shot begins
     remarks: tuple[str, ...] = ()  # what a user should know of the clip, a line each
 
 
@@ -82,7 +83,12 @@ def detect_in_files(
     sightings = Sightings.join(parts)
     found = of_one_person(sightings)
     _check_found(found, sightings)
-    return FaceMeshTrack(interpolate_lost(sightings.points, found), found, _remarks(found, sightings))
+    return FaceMeshTrack(
+        interpolate_lost(sightings.points, found),
+        found,
+        tuple(np.flatnonzero(sightings.cuts).tolist()),
+        _remarks(found, sightings),
+    )
 
 
 def jobs_of(num_frames: int) -> list[range]:
@@ -109,10 +115,10 @@ def load_or_detect(folder: DatasetFolder, *, done: Callable[[int], None] = lambd
 
 
 def save(track: FaceMeshTrack, folder: DatasetFolder) -> None:
-    """Keep ``track`` as face_mesh.npz, and the lost frames' numbers in dataset.json."""
+    """Keep ``track`` as face_mesh.npz, and in dataset.json the numbers of the lost frames and of those that begin a shot."""
     with atomic_path(folder.face_mesh) as path:
         np.savez(path, points=track.points, found=track.found)
-    folder.update_record(lost_frames=np.flatnonzero(~track.found).tolist())
+    folder.update_record(lost_frames=np.flatnonzero(~track.found).tolist(), scene_cuts=list(track.cuts))
 
 
 def interpolate_lost(points: np.ndarray, found: np.ndarray) -> np.ndarray:

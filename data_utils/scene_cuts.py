@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 _SIDE = 32  # pixels of the thumbnails that are compared
-_LEAST = 12.0  # grey levels (of 255) by which thumbnails differ at a cut, at least
+_LEAST = 6.0  # grey levels (of 255) by which thumbnails differ at a cut, at least; a jump cut of a still head makes 7
 _TIMES = 5.0  # as much as the frames before differ from each other
 _MEMORY = 25  # frames
 

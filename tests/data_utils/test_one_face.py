@@ -124,7 +124,9 @@ def test_cuts_others_and_strangers_are_said_with_their_times(clip, heads, caplog
     pictures = [scene(head, left=1) if i < 10 else scene(head, right=1, shade=20) for i, head in enumerate(heads)]
     pictures[50:] = [scene(head, right=1, left=0.8, shade=20) for head in heads[50:]]
     with caplog.at_level(logging.WARNING):
-        track = load_or_detect(clip(pictures))
+        folder = clip(pictures)
+        track = load_or_detect(folder)
+    assert folder.read_record()["scene_cuts"] == [10, 50]
     said = "\n".join(caplog.messages)
     assert "the picture cuts at 0:00.4" in said
     assert "another face is in the picture at 0:02.0" in said
