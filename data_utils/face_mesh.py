@@ -115,7 +115,7 @@ def load_or_detect(folder: DatasetFolder, *, done: Callable[[int], None] = lambd
 
 
 def save(track: FaceMeshTrack, folder: DatasetFolder) -> None:
-    """Keep ``track`` as face_mesh.npz, and the numbers of lost frames and of those that begin a shot in dataset.json."""
+    """Keep ``track`` as face_mesh.npz, and in dataset.json which frames are lost and which begin a shot."""
     with atomic_path(folder.face_mesh) as path:
         np.savez(path, points=track.points, found=track.found)
     folder.update_record(lost_frames=np.flatnonzero(~track.found).tolist(), scene_cuts=list(track.cuts))
