@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,8 +10,11 @@ import cv2
 import numpy as np
 
 from arguments.errors import EGSTalkerError
-from data_utils.face_mesh import FaceMesh
+from data_utils.face_mesh_model import FaceMesh
 from data_utils.quiet import import_mediapipe, quiet_stderr
+from data_utils.timeline import spans
+
+logger = logging.getLogger(__name__)
 
 MAX_SIDE = 512  # pixels of the finished square; larger crops are scaled down, smaller ones are never scaled up
 SIDE = 2.4  # of the square, in heights of the face (hairline to chin)
@@ -19,6 +23,9 @@ KEEP_WHOLE_FROM = 0.25  # a square video whose face is at least this share of it
 MAX_LOST_SAMPLES = 0.35  # of the sampled frames without the face; the frame-by-frame check later is stricter
 MIN_SAMPLE_SHARE = 0.1  # with the face in fewer of them there is none, but for something that looks like one
 SAMPLES = 30
+_MOVED = 1.2  # face heights from sample to sample, beyond which a face is somebody else's
+_GROWN = 1.6  # by which it may grow or shrink
+_AS_LONG = 0.85  # of the longest time counts as seen as long
 _MIN_SIDE = 64  # pixels
 
 
@@ -39,21 +46,25 @@ class Crop:
         return cv2.resize(cut, (self.size, self.size), interpolation=cv2.INTER_AREA)
 
 
-def choose_crop(samples: Sequence[np.ndarray]) -> Crop:
-    """The square for a clip, from RGB frames [H, W, 3] sampled across it.
+def choose_crop(samples: Sequence[np.ndarray], seconds: float = 0.0) -> Crop:
+    """The square for a clip of ``seconds``, from RGB frames [H, W, 3] sampled across it.
 
-    Where several people are seen, the one who is largest in most of the samples is followed.
+    Where several people are seen, the one who is seen longest is followed, and of two seen as long the larger; a
+    warning says when the others are seen, unless they are inside the square.
 
     Raises:
         EGSTalkerError: no face, a face in too few of the samples, or one too small to learn from.
     """
     height, width = samples[0].shape[:2]
-    boxes = _one_person(_face_boxes(samples))
+    people = _people(_face_boxes(samples))
+    person = _seen_longest(people)
+    boxes = np.array(list(person.values())).reshape(-1, 4)
     if len(boxes) < MIN_SAMPLE_SHARE * len(samples):
         raise EGSTalkerError("no face in the video; use one that shows one face from the front throughout")
     missing = 1 - len(boxes) / len(samples)
     if missing > MAX_LOST_SAMPLES:
-        raise EGSTalkerError(f"the face is away for about {missing:.0%} of the video; cut those parts out")
+        away = _when(~np.isin(np.arange(len(samples)), list(person)), seconds)
+        raise EGSTalkerError(f"the face is away for about {missing:.0%} of the video ({away}); cut those parts out")
     face = float(np.median(boxes[:, 3] - boxes[:, 1]))
     if width == height and face >= KEEP_WHOLE_FROM * width:
         x, y, side = 0, 0, width
@@ -62,7 +73,20 @@ def choose_crop(samples: Sequence[np.ndarray]) -> Crop:
     side -= side % 2
     if side < _MIN_SIDE:
         raise EGSTalkerError(f"the face is only {face:.0f} pixels tall; use a larger picture of the head")
+    outside = np.zeros(len(samples), bool)
+    for other in people:
+        centres = np.array([(box[:2] + box[2:]) / 2 - (x, y) for box in other.values()])
+        if other is not person and len(other) > 1 and not ((centres > 0) & (centres < side)).all(1).any():
+            outside[list(other)] = True
+    if outside.any():
+        when = _when(outside, seconds)
+        logger.warning("other people are seen at about %s; the one who is seen longest is followed", when)
     return Crop(x, y, side, min(side, MAX_SIDE))
+
+
+def _when(samples: np.ndarray, seconds: float) -> str:
+    """Where ``samples`` [K] (bool), evenly spread over ``seconds``, are set."""
+    return spans(samples, rate=(len(samples) - 1) / max(seconds, 1e-9))
 
 
 def _square(boxes: np.ndarray, face: float, width: int, height: int) -> tuple[int, int, int]:
@@ -75,19 +99,32 @@ def _square(boxes: np.ndarray, face: float, width: int, height: int) -> tuple[in
     return int(np.clip(x, 0, width - side)), int(np.clip(y, 0, height - side)), side
 
 
-def _one_person(boxes: list[np.ndarray]) -> np.ndarray:
-    """The largest face of each sample, less those that are elsewhere than most: [K, 4] left, top, right, bottom."""
-    largest = np.array([max(found, key=lambda box: box[3] - box[1]) for found in boxes if len(found)]).reshape(-1, 4)
-    if len(largest) == 0:
-        return largest
-    typical = np.median(largest, axis=0)
-    face = typical[3] - typical[1]
-    chosen = []
-    for found in boxes:
-        near = [box for box in found if np.abs(box - typical).max() < 1.2 * face]
-        if near:
-            chosen.append(min(near, key=lambda box: float(np.abs(box - typical).max())))
-    return np.array(chosen).reshape(-1, 4)
+def _people(boxes: list[np.ndarray]) -> list[dict[int, np.ndarray]]:
+    """The people of the samples' boxes [F, 4]: for each a box [4] (left, top, right, bottom) by sample."""
+    people: list[dict[int, np.ndarray]] = []
+    for sample, found in enumerate(boxes):
+        for box in sorted(found, key=lambda box: box[1] - box[3]):
+            known = [person for person in people if sample not in person]
+            apart = [_apart(box, next(reversed(person.values()))) for person in known]
+            if apart and min(apart) < 1:
+                known[int(np.argmin(apart))][sample] = box
+            else:
+                people.append({sample: box})
+    return people
+
+
+def _apart(box: np.ndarray, other: np.ndarray) -> float:
+    """How unlikely it is that two boxes are of one person; from 1 on they are of two."""
+    heights = box[3] - box[1], other[3] - other[1]
+    moved = np.hypot(*(box[:2] + box[2:] - other[:2] - other[2:])) / 2 / max(heights)
+    grown = max(heights) / max(min(heights), 1e-6)
+    return float(max(moved / _MOVED, (grown - 1) / (_GROWN - 1)))
+
+
+def _seen_longest(people: list[dict[int, np.ndarray]]) -> dict[int, np.ndarray]:
+    longest = max((len(person) for person in people), default=0)
+    candidates = [person for person in people if len(person) >= _AS_LONG * longest]
+    return max(candidates, key=lambda person: np.median([box[3] - box[1] for box in person.values()]), default={})
 
 
 def _face_boxes(samples: Sequence[np.ndarray]) -> list[np.ndarray]:

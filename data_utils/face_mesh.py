@@ -1,20 +1,17 @@
 """The 478 points of MediaPipe's FaceMesh with iris, for every frame, and what is read off them.
 
-Model and point numbering: Kartynnik et al., "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs"
-(2019) and Ablavatski et al., "Real-time Pupil Tracking from Monocular Video for Digital Puppetry" (2020).
+The model and its points' numbers are those of :mod:`data_utils.face_mesh_model`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 
 import cv2
 import numpy as np
@@ -22,13 +19,15 @@ import numpy as np
 from arguments.atomic import atomic_path
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
+from data_utils.face_mesh_model import NUM_POINTS
 from data_utils.frame_files import numbered, read_rgb
+from data_utils.one_face import OTHERS_EVERY, Sightings, follow
 from data_utils.parallel import ranges, run_jobs
-from data_utils.quiet import import_mediapipe, quiet_stderr
+from data_utils.person import of_one_person
+from data_utils.timeline import spans
 
 logger = logging.getLogger(__name__)
 
-NUM_POINTS = 478
 MAX_LOST_SHARE = 0.2  # of the frames; above it a clip is refused
 WARM_UP_FRAMES = 8  # tracked and thrown away where a process begins in mid-clip, so that no seam shows
 
@@ -51,80 +50,50 @@ class FaceMeshTrack:
 
     points: np.ndarray  # [N, 478, 3] float32: x, y pixels of the frame; z pixels, smaller is nearer the camera
     found: np.ndarray  # [N] bool
-
-
-class FaceMesh:
-    """MediaPipe's FaceMesh with iris over consecutive frames: tracks, and detects anew where the track is lost.
-
-    Use as a context manager; one instance serves one sequence of frames.
-    """
-
-    def __init__(self, *, max_faces: int = 1, tracking: bool = True) -> None:
-        mediapipe = import_mediapipe()
-        with quiet_stderr():
-            self._model = mediapipe.solutions.face_mesh.FaceMesh(
-                static_image_mode=not tracking, max_num_faces=max_faces, refine_landmarks=True
-            )
-            self._model.process(np.zeros((64, 64, 3), np.uint8))  # the graph starts, and talks, at its first image
-        self._attempts = 2 if tracking else 1
-        self._has_seen_a_face = False
-
-    def __enter__(self) -> FaceMesh:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._model.close()
-
-    def faces(self, image: np.ndarray) -> np.ndarray:
-        """All faces of one RGB uint8 image [H, W, 3]: [F, 478, 3] float32 pixels, F possibly 0."""
-        image = np.ascontiguousarray(image)
-        for _ in range(self._attempts):  # where the track is lost in this frame, the second attempt detects
-            with contextlib.nullcontext() if self._has_seen_a_face else quiet_stderr():
-                found = self._model.process(image).multi_face_landmarks or ()
-            if found:
-                break
-        self._has_seen_a_face |= len(found) > 0
-        height, width = image.shape[:2]
-        faces = [[(p.x, p.y, p.z) for p in face.landmark] for face in found]
-        return np.asarray(faces, np.float32).reshape(-1, NUM_POINTS, 3) * np.array((width, height, width), np.float32)
-
-    def detect(self, images: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """The first face of each image.
-
-        Args:
-            images: RGB uint8 [H, W, 3], consecutive.
-
-        Returns:
-            points [N, 478, 3] float32 in pixels (zeros where no face is found) and found [N] bool.
-        """
-        per_image = [self.faces(image) for image in images]
-        found = np.array([len(faces) > 0 for faces in per_image], bool)
-        points = np.zeros((len(per_image), NUM_POINTS, 3), np.float32)
-        for i in np.flatnonzero(found):
-            points[i] = per_image[i][0]
-        return points, found
+    cuts: tuple[int, ...] = ()  # the frames at which a new shot begins
+    remarks: tuple[str, ...] = ()  # what a user should know of the clip, a line each
 
 
 def detect_in_files(
-    paths: list[Path], *, workers: int | None = None, done: Callable[[int], None] = lambda frames: None
+    paths: list[Path],
+    *,
+    ready: Iterable[range] | None = None,
+    workers: int | None = None,
+    done: Callable[[int], None] = lambda frames: None,
 ) -> FaceMeshTrack:
     """FaceMesh over the image files of consecutive frames, over processes; lost frames are interpolated.
 
+    The person who is seen longest is followed; where somebody else is shown, the face counts as lost.
+
     Args:
+        ready: those of :func:`jobs_of`, each yielded once its files are there, where they are yet to be written.
         done: called with the number of frames whenever some are finished (progress).
 
     Raises:
         EGSTalkerError: no face, or lost in more than a fifth of the frames, or an image is unreadable.
     """
-    chunk = max(100, min(600, -(-len(paths) // 8)))
-    jobs = ranges(len(paths), chunk)
-    parts = run_jobs(partial(_detect_range, paths), jobs, workers=workers, done=lambda i: done(len(jobs[i])))
-    points = np.concatenate([part[0] for part in parts])
-    found = np.concatenate([part[1] for part in parts])
-    _check_found(found)
-    return FaceMeshTrack(interpolate_lost(points, found), found)
+    jobs = jobs_of(len(paths))
+    parts = run_jobs(
+        partial(_detect_range, paths),
+        ready or jobs,
+        total=len(jobs),
+        workers=workers,
+        done=lambda i: done(len(jobs[i])),
+    )
+    sightings = Sightings.join(parts)
+    found = of_one_person(sightings)
+    _check_found(found, sightings)
+    return FaceMeshTrack(
+        interpolate_lost(sightings.points, found),
+        found,
+        tuple(np.flatnonzero(sightings.cuts).tolist()),
+        _remarks(found, sightings),
+    )
+
+
+def jobs_of(num_frames: int) -> list[range]:
+    """The ranges of frames that are followed at a time."""
+    return ranges(num_frames, max(100, min(600, -(-num_frames // 8))))
 
 
 def load_or_detect(folder: DatasetFolder, *, done: Callable[[int], None] = lambda frames: None) -> FaceMeshTrack:
@@ -140,15 +109,16 @@ def load_or_detect(folder: DatasetFolder, *, done: Callable[[int], None] = lambd
     if track is None:
         track = detect_in_files(paths, done=done)
         save(track, folder)
-        warn_of_lost(track.found)
+        for remark in track.remarks:
+            logger.warning(remark)
     return track
 
 
 def save(track: FaceMeshTrack, folder: DatasetFolder) -> None:
-    """Keep ``track`` as face_mesh.npz, and the lost frames' numbers in dataset.json."""
+    """Keep ``track`` as face_mesh.npz, and in dataset.json which frames are lost and which begin a shot."""
     with atomic_path(folder.face_mesh) as path:
         np.savez(path, points=track.points, found=track.found)
-    folder.update_record(lost_frames=np.flatnonzero(~track.found).tolist())
+    folder.update_record(lost_frames=np.flatnonzero(~track.found).tolist(), scene_cuts=list(track.cuts))
 
 
 def interpolate_lost(points: np.ndarray, found: np.ndarray) -> np.ndarray:
@@ -197,13 +167,10 @@ def _distance(points: np.ndarray, a: int, b: int) -> np.ndarray:
     return np.linalg.norm(points[:, a] - points[:, b], axis=-1)
 
 
-def _detect_range(paths: list[Path], frames: range) -> tuple[np.ndarray, np.ndarray]:
+def _detect_range(paths: list[Path], frames: range) -> Sightings:
     cv2.setNumThreads(1)
     first = max(0, frames.start - WARM_UP_FRAMES)
-    images: Iterator[np.ndarray] = (read_rgb(paths[i]) for i in range(first, frames.stop))
-    with FaceMesh() as mesh:
-        points, found = mesh.detect(images)
-    return points[frames.start - first :], found[frames.start - first :]
+    return follow(read_rgb(paths[i]) for i in range(first, frames.stop))[frames.start - first :]
 
 
 def _load(file: Path, frames: list[Path]) -> FaceMeshTrack | None:
@@ -212,29 +179,33 @@ def _load(file: Path, frames: list[Path]) -> FaceMeshTrack | None:
             return None
         with np.load(file, allow_pickle=False) as arrays:
             track = FaceMeshTrack(arrays["points"], arrays["found"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error):
         return None
     whole = track.points.shape == (len(frames), NUM_POINTS, 3) and track.found.shape == (len(frames),)
     return track if whole and np.isfinite(track.points).all() else None
 
 
-def _check_found(found: np.ndarray) -> None:
+def _check_found(found: np.ndarray, sightings: Sightings) -> None:
     if not found.any():
         raise EGSTalkerError("no face in the video; use one that shows one face from the front throughout")
     if (~found).mean() > MAX_LOST_SHARE:
+        someone = "the face is lost" if not sightings.found[~found].any() else "someone else or nobody is shown"
         raise EGSTalkerError(
-            f"the face is lost in {(~found).sum()} of {len(found)} frames ({_spans(found)}), more than "
+            f"{someone} in {(~found).sum()} of {len(found)} frames ({spans(~found)}), more than "
             f"{MAX_LOST_SHARE:.0%}; cut those parts out of the video"
         )
 
 
-def warn_of_lost(found: np.ndarray) -> None:
-    """Log one line that names the frames whose points are interpolated, if there are any."""
-    if not found.all():
-        logger.warning("face lost and interpolated in %d of %d frames: %s", (~found).sum(), len(found), _spans(found))
-
-
-def _spans(found: np.ndarray, most: int = 6) -> str:
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], ~found, [0])).astype(int)))
-    spans = [f"{a}-{b - 1}" if b - a > 1 else f"{a}" for a, b in zip(edges[::2], edges[1::2], strict=True)]
-    return ", ".join(spans[:most]) + (f" and {len(spans) - most} more ranges" if len(spans) > most else "")
+def _remarks(found: np.ndarray, sightings: Sightings) -> tuple[str, ...]:
+    strangers = sightings.found & ~found
+    others = np.convolve(sightings.others, np.ones(OTHERS_EVERY))[: len(found)] > 0
+    return tuple(
+        remark
+        for applies, remark in (
+            (sightings.cuts, f"the picture cuts at {spans(sightings.cuts)}; one unbroken shot makes the best head"),
+            (others, f"another face is in the picture at {spans(others)}; the person seen longest is followed"),
+            (strangers, f"someone else is shown, and counts as the face being lost, at {spans(strangers)}"),
+            (~found, f"face lost and interpolated in {(~found).sum()} of {len(found)} frames: {spans(~found)}"),
+        )
+        if applies.any()
+    )

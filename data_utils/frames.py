@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 from arguments.atomic import atomic_path
 from arguments.dataset_folder import DatasetFolder
-from data_utils.face_mesh import detect_in_files, save, warn_of_lost
+from data_utils.face_mesh import detect_in_files, jobs_of, save
 from data_utils.frame_files import write_image
 from data_utils.source import Source
 from data_utils.staging import staged_folder
 from data_utils.video import VideoWriter, iter_audio, read_frames
 
+logger = logging.getLogger(__name__)
+
 _IN_FLIGHT = 16  # pictures being encoded while the next are decoded
 _SOUND_RATE = 48000  # Hz, of video.mp4
-_CRF = 14  # of video.mp4: near lossless, as it may be all that is kept of the source
+_CRF, _PRESET = 14, "superfast"  # of video.mp4: near lossless, as it may be all that is kept of the source
 
 
 def write_frames(source: Source, folder: DatasetFolder, done: Callable[[int], None] = lambda frames: None) -> int:
@@ -28,27 +33,37 @@ def write_frames(source: Source, folder: DatasetFolder, done: Callable[[int], No
     Raises:
         EGSTalkerError: the source will not do, or the face is lost in more than a fifth of the frames.
     """
+    num_frames = source.info.num_frames
+    with atomic_path(folder.video) as video, staged_folder(folder.frames) as pictures:
+        paths = [pictures / f"{i}.jpg" for i in range(num_frames)]
+        with closing(_written(source, video, paths, done)) as ready:
+            track = detect_in_files(paths, ready=ready)
+        if source.path == folder.video:  # given in the folder itself: it stays there under another name
+            shutil.copy2(source.path, folder.root / "source.mp4")
+    save(track, folder)
+    for remark in track.remarks:
+        logger.warning(remark)
+    return num_frames
+
+
+def _written(
+    source: Source, video: Path, paths: list[Path], done: Callable[[int], None]
+) -> Generator[range, None, None]:
+    """Write film and pictures; yields ranges of pictures once they are there, so that the face is sought meanwhile."""
     info, crop = source.info, source.crop
     sound = iter_audio(source.path, _SOUND_RATE, origin=info.start)
-    with (
-        atomic_path(folder.video) as video,
-        staged_folder(folder.frames) as pictures,
-        ThreadPoolExecutor(2) as encoders,
-    ):
-        waiting: deque[Future[None]] = deque()
-        with VideoWriter(video, crop.size, crop.size, audio=sound, audio_rate=_SOUND_RATE, crf=_CRF) as film:
-            for i, picture in enumerate(read_frames(source.path, info.num_frames)):
-                frame = crop(picture)
-                waiting.append(encoders.submit(write_image, pictures / f"{i}.jpg", frame))
+    film = VideoWriter(video, crop.size, crop.size, audio=sound, audio_rate=_SOUND_RATE, crf=_CRF, preset=_PRESET)
+    frames = read_frames(source.path, len(paths))
+    with ThreadPoolExecutor(2) as encoders, film:
+        for job in jobs_of(len(paths)):
+            waiting: deque[Future[None]] = deque()
+            for i in job:
+                frame = crop(next(frames))
+                waiting.append(encoders.submit(write_image, paths[i], frame))
                 film.write(frame)
                 if len(waiting) > _IN_FLIGHT:
                     waiting.popleft().result()
                 done(1)
-        for picture_file in waiting:
-            picture_file.result()
-        track = detect_in_files([pictures / f"{i}.jpg" for i in range(info.num_frames)])
-        if source.path == folder.video:  # given in the folder itself: it stays there under another name
-            shutil.copy2(source.path, folder.root / "source.mp4")
-    save(track, folder)
-    warn_of_lost(track.found)
-    return info.num_frames
+            for picture in waiting:
+                picture.result()
+            yield job

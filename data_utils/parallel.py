@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from arguments.errors import EGSTalkerError
 
@@ -38,15 +38,18 @@ def ranges(total: int, size: int) -> list[range]:
 
 def run_jobs(
     function: Callable[[Job], Result],
-    jobs: Sequence[Job],
+    jobs: Iterable[Job],
     *,
+    total: int | None = None,
     workers: int | None = None,
     done: Callable[[int], None] = lambda index: None,
 ) -> list[Result]:
     """``[function(job) for job in jobs]`` over processes, in the jobs' order.
 
     Args:
-        function: picklable (a module's function or a partial of one).
+        function: picklable (a module's function or a partial of one); each process gets it once, however large.
+        jobs: those that an iterator yields begin while it makes the next.
+        total: how many jobs there are, where ``jobs`` does not tell.
         workers: processes; by default one a core, at most 8 and at most one a job. One means: in this process.
         done: called in this process with a job's index whenever one ends (progress).
 
@@ -54,7 +57,8 @@ def run_jobs(
         EGSTalkerError: a worker was killed (out of memory, as a rule). What a job raises is raised here; the jobs
             that have not begun are dropped, and Ctrl-C ends the workers at once.
     """
-    workers = min(len(jobs), workers or min(available_cores(), MAX_WORKERS))
+    total = total or len(cast(Sequence[Job], jobs))
+    workers = min(total, workers or min(available_cores(), MAX_WORKERS))
     if workers <= 1 or not _main_can_be_imported_again():
         results = []
         for index, job in enumerate(jobs):
@@ -62,10 +66,12 @@ def run_jobs(
             done(index)
         return results
 
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+    pool = ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(function,)
+    )
     try:
         with _environment_of_children():
-            futures = {pool.submit(function, job): index for index, job in enumerate(jobs)}
+            futures = {pool.submit(_do, job): index for index, job in enumerate(jobs)}
         for future in _as_completed(futures):
             future.result()
             done(futures[future])
@@ -100,13 +106,22 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.join(5)
 
 
-def _start_worker() -> None:
+_work: Callable[[Any], Any]  # a worker process's function
+
+
+def _start_worker(function: Callable[[Any], Any]) -> None:
+    global _work
+    _work = function
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends us
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import cv2
 
     cv2.setNumThreads(1)
+
+
+def _do(job: Any) -> Any:
+    return _work(job)
 
 
 def _end_with_parent() -> None:

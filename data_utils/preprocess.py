@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Outcome:
     seconds: float
     num_frames: int
     skipped: bool  # it was whole already
+    warnings: tuple[str, ...] = ()  # that it gave, a line each
 
 
 def preprocess(
@@ -91,22 +93,42 @@ def _run(task: Task, run: Preparation, progress: Progress | None) -> Outcome:
     lacking = _lacking(task, run.folder)
     if lacking:
         raise EGSTalkerError(lacking)
-    with progress(task, run.num_frames) if progress else nullcontext(run.done) as done:
+    with _noted() as warnings, progress(task, run.num_frames) if progress else nullcontext(run.done) as done:
         task.run(dataclasses.replace(run, done=done))
     marks = run.folder.read_record().get("tasks", {})
     run.folder.update_record(tasks={**marks, str(task.number): settings})
-    return Outcome(task, time.perf_counter() - begin, run.num_frames, skipped=False)
+    return Outcome(task, time.perf_counter() - begin, run.num_frames, skipped=False, warnings=tuple(warnings))
+
+
+@contextmanager
+def _noted() -> Iterator[list[str]]:
+    """The warnings that the package logs within the block."""
+    texts: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: texts.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("data_utils")
+    logger.addHandler(handler)
+    try:
+        yield texts
+    finally:
+        logger.removeHandler(handler)
 
 
 def _lacking(task: Task, folder: DatasetFolder) -> str | None:
+    """All that ``task`` reads and is not whole, and what makes it; None where nothing is."""
     num_frames = count_frames(folder)
+    needed, remedies = [], []
     for artefact in task.reads:
         if artefact.times(folder, num_frames) is None:
             there = len(artefact.files(folder))
             extent = f" ({there} of {num_frames} are there)" if "*" in artefact.name and there else ""
-            what = artefact.name.split("*")[0]
-            return f"task {task.number} needs {what}{extent}: run --task {artefact.task}"
-    return None
+            needed.append(artefact.name.split("*")[0] + extent)
+            remedies.append(f"--task {artefact.task}")
+    return f"task {task.number} needs {_and(needed)}: run {_and(remedies)}" if needed else None
+
+
+def _and(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _check(kind: str, name: str, registry: Iterable[str]) -> None:

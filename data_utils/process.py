@@ -46,13 +46,15 @@ def main() -> None:
     from data_utils.preprocess import default_tracker, preprocess
     from data_utils.progress import progress
     from data_utils.source import locate
+    from data_utils.summary import summary
 
     folder, source = locate(arguments.path)
     recorded = folder.read_record()
     tracker = arguments.tracker or default_tracker()
     if arguments.tracker is None and arguments.task in (-1, 8):
         print(f"tracker: {tracker}" + ("" if tracker == "bfm" else " (no converted BFM model is installed)"))
-    outcomes = preprocess(
+    outcomes = []
+    for outcome in preprocess(
         folder,
         source,
         only=None if arguments.task == -1 else arguments.task,
@@ -60,14 +62,16 @@ def main() -> None:
         parser=arguments.parser or recorded.get("parser", "mediapipe"),
         tracker=tracker,
         progress=lambda task, frames: progress(f"[{task.number}/9] {task.name}", frames),
-    )
-    for outcome in outcomes:
+    ):
+        outcomes.append(outcome)
         if outcome.skipped:
             result = "whole already"
         else:
             rate = outcome.num_frames / max(outcome.seconds, 1e-6)
             result = f"{outcome.num_frames} frames in {outcome.seconds:.1f} s ({rate:.0f} a second)"
         print(f"[{outcome.task.number}/9] {outcome.task.name}: {result}", flush=True)
+    if len(outcomes) > 1:
+        print(summary(outcomes))
 
 
 if __name__ == "__main__":

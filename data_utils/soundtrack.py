@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 _WORTH_A_WORD = 0.5  # seconds by which picture and sound may differ before the user is told
+_FULL_SCALE = 0.99  # samples beyond it, several in a row, were cut off when they were recorded
+_CLIPPED_SHARE = 1e-3  # of the samples; more can be heard, and disturbs the audio features
 
 
 def write_audio(source: Source, folder: DatasetFolder) -> int:
@@ -29,12 +31,21 @@ def write_audio(source: Source, folder: DatasetFolder) -> int:
         logger.warning("the sound ends after %.1f of %.1f s; the rest is left out", info.audio_end, info.seconds)
     length = info.num_frames * SAMPLES_PER_FRAME
     samples = read_audio(source.path, SAMPLE_RATE, origin=info.start)[:length]
+    if clipped_share(samples) > _CLIPPED_SHARE:
+        share = f"{clipped_share(samples):.1%}"
+        logger.warning("the sound is clipped in %s of its length; a recording at a lower level speaks better", share)
     samples = np.pad(samples, (0, length - len(samples)))
     split = num_train_frames(info.num_frames) * SAMPLES_PER_FRAME
     write_wav(folder.audio_train, samples[:split])
     write_wav(folder.audio_novel, samples[split:])
     write_wav(folder.audio, samples)
     return info.num_frames
+
+
+def clipped_share(samples: np.ndarray) -> float:
+    """The share of ``samples`` (-1..1) that are in runs of three or more at full scale."""
+    full = np.abs(samples) > _FULL_SCALE
+    return float((full[2:] & full[1:-1] & full[:-2]).mean()) if len(full) > 2 else 0.0
 
 
 def write_wav(path: Path, samples: np.ndarray, rate: int = SAMPLE_RATE) -> None:

@@ -56,7 +56,8 @@ class Source:
     @functools.cached_property
     def crop(self) -> Crop:
         """The square around the head. Raises EGSTalkerError where no face, or too little of one, is seen."""
-        return choose_crop(sample_frames(self.path, self.info.num_frames, SAMPLES))
+        num_frames = self.info.num_frames
+        return choose_crop(sample_frames(self.path, num_frames, SAMPLES), num_frames / FPS)
 
 
 def locate(path: Path | str) -> tuple[DatasetFolder, Source | None]:

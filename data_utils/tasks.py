@@ -26,6 +26,8 @@ from data_utils.staging import staged_folder
 from data_utils.transforms import write_transforms
 from data_utils.wholeness import Artefact
 
+POSE_FORMAT = 2  # of angles and units in track_params.pt and transforms; a dataset of an older one is tracked anew
+
 
 @dataclass(frozen=True)
 class Preparation:
@@ -179,7 +181,7 @@ TASKS = (
         _tracking,
         (wholeness.FRAMES, wholeness.PARSING),
         (wholeness.TRACK,),
-        settings=lambda run: {"tracker": run.tracker},
+        settings=lambda run: {"tracker": run.tracker, "format": POSE_FORMAT},
     ),
     Task(
         9,
@@ -187,5 +189,6 @@ TASKS = (
         _transforms,
         (wholeness.FRAMES, wholeness.TRACK),
         (wholeness.TRANSFORMS_TRAIN, wholeness.TRANSFORMS_VAL),
+        settings=lambda run: {"format": POSE_FORMAT},
     ),
 )

@@ -1,4 +1,8 @@
-"""transforms_train.json and transforms_val.json: the tracked poses in the NeRF convention."""
+"""transforms_train.json and transforms_val.json: the tracked poses in the NeRF convention, in metres.
+
+Units and signs are those that AD-NeRF's preprocessing laid down and ER-NeRF and GaussianTalker read: a track counts
+decimetres, these files a tenth as many metres.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from arguments.atomic import write_json
 from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.errors import EGSTalkerError
 
+DECIMETRES = 10  # in a metre
+
 
 def write_transforms(folder: DatasetFolder, num_frames: int, size: tuple[int, int]) -> None:
     """Write both files from track_params.pt for pictures of ``size`` (width, height).
@@ -18,8 +24,8 @@ def write_transforms(folder: DatasetFolder, num_frames: int, size: tuple[int, in
     Raises:
         EGSTalkerError: track_params.pt is not whole, does not fit the frames, or holds values that are not finite.
     """
-    focal, poses = read_poses(folder, num_frames)
-    matrices = camera_to_world(*poses)
+    focal, (euler, trans) = read_poses(folder, num_frames)
+    matrices = camera_to_world(euler, trans / DECIMETRES)
     width, height = size
     frames = [{"img_id": i, "aud_id": i, "transform_matrix": matrix.tolist()} for i, matrix in enumerate(matrices)]
     head: dict[str, Any] = {"focal_len": focal, "cx": width / 2, "cy": height / 2, "w": width, "h": height}
@@ -29,7 +35,7 @@ def write_transforms(folder: DatasetFolder, num_frames: int, size: tuple[int, in
 
 
 def read_poses(folder: DatasetFolder, num_frames: int) -> tuple[float, tuple[np.ndarray, np.ndarray]]:
-    """Focal length in pixels, euler angles [N, 3] in radians and translations [N, 3] of track_params.pt.
+    """Focal length in pixels, euler angles [N, 3] in radians and translations [N, 3] in decimetres of track_params.pt.
 
     Raises: as :func:`write_transforms`.
     """
@@ -55,13 +61,13 @@ def read_poses(folder: DatasetFolder, num_frames: int) -> tuple[float, tuple[np.
 def camera_to_world(euler: np.ndarray, trans: np.ndarray) -> np.ndarray:
     """Camera-to-world matrices [N, 4, 4], NeRF convention (x right, y up, z back), of a head pose per frame.
 
-    The pose maps head to camera coordinates: X_cam = R X_head + trans with R = Rx(e0) Ry(e1) Rz(e2).
+    The pose maps head to camera coordinates: X_cam = R X_head + trans with R = Rx(e0) Ry(e1) Rz(-e2).
 
     Args:
         euler: [N, 3] radians.
-        trans: [N, 3] head units.
+        trans: [N, 3]; the result has its unit.
     """
-    rotation = _about(0, euler[:, 0]) @ _about(1, euler[:, 1]) @ _about(2, euler[:, 2])
+    rotation = _about(0, euler[:, 0]) @ _about(1, euler[:, 1]) @ _about(2, -euler[:, 2])
     matrices = np.zeros((len(euler), 4, 4))
     matrices[:, :3, :3] = rotation.transpose(0, 2, 1)
     matrices[:, :3, 3] = -np.einsum("nji,nj->ni", rotation, trans)

@@ -81,7 +81,7 @@ def probe(path: Path | str) -> VideoInfo:
         if picture is None:
             raise EGSTalkerError(f"{path} has no picture that can be decoded; use a whole video file")
         height, width = _upright(picture, stream).shape[:2]
-        sound = next((s for s in container.streams.audio if s.index in times), None)
+        sound = next((s for s in _decodable(container.streams.audio) if s.index in times), None)
         audio = times[sound.index] if sound else (first, first, first)
     return VideoInfo(
         width=width,
@@ -137,9 +137,9 @@ def iter_audio(path: Path | str, rate: int = 16000, *, origin: float | None = No
         EGSTalkerError: missing, unreadable, or without sound.
     """
     with _open(path) as container:
-        if not container.streams.audio:
-            raise EGSTalkerError(f"{path} has no audio track; use a file with speech in it")
-        stream = container.streams.audio[0]
+        stream = next(iter(_decodable(container.streams.audio)), None)
+        if stream is None:
+            raise EGSTalkerError(f"{path} has no audio track that can be decoded; use a file with speech in it")
         resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
         drop, empty = 0, True
         for frame in _decoded(container, stream):
@@ -227,10 +227,15 @@ def _open(path: Path | str) -> Iterator[Any]:
 
 
 def _video_stream(container: Any, path: Path | str) -> Any:
-    streams = [stream for stream in container.streams.video if not stream.disposition & _COVER_ART]
+    streams = [stream for stream in _decodable(container.streams.video) if not stream.disposition & _COVER_ART]
     if not streams:
-        raise EGSTalkerError(f"{path} has no picture; give a video file")
+        raise EGSTalkerError(f"{path} has no picture that can be decoded; give a video file")
     return streams[0]
+
+
+def _decodable(streams: Any) -> list[Any]:
+    """Those of a codec that is known here; PyAV crashes on the packets of others."""
+    return [stream for stream in streams if stream.codec_context is not None]
 
 
 def _packets(container: Any, *streams: Any) -> Iterator[Any]:

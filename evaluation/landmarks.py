@@ -9,7 +9,8 @@ from types import TracebackType
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from data_utils.face_mesh import NUM_POINTS, FaceMesh, eye_opening, mouth_opening, to_68
+from data_utils.face_mesh import eye_opening, mouth_opening, to_68
+from data_utils.face_mesh_model import NUM_POINTS, FaceMesh
 from evaluation.correlation import correlation
 from evaluation.regions import MOUTH_POINTS
 

@@ -53,6 +53,9 @@ class TalkingHeadDataset:
             raise EGSTalkerError(f"{self.folder.root}: transforms do not number the frames from 0; run --task 9")
         self.train = range(len(train["frames"]))
         self.val = range(len(train["frames"]), self.num_frames)
+        lost = self.folder.read_record().get("lost_frames")
+        hidden = {i for i in lost if isinstance(i, int)} if isinstance(lost, list) else set()
+        self.learnt = [i for i in self.train if i not in hidden] or list(self.train)  # the person is not in the others
         self.audio = read_features(self.folder.audio_features)[: self.num_frames]
         if len(self.audio) < self.num_frames:
             raise EGSTalkerError(
@@ -63,6 +66,7 @@ class TalkingHeadDataset:
         first = read_rgb(self.folder.ground_truth_image(0))
         self.height, self.width = first.shape[:2]
         poses = torch.tensor(np.array([entry["transform_matrix"] for entry in entries]), dtype=torch.float64)
+        poses[:, :3, 3] *= _decimetres(self.folder.track_params, poses[:, :3, 3])
         self.camera = Camera.from_focal(
             nerf_to_opencv(poses).float(), train["focal_len"], self.width, self.height, train["cx"], train["cy"]
         )
@@ -213,3 +217,22 @@ def _box(points: Float[np.ndarray, "K 2"]) -> Float[np.ndarray, "4"]:
     low, high = points.min(axis=0), points.max(axis=0)
     margin = np.maximum((high - low).max() / 6, 6)
     return np.concatenate([np.floor(np.maximum(low - margin, 0)), np.floor(np.maximum(high + margin, 0))])
+
+
+def _decimetres(path: Path, positions: Float[Tensor, "N 3"]) -> float:
+    """By what the transforms' camera positions are multiplied to have the track's unit.
+
+    In the field's datasets, as in ours, transforms count metres and the track counts decimetres; how far the head is
+    from the camera in both tells the factor. It is 1 where the track has no translations.
+    """
+    problem = EGSTalkerError(f"{path} is damaged; run preprocess.sh with --task 8")
+    try:
+        track = torch.load(str(path), map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        distance = float(track["trans"].double().norm(dim=1).median()) if "trans" in track else None
+    except Exception as error:  # torch.load raises many types on damaged files
+        raise problem from error
+    if distance is None:
+        return 1.0
+    if not 0 < distance < math.inf:
+        raise problem
+    return distance / max(float(positions.norm(dim=1).median()), 1e-9)

@@ -171,8 +171,8 @@ class Trainer:
         settings, train = self.settings, self.dataset.train
         batch = settings.batch if fine else settings.coarse_batch
         seed = settings.seed + fine
-        shown = frames_of_iteration(train, iteration, batch, seed)
-        following = frames_of_iteration(train, iteration + 1, batch, seed)
+        shown = frames_of_iteration(self.dataset.learnt, iteration, batch, seed)
+        following = frames_of_iteration(self.dataset.learnt, iteration + 1, batch, seed)
         chance = np.random.default_rng((settings.seed, fine, iteration))
         guiding = train.start + chance.choice(len(train), settings.motion_frames, p=self.guide.chances.numpy())
         vertices = chance.permutation(len(self.guide.at_rest))[: settings.motion_points]

@@ -5,12 +5,13 @@ The order is a function of the iteration, so a resumed run sees what an uninterr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
 
-def frames_of_iteration(frames: range, iteration: int, batch: int, seed: int) -> list[int]:
+def frames_of_iteration(frames: Sequence[int], iteration: int, batch: int, seed: int) -> list[int]:
     """The ``batch`` frames of iteration 0, 1, ...: the next of an endless row of shuffled epochs."""
     chosen = []
     for position in range(iteration * batch, (iteration + 1) * batch):

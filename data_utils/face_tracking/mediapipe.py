@@ -60,11 +60,11 @@ class HeadTrack:
 def track(folder: DatasetFolder) -> None:
     """Write ``track_params.pt`` and ``tracking_report.png`` of a dataset folder.
 
-    The first is a dictionary of tensors: focal [1] (pixels), euler [N, 3] (rad, R = Rx Ry Rz), trans [N, 3]
-    (decimetres, X_camera = R X_head + trans, OpenGL camera), vertices [N, 478, 3] (head frame, with expression),
-    faces [F, 3] int64, shape [478, 3] (the person without expression), reprojection [N] (pixels), correlation [N]
-    (of the frame with the head's texture, 0 where that had no say) and found [N] bool (False where the pose is
-    interpolated).
+    The first is a dictionary of tensors: focal [1] (pixels), euler [N, 3] (rad), trans [N, 3] (decimetres, X_camera =
+    R X_head + trans with R = rotations.euler_to_matrix(euler), OpenGL camera), vertices [N, 478, 3] (head frame, with
+    expression), faces [F, 3] int64, shape [478, 3] (the person without expression), reprojection [N] (pixels),
+    correlation [N] (of the frame with the head's texture, 0 where that had no say) and found [N] bool (False where the
+    pose is interpolated).
 
     Raises:
         EGSTalkerError: no frames or no face, or the frames do not fit the landmarks.

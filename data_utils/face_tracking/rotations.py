@@ -12,16 +12,19 @@ from scipy.spatial.transform import Rotation
 Array = NDArray[np.float64]
 
 
+_SIGNS = (1, 1, -1)  # the field's trackers, since AD-NeRF's, count roll the other way round
+
+
 def euler_to_matrix(euler: Array) -> Array:
-    """R = Rx(e0) @ Ry(e1) @ Rz(e2), right-handed: [..., 3] rad -> [..., 3, 3]."""
-    euler = np.asarray(euler, dtype=np.float64)
+    """R = Rx(e0) @ Ry(e1) @ Rz(-e2), as every reader of track_params.pt has it: [..., 3] rad -> [..., 3, 3]."""
+    euler = np.asarray(euler, dtype=np.float64) * _SIGNS
     return Rotation.from_euler("XYZ", euler.reshape(-1, 3)).as_matrix().reshape(*euler.shape[:-1], 3, 3)
 
 
 def matrix_to_euler(matrix: Array) -> Array:
     """The inverse of :func:`euler_to_matrix`, e1 within +-pi/2: [..., 3, 3] -> [..., 3] rad."""
     matrix = np.asarray(matrix, dtype=np.float64)
-    return Rotation.from_matrix(matrix.reshape(-1, 3, 3)).as_euler("XYZ").reshape(*matrix.shape[:-2], 3)
+    return Rotation.from_matrix(matrix.reshape(-1, 3, 3)).as_euler("XYZ").reshape(*matrix.shape[:-2], 3) * _SIGNS
 
 
 def exp(vector: Array) -> Array:

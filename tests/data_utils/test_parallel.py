@@ -1,5 +1,6 @@
 import os
 import signal
+import time
 
 import pytest
 
@@ -17,6 +18,53 @@ def refuse(x):
 
 def die(x):
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Adder:
+    """Adds a number; knows how often it was sent to a process."""
+
+    def __init__(self, number, log):
+        self.number, self.log = number, log
+
+    def __getstate__(self):
+        with self.log.open("a") as file:
+            file.write("sent\n")
+        return self.__dict__
+
+    def __call__(self, x):
+        return self.number + x
+
+
+def touch(path):
+    path.touch()
+    return path.name
+
+
+def test_a_large_function_is_sent_once_to_each_process(tmp_path):
+    add = Adder(100, tmp_path / "log")
+    assert run_jobs(add, list(range(12)), workers=2) == list(range(100, 112))
+    assert len(add.log.read_text().splitlines()) <= 2
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_job_begins_while_the_next_is_made(tmp_path, workers):
+    def jobs():
+        yield tmp_path / "first"
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "first").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        yield tmp_path / ("second" if (tmp_path / "first").exists() else "too late")
+
+    assert run_jobs(touch, jobs(), total=2, workers=workers) == ["first", "second"]
+
+
+def test_what_fails_while_jobs_are_made_ends_the_processes(tmp_path):
+    def jobs():
+        yield tmp_path / "first"
+        raise EGSTalkerError("the video is damaged")
+
+    with pytest.raises(EGSTalkerError, match="damaged"):
+        run_jobs(touch, jobs(), total=2, workers=2)
 
 
 def test_results_come_in_the_jobs_order():

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 import wave
 
 import numpy as np
@@ -14,9 +13,10 @@ from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils.frame_files import numbered, read_rgb
 from data_utils.preprocess import preprocess
+from data_utils.soundtrack import clipped_share
 from data_utils.source import Source, locate
 from data_utils.staging import exclusive, staged_folder, sweep
-from data_utils.video import probe, read_frames
+from data_utils.video import VideoWriter, probe, read_frames
 from tests.data_utils.sounds import tone
 
 
@@ -97,6 +97,10 @@ def test_a_task_says_what_it_lacks(copy):
     copy.track_params.unlink()
     copy.transforms_val.unlink()
     with pytest.raises(EGSTalkerError, match=r"task 9 needs track_params\.pt: run --task 8"):
+        ran(copy, only=9)
+    copy.frame(40).unlink()
+    lacks = r"task 9 needs ori_imgs/ \(40 of 60 are there\) and track_params\.pt: run --task 3 and --task 8"
+    with pytest.raises(EGSTalkerError, match=lacks):
         ran(copy, only=9)
 
 
@@ -180,6 +184,32 @@ def test_the_door_works_from_anywhere_and_reports_tasks(copy, repository):
     assert (done.returncode, done.stdout) == (0, "[9/9] transforms: whole already\n")
 
 
+def test_a_run_ends_with_a_table_of_tasks_times_and_warnings(tmp_path, talking_head, repository):
+    loud = tmp_path / "loud.mp4"
+    pictures = list(read_frames(talking_head))
+    sound = np.clip(3 * np.sin(np.arange(len(pictures) * 640) / 20), -1, 1).astype(np.float32)
+    with VideoWriter(loud, 192, 192, audio=sound, crf=14) as film:
+        for picture in pictures:
+            film.write(picture)
+    done = process(loud, repository=repository)
+    assert done.returncode == 0
+    *_, head = (i for i, line in enumerate(done.stdout.splitlines()) if line.startswith("task "))
+    table = done.stdout.splitlines()[head + 1 :]
+    assert [line.split()[0] for line in table] == [*map(str, range(1, 10)), "all"]
+    assert "the sound is clipped in" in table[0] and "clipped" in done.stderr
+    seconds = [float(line[26:35].removesuffix(" s ").replace("s", "")) for line in table]
+    assert sum(seconds[:-1]) == pytest.approx(seconds[-1], abs=0.5)
+    again = process(loud, repository=repository).stdout
+    assert again.count("(whole already)") == 9
+
+
+def test_clipping_is_a_run_at_full_scale_and_a_peak_is_not():
+    wave = np.sin(np.arange(16000) / 7).astype(np.float32)
+    assert clipped_share(wave) < 1e-3
+    assert clipped_share(np.clip(2 * wave, -1, 1)) > 0.5
+    assert clipped_share(np.zeros(2)) == 0
+
+
 def test_the_door_fails_in_one_line(tmp_path, repository):
     for arguments in (["nothing.mp4"], [tmp_path / "nothing"]):
         done = process(*arguments, cwd=tmp_path, repository=repository)
@@ -194,23 +224,11 @@ def test_a_video_given_inside_its_folder_is_kept_under_another_name(talking_head
     shutil.copy(talking_head, folder.video)
     folder.transforms_train.write_text("{}")
     original = folder.video.read_bytes()
-    with pytest.raises(EGSTalkerError, match="task 6 needs ori_imgs/: run --task 3"):
+    with pytest.raises(
+        EGSTalkerError, match=r"task 6 needs ori_imgs/, parsing/ and bc\.jpg: run --task 3, --task 4 and --task 5"
+    ):
         ran(folder, only=6)
     assert ran(folder, only=3) == [3]
     assert (folder.root / "source.mp4").read_bytes() == original
     assert len(numbered(folder.frames, ".jpg")) == 60
     assert ran(folder, only=3) == []
-
-
-def test_a_run_killed_at_any_moment_can_go_on(copy, repository):
-    shutil.rmtree(copy.parsing)
-    command = [sys.executable, str(repository / "data_utils" / "process.py"), str(copy.root)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
-        deadline = time.monotonic() + 30
-        while not (copy.root / ".parsing.part").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        killed.kill()
-    assert not copy.parsing.exists()
-    assert ran(copy) == [4, 5, 6]
-    assert len(numbered(copy.parsing, ".png")) == 60
-    assert not list(copy.root.glob(".*"))

@@ -160,3 +160,14 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
         raise KeyboardInterrupt
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_codecs_that_nobody_knows_are_said_to_be(make_video, tmp_path):
+    whole = make_video("whole.mp4", np.arange(50) / 25, audio=tone(2.0)).read_bytes()
+    (tmp_path / "mute.mp4").write_bytes(whole.replace(b"mp4a", b"????").replace(b"\x40\x15", b"\x99\x15"))
+    assert not probe(tmp_path / "mute.mp4").has_audio
+    with pytest.raises(EGSTalkerError, match="can be decoded"):
+        read_audio(tmp_path / "mute.mp4")
+    (tmp_path / "blind.mp4").write_bytes(whole.replace(b"avc1", b"????"))
+    with pytest.raises(EGSTalkerError, match="no picture"):
+        probe(tmp_path / "blind.mp4")

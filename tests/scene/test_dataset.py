@@ -74,6 +74,19 @@ def test_a_folder_that_is_not_there_is_said_to_be(tmp_path):
         TalkingHeadDataset(tmp_path / "none")
 
 
+@pytest.mark.parametrize(
+    ("lost", "left_out"), [([3, 4, 21], [3, 4]), ([], []), (None, []), ("3", []), ([[3], None, 5], [5])]
+)
+def test_frames_in_which_the_person_is_lost_are_not_learnt(folder, lost, left_out):
+    folder.update_record(lost_frames=lost)
+    assert TalkingHeadDataset(folder.root).learnt == [i for i in range(20) if i not in left_out]
+
+
+def test_where_every_frame_is_lost_all_are_learnt(folder):
+    folder.update_record(lost_frames=list(range(22)))
+    assert TalkingHeadDataset(folder.root).learnt == list(range(20))
+
+
 class _Malice:
     def __reduce__(self):
         return os.mkdir, (os.environ["MALICE"],)

@@ -17,6 +17,7 @@ import torch
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from arguments.settings import TrainingSettings
+from scene.dataset import TalkingHeadDataset
 from tests.tiny_head import SETTINGS, make_dataset
 from training.checkpoints import checkpoints, load_head, load_training_state, read_record
 from training.loop import Trainer, TrainOptions, train
@@ -75,6 +76,22 @@ def assert_ends_alike(path: Path, other: Path) -> None:
     logs = log_of(path), log_of(other)
     assert [line["iteration"] for line in logs[0]] == [line["iteration"] for line in logs[1]]
     assert [line["loss"] for line in logs[0]] == pytest.approx([line["loss"] for line in logs[1]], abs=1e-4)
+
+
+def test_frames_without_the_person_are_never_shown(dataset, tmp_path, monkeypatch):
+    other = DatasetFolder(shutil.copytree(dataset, tmp_path / "set"))
+    other.update_record(lost_frames=[0, 7, 8])
+    trainer = Trainer(options(other.root, tmp_path / "m"), TalkingHeadDataset(other.root))
+    asked: set[int] = set()
+    pictures = trainer.store.pictures
+    monkeypatch.setattr(
+        trainer.store, "pictures", lambda w, shown, after: asked.update(shown) or pictures(w, shown, after)
+    )
+    for iteration in range(12):
+        trainer.iterate("coarse", iteration, 12)
+    for iteration in range(20):
+        trainer.iterate("fine", iteration, 20)
+    assert asked == set(range(20)) - {0, 7, 8}
 
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, stage: str, iteration: int) -> None:

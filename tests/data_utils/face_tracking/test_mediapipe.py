@@ -63,7 +63,7 @@ def test_written_vertices_pose_and_focal_land_on_the_landmarks(track, tmp_path):
     params = torch.load(tmp_path / "track_params.pt", weights_only=True)
     euler, trans = params["euler"].double().numpy(), params["trans"].double().numpy()
     vertices, focal = params["vertices"].double().numpy(), float(params["focal"])
-    rotation = Rotation.from_euler("XYZ", euler).as_matrix()
+    rotation = Rotation.from_euler("XYZ", euler * (1, 1, -1)).as_matrix()
     camera_to_world = np.tile(np.eye(4), (len(euler), 1, 1))
     camera_to_world[:, :3, :3] = np.swapaxes(rotation, 1, 2)
     camera_to_world[:, :3, 3] = -(np.swapaxes(rotation, 1, 2) @ trans[..., None])[..., 0]
@@ -112,7 +112,7 @@ def sample_folder(tmp_path_factory):
 def test_the_samples_poses_are_right_and_steady(sample_folder):
     folder, truth = sample_folder
     params = torch.load(folder.track_params, weights_only=True)
-    rotation = Rotation.from_euler("XYZ", params["euler"].double().numpy()).as_matrix()
+    rotation = Rotation.from_euler("XYZ", params["euler"].double().numpy() * (1, 1, -1)).as_matrix()
     errors = angle_errors(rotation, truth["rotation"])
     assert rms(errors) < 0.5 and rms(np.diff(errors, axis=0)) < 0.08
     assert (params["correlation"] > 0.9).all()

@@ -20,7 +20,7 @@ def turn(axis: int, angle: float) -> np.ndarray:
 
 def test_euler_angles_are_x_then_y_then_z_in_product_order():
     angles = np.array([0.3, -0.5, 0.8])
-    expected = turn(0, 0.3) @ turn(1, -0.5) @ turn(2, 0.8)
+    expected = turn(0, 0.3) @ turn(1, -0.5) @ turn(2, -0.8)
     np.testing.assert_allclose(rotations.euler_to_matrix(angles), expected, atol=1e-12)
     np.testing.assert_allclose(rotations.matrix_to_euler(expected), angles, atol=1e-12)
 

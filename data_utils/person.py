@@ -1,0 +1,73 @@
+"""Which pieces of a face track are of one person: the one who is seen longest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_utils.one_face import Sightings, box_of, near
+
+_REACH, _SCALE = 0.75, 1.4  # between the places of a person in two shots, see one_face.near
+_SAME = 0.68  # correlation of the likest two portraits; of one person in two shots it was 0.76-0.94, of two 0.18-0.62
+_PORTRAITS = 200  # of a piece that are compared
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Frames in which a face was followed without a break."""
+
+    frames: np.ndarray  # [n] numbers
+    shot: int
+    place: np.ndarray  # [3], see one_face.box_of; the median
+    portraits: np.ndarray  # [P, 64 * 64], see one_face.Sightings
+
+
+def of_one_person(sightings: Sightings) -> np.ndarray:
+    """Bool [N]: the frames that show the person whose track is the longest.
+
+    Two pieces of the track are of one person where they are at one place in the picture and, if a cut lies between
+    them, look alike in their likest portraits, which show about the same pose.
+    """
+    groups: list[list[_Piece]] = []
+    for piece in sorted(_pieces(sightings), key=lambda piece: -len(piece.frames)):
+        home = next((group for group in groups if any(_alike(piece, other) for other in group)), None)
+        if home is None:
+            groups.append([piece])
+        else:
+            home.append(piece)
+    shown = np.zeros(len(sightings.found), bool)
+    longest = max(groups, key=lambda group: sum(len(piece.frames) for piece in group), default=[])
+    for piece in longest:
+        shown[piece.frames] = True
+    return shown
+
+
+def likeness(portraits: np.ndarray, others: np.ndarray) -> float:
+    """Correlation, -1..1, of the likest two of portraits [P, D] and [Q, D], each of mean 0 and norm 1; 0 for none."""
+    return float((portraits @ others.T).max(initial=-1.0)) if portraits.size and others.size else 0.0
+
+
+def _pieces(sightings: Sightings) -> list[_Piece]:
+    frames = np.flatnonzero(sightings.found)
+    if len(frames) == 0:
+        return []
+    boxes = box_of(sightings.points[frames])
+    breaks = [
+        k
+        for k in range(1, len(frames))
+        if sightings.begins[frames[k]] or not near(boxes[k], boxes[k - 1])  # the seams of ranges followed apart
+    ]
+    shots = np.cumsum(sightings.cuts)
+    pieces = []
+    for part, places in zip(np.split(frames, breaks), np.split(boxes, breaks), strict=True):
+        portraits = [sightings.portraits[i].ravel() for i in part.tolist() if i in sightings.portraits]
+        some = np.array(portraits[:: -(-len(portraits) // _PORTRAITS) or 1], np.float32)
+        pieces.append(_Piece(part, int(shots[part[0]]), np.median(places, axis=0), some))
+    return pieces
+
+
+def _alike(piece: _Piece, other: _Piece) -> bool:
+    if not near(piece.place, other.place, _REACH, _SCALE):
+        return False
+    return piece.shot == other.shot or likeness(piece.portraits, other.portraits) > _SAME

@@ -1,0 +1,21 @@
+"""Frames of a clip as times that a person can look up."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from data_utils.video_writer import FPS
+
+
+def spans(marked: np.ndarray, *, rate: float = FPS, most: int = 6) -> str:
+    """Where ``marked`` [N] (bool, ``rate`` a second) is set, as times: "0:07.2-0:09.0, 1:15.4 and 3 more"."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], marked, [0])).astype(int)))
+    ends = [(clock(a / rate), clock((b - 1) / rate)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    texts = [first if first == last else f"{first}-{last}" for first, last in ends]
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
+
+
+def clock(seconds: float) -> str:
+    """A time as minutes, seconds and tenths, "1:15.4"."""
+    minutes, tenths = divmod(round(seconds * 10), 600)
+    return f"{minutes}:{tenths / 10:04.1f}"
