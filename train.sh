@@ -41,11 +41,16 @@ fi
 }
 
 TRAINING_LOG=${TRAINING_LOG-/tmp/training_log.log}
-case $TRAINING_LOG in "" | /*) ;; *) TRAINING_LOG=$(pwd -P)/$TRAINING_LOG ;; esac
-if [ -n "$TRAINING_LOG" ] && ! (: >"$TRAINING_LOG") 2>/dev/null; then
-  note "warning: $TRAINING_LOG cannot be written; name another log with TRAINING_LOG=FILE. Going on without it."
-  TRAINING_LOG=""
-fi
-export TRAINING_LOG
+case $TRAINING_LOG in
+  "") unset TRAINING_LOG ;;
+  *)
+    case $TRAINING_LOG in /*) ;; *) TRAINING_LOG=$(pwd -P)/$TRAINING_LOG ;; esac
+    export TRAINING_LOG
+    (: >"$TRAINING_LOG") 2>/dev/null || {
+      note "warning: the log $TRAINING_LOG cannot be written; name another with TRAINING_LOG=FILE. Going on without it."
+      unset TRAINING_LOG
+    }
+    ;;
+esac
 
 run_command train.py "$@"

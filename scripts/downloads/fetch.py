@@ -139,7 +139,7 @@ def _fetch_part(url: str, part: Path, size: int | None, say: Progress) -> None:
                 with _open(url, there) as (source, start, total):
                     file.seek(start)
                     file.truncate()
-                    while block := source.read(BLOCK):
+                    while block := source.read1(BLOCK):
                         _write(file, block)
                         say(file.tell(), total)
                     if total is None or file.tell() >= total:

@@ -13,16 +13,22 @@ import pytest
 
 # What every Linux has; stand-ins come beside them.
 TOOLS = ["bash", "cat", "comm", "cp", "date", "dirname", "env", "flock", "grep", "id", "mkdir", "readlink", "rm", "sed"]
-TOOLS += ["sleep", "sort", "tail", "timeout", "tr", "uname"]
+TOOLS += ["mktemp", "sleep", "sort", "tail", "timeout", "tr", "uname"]
 
-# Records a call's arguments, NUL-separated, in docker.argv; answers info and image as told by files beside it.
+# Records a call's arguments, NUL-separated, in docker.argv, and the secrets of a build beside it; answers the questions
+# about itself as told by files beside it.
 DOCKER = """#!/usr/bin/env bash
 here=$(dirname "$0")
 case "$1 ${2:-}" in
+  --version*) cat "$here/version" 2>/dev/null || echo "Docker version 28.2.2, build 0"; exit ;;
+  "buildx version") [ ! -e "$here/no-buildx" ]; exit ;;
   info*) [ -e "$here/daemon" ] && cat "$here/daemon"; exit ;;
-  "image inspect") [ -e "$here/daemon" ] && [ -e "$here/image.$3" ]; exit ;;
+  "image inspect") [ -e "$here/daemon" ] && [ -e "$here/image.${!#}" ] && echo 1500000000; exit ;;
 esac
 printf '%s\\0' "$@" >"$here/docker.argv"
+for word in "$@"; do
+  case $word in id=*,src=*) cat "${word#*src=}" >"$here/secret.$(echo "${word%%,*}" | tr -d =)" ;; esac
+done
 if [ -e "$here/wait" ]; then
   trap 'exit 130' INT
   : >"$here/waiting"
@@ -133,7 +139,7 @@ def checkout(tmp_path: Path, repository: Path) -> Checkout:
         found = shutil.which(tool)
         if found:
             (bin / tool).symlink_to(found)
-    checkout = Checkout(root, bin)
+    checkout = Checkout(root, bin, {"TRAINING_LOG": ""})
     checkout.program("python3", PYTHON)
     (bin / "verdict").write_text("fits\n")
     return checkout
