@@ -17,7 +17,7 @@ ARG PIP_CONFIG_FILE=/run/secrets/pip
 RUN command -v nvcc >/dev/null || { echo "error: BASE_IMAGE has no nvcc; for an image without CUDA: ./build.sh --cpu" >&2; exit 1; }
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends git \
- && rm -rf /var/lib/apt/lists/*
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
     pip install ninja==1.13.2 wheel==0.45.1
 
@@ -56,7 +56,7 @@ ARG PIP_CONFIG_FILE=/run/secrets/pip
 ENV PATH=/opt/venv/bin:${PATH}
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates libgomp1 \
- && rm -rf /var/lib/apt/lists/*
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
     --mount=type=bind,source=requirements/native.txt,target=/requirements/native.txt \
     --mount=type=bind,source=requirements/container.txt,target=/requirements/container.txt \
@@ -67,6 +67,8 @@ RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,targ
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir --no-deps --no-compile --no-index /wheels/*.whl
 RUN python -c 'import torch, gsplat.csrc, pytorch3d._C, pytorch3d.renderer'
+ARG INRIA=yes
+LABEL egstalker.research-only-extensions="${INRIA}"
 
 # What runs without one.
 FROM ${CPU_IMAGE} AS cpu
@@ -76,7 +78,7 @@ ENV PATH=/opt/venv/bin:${PATH}
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates libgomp1 \
  && { command -v python3 || apt-get install -y --no-install-recommends python3 python3-venv; } \
- && rm -rf /var/lib/apt/lists/* \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
  && python3 -m venv /opt/venv
 # torch in a layer of its own, without its headers and its own tests.
 RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
@@ -100,13 +102,11 @@ RUN python -c 'import torch, av, cv2, face_alignment, jaxtyping, librosa.feature
  && python -c 'from transformers import HubertModel, Wav2Vec2FeatureExtractor, Wav2Vec2Model'
 
 ARG DEVICE
-ARG INRIA=yes
 LABEL org.opencontainers.image.title="EGSTalker" \
       org.opencontainers.image.description="Audio-driven 3D Gaussian talking heads: the environment (${DEVICE})" \
       org.opencontainers.image.documentation="README.md of the checkout" \
       org.opencontainers.image.licenses="Apache-2.0" \
-      egstalker.device="${DEVICE}" \
-      egstalker.inria-extensions="${INRIA}"
+      egstalker.device="${DEVICE}"
 
 # Any user may run it, with a read-only root; caches go to HOME, which the scripts put into a mounted folder.
 ENV HOME=/tmp USER=egstalker NUMBA_CACHE_DIR=/tmp/numba PYTHONUNBUFFERED=1
