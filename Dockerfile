@@ -53,7 +53,7 @@ RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,targ
 FROM ${RUNTIME_IMAGE} AS cuda
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 ARG PIP_CONFIG_FILE=/run/secrets/pip
-ENV PATH=/opt/venv/bin:${PATH}
+ENV PATH=/opt/venv/bin:${PATH} NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility,video
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates libgomp1 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
@@ -115,4 +115,5 @@ LABEL org.opencontainers.image.title="EGSTalker" \
 ENV HOME=/tmp USER=egstalker NUMBA_CACHE_DIR=/tmp/numba PYTHONUNBUFFERED=1
 USER 1000:1000
 WORKDIR /tmp
+ENTRYPOINT []
 CMD ["python"]

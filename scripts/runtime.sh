@@ -82,6 +82,7 @@ local_path() {
       local path=${1#file://}
       printf '%b\n' "${path//%/\\x}"
       ;;
+    */*) printf '%s\n' "$1" ;;
   esac
 }
 

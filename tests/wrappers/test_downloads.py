@@ -237,3 +237,5 @@ def test_in_the_container_the_mirror_is_mounted_and_the_answer_passed_on(checkou
     assert {"MODEL_MIRROR", "ACCEPT_BFM_LICENSE"} <= set(argv)
     assert f"type=bind,source={tmp_path}/a mirror,target={tmp_path}/a mirror" in argv
     assert argv[-4:] == ["python", f"{checkout.root}/scripts/download.py", "bfm", "model"]
+    assert checkout.run("download_bfm.sh", MODEL_MIRROR="../a mirror").returncode == 0
+    assert f"type=bind,source={tmp_path}/a mirror,target={tmp_path}/a mirror" in checkout.argv("docker")

@@ -6,12 +6,16 @@ another Python or Debian to start from than python:3.11-slim-bookworm; NETWORK, 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
+import select
 import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -44,7 +48,9 @@ class Container:
     group: int
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def start(self, *command: str, runtime: str = "docker", **environment: str) -> subprocess.Popen[str]:
+    def start(
+        self, *command: str, runtime: str = "docker", terminal: int | None = None, **environment: str
+    ) -> subprocess.Popen[str]:
         """Start a command of the checkout, as somebody."""
         identity: dict[str, object] = {}
         if os.getuid() == 0:
@@ -61,8 +67,8 @@ class Container:
                 "TRAINING_LOG": str(self.data / "training log"),
                 **environment,
             },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL if terminal is None else terminal,
+            stdout=subprocess.PIPE if terminal is None else terminal,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
@@ -261,6 +267,35 @@ def test_a_stopped_training_goes_on_and_the_head_speaks(container, model):
     with av.open(str(container.data / "new results/aud.mp4")) as video:
         assert sum(1 for _ in video.decode(video=0)) == 75
         assert video.streams.audio
+
+
+def test_ctrl_c_on_a_terminal_stops_the_container_too(container, dataset):
+    ours, theirs = pty.openpty()
+    command = [*_train()]
+    command[command.index("models/m")] = "models/stopped"
+    log = container.data / "stopped log"
+    with container.start(*command, terminal=theirs, TRAINING_LOG=str(log)) as process:
+        os.close(theirs)
+        shown = b""
+        deadline = time.monotonic() + 600
+        while b"coarse" not in shown:  # the progress bar's first word
+            assert time.monotonic() < deadline and process.poll() is None, shown
+            if select.select([ours], [], [], 0.2)[0]:
+                shown += os.read(ours, 65536)
+        os.write(ours, b"\x03")
+        drain = threading.Thread(target=_drain, args=(ours,), daemon=True)
+        drain.start()
+        assert process.wait(60) == 130
+    os.close(ours)
+    assert not _docker("ps", "--quiet", "--filter", f"ancestor={IMAGE}").stdout
+    assert log.read_text().endswith("interrupted; run the same command again to go on\n")
+    assert len(list((container.data / "models/stopped/checkpoints").iterdir())) == 1
+
+
+def _drain(terminal: int) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(terminal, 65536):
+            continue
 
 
 def test_render_and_metrics_run_in_the_container_too(container, model):
