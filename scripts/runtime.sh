@@ -92,9 +92,9 @@ add_user_and_gpu() {
   engine=$(ask_docker info --format '{{.SecurityOptions}} {{.Runtimes}}' 2>/dev/null) || engine=""
   user="$(id -u):$(id -g)"
   case $engine in *name=rootless*) user=0:0 ;; esac
-  mkdir -p "$home" 2>/dev/null || {
+  is_writable_folder "$home" || {
     home=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/egstalker
-    mkdir -p "$home" 2>/dev/null || fail "cannot write to $home; set EGSTALKER_CACHE to a folder of yours"
+    is_writable_folder "$home" || fail "cannot write to $home; set EGSTALKER_CACHE to a folder of yours"
   }
   home=$(cd -P -- "$home" && pwd)
   mount_path "$home"
@@ -110,6 +110,11 @@ add_user_and_gpu() {
       fi
       ;;
   esac
+}
+
+# Makes it if need be.
+is_writable_folder() {
+  mkdir -p "$1" 2>/dev/null && [ -w "$1" ]
 }
 
 has_image() {
