@@ -136,7 +136,8 @@ def container(repository, request) -> Iterator[Container]:
     _docker("image", "rm", IMAGE)
     shutil.rmtree(folder)
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in container.seconds.items())
-    request.config.get_terminal_writer().line(f" seconds in the container: {seconds} ")
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(f" seconds in the container: {seconds}")
 
 
 @pytest.fixture(scope="module")
