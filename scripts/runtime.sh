@@ -92,6 +92,8 @@ add_user_and_gpu() {
   engine=$(ask_docker info --format '{{.SecurityOptions}} {{.Runtimes}}' 2>/dev/null) || engine=""
   user="$(id -u):$(id -g)"
   case $engine in *name=rootless*) user=0:0 ;; esac
+  # SELinux would keep the container off the mounted folders; their labels stay as they are.
+  case $engine in *name=selinux*) OPTIONS+=(--security-opt label=disable) ;; esac
   is_writable_folder "$home" || {
     home=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/egstalker
     is_writable_folder "$home" || fail "cannot write to $home; set EGSTALKER_CACHE to a folder of yours"

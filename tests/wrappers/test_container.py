@@ -129,6 +129,12 @@ def test_under_a_rootless_daemon_the_caller_is_the_containers_root(checkout):
     assert _train(checkout).values["--user"] == ["0:0"]
 
 
+def test_under_selinux_mounted_folders_can_be_reached_and_keep_their_labels(checkout):
+    assert "--security-opt" not in _train(checkout).values
+    (checkout.bin / "daemon").write_text("[name=seccomp name=selinux] map[runc:{}]\n")
+    assert _train(checkout).values["--security-opt"] == ["label=disable"]
+
+
 def test_the_gpu_is_handed_on_only_where_there_is_one_that_docker_can_use(checkout):
     assert "--gpus" not in _train(checkout).values
     checkout.docker("map[nvidia:{} runc:{}]")
