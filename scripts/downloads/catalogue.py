@@ -4,6 +4,10 @@ A catalogue holds sets of files: {name: {what, licence, page, files: [{path, url
 below the checkout; ``size`` (bytes) and ``sha256`` are left out where nobody has published them; ``member`` names the
 file wanted of a zip archive. A checksum that is not published is recorded at the first download, in
 requirements/models.sha256, which ``sha256sum -c`` reads and which is worth committing.
+
+Where the stated checksums come from: torchvision's and face-alignment's begin as the files' own names do; those of
+the small files of BFM and LPIPS were computed from the pinned commits; the others are what users of pinned revisions
+have put on record (BFM09_model_info.mat: one of them, the rest: several who agree).
 """
 
 from __future__ import annotations
