@@ -16,7 +16,7 @@ SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 ARG PIP_CONFIG_FILE=/run/secrets/pip
 RUN command -v nvcc >/dev/null || { echo "error: BASE_IMAGE has no nvcc; for an image without CUDA: ./build.sh --cpu" >&2; exit 1; }
 RUN apt-get update \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends git \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates git \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
     pip install ninja==1.13.2 wheel==0.45.1
