@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def parse() -> argparse.Namespace:
 @door
 def main() -> None:
     options = parse()
+    from training.log import training_log
+
+    with training_log(os.environ.get("TRAINING_LOG")):
+        run(options)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train as the command line says."""
     from arguments.settings import load_config
     from training.devices import choose_device
     from training.loop import TrainOptions, train

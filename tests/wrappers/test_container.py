@@ -99,14 +99,40 @@ def test_the_program_runs_as_the_caller_in_the_callers_folder_with_a_home(checko
     assert run.values["--user"] == [f"{os.getuid()}:{os.getgid()}"]
     assert run.values["--workdir"] == [root]
     assert run.mounts == {root: root}
-    home = next(value for value in run.values["--env"] if value.startswith("HOME=")).removeprefix("HOME=")
-    assert home.startswith(root) and os.access(home, os.W_OK)
+    assert _home(run).startswith(root) and os.access(_home(run), os.W_OK)
+
+
+def _home(run: DockerRun) -> str:
+    return next(value for value in run.values["--env"] if value.startswith("HOME=")).removeprefix("HOME=")
+
+
+def test_compiled_kernels_and_fetched_models_last_in_a_folder_of_the_checkout(checkout):
+    run = _train(checkout)
+    assert _home(run) == f"{checkout.root}/.cache/container"
+    assert f"NUMBA_CACHE_DIR={_home(run)}/.cache/numba" in run.values["--env"]
+
+
+def test_another_cache_is_taken_where_that_one_cannot_be_written_or_the_user_says_so(checkout, tmp_path):
+    (checkout.root / ".cache").touch()
+    run = _train(checkout, XDG_CACHE_HOME=str(tmp_path / "mine"))
+    assert _home(run) == f"{tmp_path}/mine/egstalker" and _home(run) in run.mounts
+    run = _train(checkout, EGSTALKER_CACHE=str(tmp_path / "other"))
+    assert _home(run) == f"{tmp_path}/other" and _home(run) in run.mounts
+    (tmp_path / "file").touch()
+    result = checkout.run("train.sh", "-s", "x", XDG_CACHE_HOME=str(tmp_path / "file"))
+    assert result.returncode == 1 and result.stderr.count("\n") == 1 and "EGSTALKER_CACHE" in result.stderr
 
 
 def test_under_a_rootless_daemon_the_caller_is_the_containers_root(checkout):
     checkout.docker()
     (checkout.bin / "daemon").write_text("[name=seccomp name=rootless] map[runc:{}]\n")
     assert _train(checkout).values["--user"] == ["0:0"]
+
+
+def test_under_selinux_mounted_folders_can_be_reached_and_keep_their_labels(checkout):
+    assert "--security-opt" not in _train(checkout).values
+    (checkout.bin / "daemon").write_text("[name=seccomp name=selinux] map[runc:{}]\n")
+    assert _train(checkout).values["--security-opt"] == ["label=disable"]
 
 
 def test_the_gpu_is_handed_on_only_where_there_is_one_that_docker_can_use(checkout):

@@ -29,7 +29,7 @@ def _locked(repository: Path, python: str | None = None) -> dict[str, str]:
 
 @pytest.mark.parametrize("python", ["3.10", "3.11", "3.12"])
 def test_every_package_has_exactly_one_version(repository, python):
-    everything = _requirements(repository, "native", "dev", "cuda")
+    everything = _requirements(repository, "native", "dev", "lint", "cuda", "container", "container-cuda")
     assert all(re.fullmatch(r"==[0-9][0-9a-z.]*", str(r.specifier)) for r in everything)
     assert len(_locked(repository, python)) > 60
 
@@ -65,3 +65,9 @@ def test_there_is_one_opencv_without_libgl_and_no_jax(repository):
     locked = _locked(repository)
     assert [name for name in locked if name.startswith("opencv")] == ["opencv-contrib-python-headless"]
     assert not LEFT_OUT & set(locked)
+
+
+def test_the_container_adds_to_the_native_lock_and_repeats_nothing_of_it(repository):
+    added = [canonicalize_name(r.name) for r in _requirements(repository, "cuda", "container", "container-cuda")]
+    assert len(added) == len(set(added))
+    assert not set(added) & set(_locked(repository))
