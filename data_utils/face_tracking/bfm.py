@@ -8,6 +8,7 @@ pytorch3d is installed, the textured and lit mesh is at last matched with the pi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,9 @@ from data_utils.face_tracking import bfm_files, face_alignment_network, mesh_pho
 from data_utils.face_tracking.bundle_adjustment import choose_key_frames
 from data_utils.face_tracking.feature_tracks import read_grey
 from data_utils.face_tracking.frame_alignment import Similarity, align, poses_in
+from data_utils.face_tracking.head_points import HeadMask
 from data_utils.face_tracking.landmark_basis import Detections, LandmarkBasis
-from data_utils.face_tracking.mediapipe import PORTRAIT_FOCAL, HeadTrack, track_head
+from data_utils.face_tracking.mediapipe import PORTRAIT_FOCAL, HeadTrack, head_mask_of, shots, track_head
 from data_utils.face_tracking.mesh_track import MeshTrack, write_mesh_track
 from data_utils.face_tracking.model_fitting import FocalPrior, LandmarkFit, Shared
 from data_utils.face_tracking.morphable_model import MorphableModel
@@ -29,6 +31,7 @@ from data_utils.face_tracking.motion import Motion
 from data_utils.face_tracking.orthographic_pose import orthographic_poses
 from data_utils.face_tracking.perspective import fit_poses, weak_perspective_poses
 from data_utils.face_tracking.smoothing import measured_noise, smooth, smooth_poses
+from data_utils.face_tracking.tracking_report import write_tracking_report
 from data_utils.frame_files import numbered
 
 Array = NDArray[np.float64]
@@ -55,10 +58,14 @@ def track(folder: DatasetFolder) -> None:
     mesh = load_or_detect(folder)
     frames = numbered(folder.frames, ".jpg")
     height, width = read_grey(frames[0]).shape
-    fitted = track_mesh(model, detect(frames, mesh), (width, height), mesh, frames)
+    fitted = track_mesh(model, detect(frames, mesh), (width, height), mesh, frames, head_mask_of(folder), shots(folder))
     if mesh_photometry.available():
         fitted = mesh_photometry.refine(fitted, model, frames, (width, height))
     write_mesh_track(fitted, model, folder.track_params)
+    centre = (width / 2, height / 2)
+    write_tracking_report(
+        folder.tracking_report, fitted.poses, fitted.focal, centre, fitted.reprojection, fitted.correlation, mesh.found
+    )
     folder.update_record(tracker="bfm")
 
 
@@ -89,6 +96,8 @@ def track_mesh(
     size: tuple[int, int],
     mesh: FaceMeshTrack | None = None,
     frames: list[Path] | None = None,
+    head_mask: HeadMask | None = None,
+    cuts: Sequence[int] = (),
 ) -> MeshTrack:
     """Fit a model to a clip.
 
@@ -97,6 +106,8 @@ def track_mesh(
         size: width and height of the frames, pixels.
         mesh: FaceMesh's landmarks of the frames; without them and the frames, the 68 landmarks stand alone.
         frames: N image files.
+        head_mask: gives a frame's pixels of head, hair and ears; without it the face alone gives the rigid poses.
+        cuts: frames at which a new shot begins; nothing is smoothed across them.
 
     Raises:
         EGSTalkerError: no face in any frame, or landmarks that no head projects on.
@@ -111,18 +122,19 @@ def track_mesh(
     basis = LandmarkBasis.of(model, seen.outline)
     fit, key, shared, motion = _fit_key_frames(basis, seen, centre)
     if mesh is not None and frames is not None:
-        head = track_head(mesh.points.astype(np.float64), mesh.found, size, frames)
-        shared, motion, reprojection = _under_rigid_track(fit, key, shared, motion, head)
+        head = track_head(mesh.points.astype(np.float64), mesh.found, size, frames, head_mask, cuts)
+        shared, motion = _under_rigid_track(fit, key, shared, motion, head)
+        reprojection, correlation = head.reprojection, head.correlation
     else:
         motion = fit.follow(shared, _everywhere(fit, shared, key, motion).held(seen.found))
-        reprojection = fit.errors(shared, motion)
-        motion = Motion(smooth_poses(motion.poses), motion.expression)
-    motion = Motion(motion.poses, smooth(motion.expression, measured_noise(motion.expression)))
+        reprojection, correlation = fit.errors(shared, motion), np.zeros(len(seen.pixels))
+        motion = Motion(smooth_poses(motion.poses, cuts), motion.expression)
+    motion = Motion(motion.poses, smooth(motion.expression, measured_noise(motion.expression), cuts))
     if not all(np.isfinite(a).all() for a in (motion.poses.rotation, motion.poses.translation, motion.expression)):
         raise EGSTalkerError("the head cannot be followed in this video; use one that shows a face from the front")
     reprojection = np.where(seen.found, reprojection, reprojection[seen.found].max())
     identity = shared.lasting[: basis.identities]
-    return MeshTrack(shared.focal, motion.poses, identity, motion.expression, reprojection, seen.found)
+    return MeshTrack(shared.focal, motion.poses, identity, motion.expression, reprojection, correlation, seen.found)
 
 
 def _usable(seen: Detections, size: tuple[int, int]) -> bool:
@@ -168,8 +180,8 @@ def _everywhere(fit: LandmarkFit, shared: Shared, key: NDArray[np.int64], motion
 
 def _under_rigid_track(
     fit: LandmarkFit, key: NDArray[np.int64], shared: Shared, motion: Motion, head: HeadTrack
-) -> tuple[Shared, Motion, Array]:
-    """What is shared, all frames' motion and the rigid points' errors [N], under the poses of a rigid track."""
+) -> tuple[Shared, Motion]:
+    """What is shared and all frames' motion, under the poses of a rigid track."""
     points = fit.points(shared, motion)[:, _INNER]
     start = Similarity.between(points.mean(axis=0), head.shape[np.array(IBUG_68)[_INNER]])
     pixels = fit.seen.pixels[key][:, _INNER]
@@ -181,4 +193,4 @@ def _under_rigid_track(
     shared, there, _ = fit.adjust(key, there, shared, known, iterations=15, hold_poses=True)
     nearest = np.abs(np.arange(len(poses))[:, None] - key).argmin(axis=1)
     motion = fit.follow(shared, Motion(poses, there.expression[nearest]), hold_poses=True)
-    return shared, motion, head.reprojection
+    return shared, motion

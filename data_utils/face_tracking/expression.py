@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,11 +23,13 @@ def head_frame_vertices(
     shape: Array,
     focal: float,
     centre: tuple[float, float],
+    cuts: Sequence[int] = (),
 ) -> Array:
     """Landmarks [N, 478, 3] (FaceMesh, pixels) as vertices [N, 478, 3] of the head frame, decimetres.
 
     Sideways they lie where the landmarks are seen. Their depth is the shape's, changed as FaceMesh's relative depth
-    deviates from its own median over the clip. Time noise is smoothed; lost frames are interpolated.
+    deviates from its own median over the clip. Time noise is smoothed, but not across ``cuts`` between shots;
+    lost frames are interpolated.
     """
     count = len(landmarks)
     depth = poses.transform(shape)[..., 2] + _depth_change(landmarks, found, shape)
@@ -40,7 +44,7 @@ def head_frame_vertices(
         after = np.minimum(before + 1, len(known) - 1)
         share = (position - before)[:, None]
         flat = flat[known[before]] * (1 - share) + flat[known[after]] * share
-    return smooth(flat, measured_noise(flat)).reshape(vertices.shape)
+    return smooth(flat, measured_noise(flat), cuts).reshape(vertices.shape)
 
 
 def _depth_change(landmarks: Array, found: NDArray[np.bool_], shape: Array) -> Array:

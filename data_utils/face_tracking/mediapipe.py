@@ -9,6 +9,7 @@ landmarks' shape is fitted anew.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,7 +78,8 @@ def track(folder: DatasetFolder) -> None:
         mesh.found,
         (width, height),
         frames,
-        lambda i: to_classes(read_rgb(folder.parsing_map(i))) == HEAD,
+        head_mask_of(folder),
+        shots(folder),
     )
     write_track(head, mesh.found, folder.track_params)
     write_tracking_report(
@@ -92,12 +94,24 @@ def track(folder: DatasetFolder) -> None:
     folder.update_record(tracker="mediapipe")
 
 
+def head_mask_of(folder: DatasetFolder) -> HeadMask:
+    """The head's pixels by a dataset's parsing maps."""
+    return lambda i: to_classes(read_rgb(folder.parsing_map(i))) == HEAD
+
+
+def shots(folder: DatasetFolder) -> list[int]:
+    """The frames of a dataset at which a new shot begins, as dataset.json has them."""
+    cuts = folder.read_record().get("scene_cuts")
+    return [cut for cut in cuts if isinstance(cut, int)] if isinstance(cuts, list) else []
+
+
 def track_head(
     landmarks: Array,
     found: NDArray[np.bool_],
     size: tuple[int, int],
     frames: list[Path] | None = None,
     head_mask: HeadMask | None = None,
+    cuts: Sequence[int] = (),
 ) -> HeadTrack:
     """Follow a head.
 
@@ -107,6 +121,7 @@ def track_head(
         size: width and height of the frames, pixels.
         frames: N image files; without them the landmarks stand alone.
         head_mask: gives a frame's pixels of head, hair and ears; without it the face alone is looked at.
+        cuts: frames at which a new shot begins; nothing is smoothed across them.
 
     Raises:
         EGSTalkerError: no face in any frame, or landmarks that no head projects on.
@@ -123,26 +138,26 @@ def track_head(
     points, pixels, spread = shape, seen, np.broadcast_to(noise, seen.shape[:2])
     correlation = np.zeros(len(landmarks))
     if frames:
-        first = smooth_poses(_filled(poses, found))
+        first = smooth_poses(_filled(poses, found), cuts)
         features = track_features(frames, first, found, shape, focal, centre)
         if len(features.points) >= MIN_FEATURES:
             shape, focal, poses, points, pixels, spread = _from_features(
                 features, seen, found, first, shape, noise, focal, centre
             )
-        first = smooth_poses(_filled(poses, found))
+        first = smooth_poses(_filled(poses, found), cuts)
         shape = _fit_landmark_shape(seen, found, first, shape, noise, focal, centre)
         fit = adjust_photometrically(frames, first, found, shape, focal, centre, head_mask)
         if fit is not None:
             poses, correlation = fit.poses, fit.correlation
         elif len(features.points) < MIN_FEATURES:
             logger.warning("the head shows too little texture to follow; poses rest on the landmarks alone")
-    poses = smooth_poses(_filled(poses, found))
+    poses = smooth_poses(_filled(poses, found), cuts)
     reprojection = _reprojection(points, pixels, spread, poses, found, focal, centre)
     shape = _fit_landmark_shape(seen, found, poses, shape, noise, focal, centre)
     axes, origin = head_frame(shape)
     shape = (shape - origin) @ axes.T
     poses = poses.reframed(axes, origin)
-    vertices = head_frame_vertices(landmarks, found, poses, shape, focal, centre)
+    vertices = head_frame_vertices(landmarks, found, poses, shape, focal, centre, cuts)
     if not all(np.isfinite(a).all() for a in (poses.rotation, poses.translation, vertices)):
         raise EGSTalkerError("the head cannot be followed in this video; use one that shows a face from the front")
     return HeadTrack(

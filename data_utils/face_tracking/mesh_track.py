@@ -29,6 +29,7 @@ class MeshTrack:
     identity: Array  # [I]
     expression: Array  # [N, E]
     reprojection: Array  # [N] pixels
+    correlation: Array  # [N] of the frame with the head's texture; 0 where that had no say
     found: NDArray[np.bool_]  # [N]
 
 
@@ -36,10 +37,10 @@ def write_mesh_track(track: MeshTrack, model: MorphableModel, target: Path, larg
     """Write a track as a dictionary of tensors, atomically.
 
     It has the tensors that :func:`data_utils.face_tracking.mediapipe.track` describes: focal [1], euler [N, 3], trans
-    [N, 3], vertices [N, V, 3], faces [F, 3], shape [V, 3], reprojection [N] and found [N]; and as AD-NeRF's trackers
-    write them id [1, I] and exp [N, E], coefficients of unit variance. The vertices are those of the whole mesh, as
-    float16 (0.05 mm). Where ``largest`` bytes would not hold them (at 35,709 vertices from 3,100 frames on), the mesh
-    is thinned out until they fit.
+    [N, 3], vertices [N, V, 3], faces [F, 3], shape [V, 3], reprojection [N], correlation [N] and found [N]; and as
+    AD-NeRF's trackers write them id [1, I] and exp [N, E], coefficients of unit variance. The vertices are those of the
+    whole mesh, as float16 (0.05 mm). Where ``largest`` bytes would not hold them (at 35,709 vertices from 3,100 frames
+    on), the mesh is thinned out until they fit.
     """
     limit = largest // (6 * len(track.expression))
     model = model if len(model.mean) <= limit else thinned(model, limit)
@@ -56,6 +57,7 @@ def write_mesh_track(track: MeshTrack, model: MorphableModel, target: Path, larg
         "faces": torch.from_numpy(model.faces.astype(np.int64)),
         "shape": torch.from_numpy(person),
         "reprojection": torch.from_numpy(track.reprojection).float(),
+        "correlation": torch.from_numpy(track.correlation).float(),
         "found": torch.from_numpy(track.found.copy()),
         "id": torch.from_numpy(track.identity[None]).float(),
         "exp": torch.from_numpy(track.expression).float(),

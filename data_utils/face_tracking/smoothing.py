@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
@@ -32,7 +35,7 @@ def ema_both_ways(values: Array, newest: float = EMA) -> Array:
     return padded[pad : pad + count]
 
 
-def smooth(values: Array, noise: Array) -> Array:
+def smooth(values: Array, noise: Array, cuts: Sequence[int] = ()) -> Array:
     """EMA both ways where values [N, D] move no more than their noise, the values themselves where they clearly do.
 
     What the average takes away is given back as far as it exceeds the noise: Wiener's gain 1 - noise^2 / power, with
@@ -41,7 +44,12 @@ def smooth(values: Array, noise: Array) -> Array:
     Args:
         values: [N, D].
         noise: [D] or [N, D], standard deviation of the measurement.
+        cuts: rows at which a new shot begins; nothing is averaged across them.
     """
+    if len(cuts):
+        starts = [0, *sorted({cut for cut in cuts if 0 < cut < len(values)}), len(values)]
+        noise = np.broadcast_to(noise, values.shape)
+        return np.concatenate([smooth(values[a:b], noise[a:b]) for a, b in itertools.pairwise(starts)])
     average = ema_both_ways(values)
     taken = values - average
     power = ema_both_ways(taken**2, _POWER_EMA)
@@ -68,15 +76,16 @@ def measured_noise(values: Array) -> Array:
     return 1.4826 * np.median(np.abs(np.diff(values, 3, axis=0)), axis=0) / np.sqrt(20.0)
 
 
-def smooth_poses(poses: Poses) -> Poses:
-    """Smooth N poses: the rotation as a vector about the clip's mean, the translation as view direction and log depth.
+def smooth_poses(poses: Poses, cuts: Sequence[int] = ()) -> Poses:
+    """Smooth N poses within their shots.
 
-    Depth is the noisiest part; taking the direction to the head apart from it keeps the projection on the landmarks.
+    The rotation is taken as a vector about the clip's mean, the translation as view direction and log depth: depth is
+    the noisiest part, and taking the direction to the head apart from it keeps the projection on the landmarks.
     """
     middle = rotations.mean(poses.rotation)
     turn = rotations.log(middle.T @ poses.rotation)
     depth = -poses.translation[:, 2:]
     values = np.concatenate([turn, poses.translation[:, :2] / depth, np.log(depth)], axis=1)
-    values = smooth(values, measured_noise(values))
+    values = smooth(values, measured_noise(values), cuts)
     depth = np.exp(values[:, 5:])
     return Poses(middle @ rotations.exp(values[:, :3]), np.concatenate([values[:, 3:5] * depth, -depth], axis=1))

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.transform import Rotation
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils.face_tracking import bfm, morphable_model
 from data_utils.face_tracking.convert_BFM import convert
 from data_utils.face_tracking.landmark_basis import Detections
+from data_utils.face_tracking.rotations import euler_to_matrix
 from data_utils.preprocess import preprocess
 from sample.video import prepare
 from scene.dataset import TalkingHeadDataset
@@ -70,7 +70,7 @@ def truth(talking_head):
 
 
 def rotations(params) -> np.ndarray:
-    return Rotation.from_euler("XYZ", params["euler"].double().numpy()).as_matrix()
+    return euler_to_matrix(params["euler"].double().numpy())
 
 
 def test_the_file_has_what_every_reader_expects(params, converted, tracked):
@@ -83,6 +83,7 @@ def test_the_file_has_what_every_reader_expects(params, converted, tracked):
         "faces": (len(converted[1].faces), 3),
         "shape": (vertices, 3),
         "reprojection": (count,),
+        "correlation": (count,),
         "found": (count,),
         "id": (1, len(converted[1].identity)),
         "exp": (count, len(converted[1].expression)),

@@ -39,6 +39,7 @@ def filmed(tmp_path_factory):
         clip.identity,
         clip.expression,
         np.ones(COUNT),
+        np.ones(COUNT),
         np.ones(COUNT, bool),
     )
     rng = np.random.default_rng(0)

@@ -10,6 +10,13 @@ from data_utils.face_tracking.smoothing import EMA, ema_both_ways, measured_nois
 from tests.data_utils.face_tracking.made_up_head import angle_errors, rms
 
 
+def test_nothing_is_averaged_across_a_cut():
+    values = np.concatenate([np.zeros((20, 1)), np.ones((20, 1))])
+    noise = np.ones(1)
+    assert np.abs(smooth(values, noise) - values).max() > 0.1
+    assert np.array_equal(smooth(values, noise, cuts=[20]), values)
+
+
 def test_average_is_the_recursion_run_forth_and_back():
     values = np.random.default_rng(0).normal(size=(200, 1))
     forth = values.copy()
