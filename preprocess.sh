@@ -19,7 +19,7 @@ goes on where it was. Given the dataset folder instead of the video, it goes on 
                    6 torso and ground truth, 7 landmarks, 8 tracking, 9 transforms
   --tracker NAME   mediapipe, or bfm where its converted model is
   --asr NAME       audio features: log_mel, or wav2vec2, hubert, deepspeech where their models are
-  --parser NAME    face parsing: mediapipe
+  --parser NAME    face parsing: mediapipe, or bisenet where its checkpoint is
 
 Runs in the container where Docker and its image egstalker are, otherwise natively in .venv, which the first run makes;
 EGSTALKER_RUNTIME=docker or native chooses.
