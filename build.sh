@@ -45,11 +45,19 @@ require_docker() {
   command -v docker >/dev/null 2>&1 || fail "there is no docker command; install Docker, or go on without: the other" \
     "commands then run natively"
   ask_docker info >/dev/null 2>&1 || fail "no Docker daemon answers; start it, or join its group"
-  # BuildKit is part of Docker's command up to 22, and the plug-in buildx of it since then.
-  case $(docker --version) in
-    *"version 1"[89].* | *"version 20."* | *"version 22."*) ;;
-    *) docker buildx version >/dev/null 2>&1 || fail "docker has no buildx; install the package docker-buildx-plugin" ;;
-  esac
+  DOCKER=$(builder) || fail "docker has no buildx; install the package docker-buildx-plugin"
+}
+
+# The first docker command on the path that has BuildKit: its own up to version 22, the plug-in buildx since then.
+builder() {
+  local command
+  while IFS= read -r command; do
+    case $("$command" --version) in
+      *"version 1"[89].* | *"version 20."* | *"version 22."*) echo "$command" && return ;;
+    esac
+    if "$command" buildx version >/dev/null 2>&1; then echo "$command" && return; fi
+  done < <(type -ap docker)
+  return 1
 }
 
 if asks_for_help "$@"; then
@@ -83,7 +91,7 @@ fi
 [ -z "${VERBOSE:-}" ] || OPTIONS+=(--progress plain)
 
 note "Building the image $IMAGE ($device) ..."
-DOCKER_BUILDKIT=1 docker build --tag "$IMAGE" --build-arg "DEVICE=$device" "${OPTIONS[@]}" "$ROOT" || {
+DOCKER_BUILDKIT=1 "$DOCKER" build --tag "$IMAGE" --build-arg "DEVICE=$device" "${OPTIONS[@]}" "$ROOT" || {
   status=$?
   note "error: the image could not be built: see the lines above, or all of them with VERBOSE=1"
   exit "$status"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import pytest
 
@@ -87,6 +88,19 @@ def test_an_older_docker_has_buildkit_without_the_plug_in(checkout):
     (checkout.bin / "no-buildx").touch()
     (checkout.bin / "version").write_text("Docker version 20.10.24+dfsg1, build 297e128\n")
     _build(checkout)
+
+
+def test_of_two_dockers_the_one_that_can_build_is_taken(checkout, tmp_path):
+    checkout.docker()
+    (checkout.bin / "no-buildx").touch()
+    older = tmp_path / "older"
+    older.mkdir()
+    (older / "version").write_text("Docker version 20.10.24, build 0\n")
+    shutil.copy2(checkout.bin / "docker", older)
+    result = checkout.run("build.sh", PATH=f"{checkout.bin}:{older}")
+    assert result.returncode == 0, result.stderr
+    assert (older / "docker.argv").read_text().startswith("build\0")
+    assert not (checkout.bin / "docker.argv").exists()
 
 
 def test_a_failing_build_passes_its_exit_code_and_says_how_to_see_more(checkout):

@@ -254,7 +254,7 @@ def test_a_single_task_is_recovered(container, dataset):
 
 def test_what_is_whole_is_skipped(container, dataset):
     done = container.run("preprocess.sh", "a clip.mp4")
-    assert done.returncode == 0 and done.stdout.count("whole already") == 9
+    assert done.returncode == 0 and done.stdout.count(": whole already") == 9
 
 
 def test_a_stopped_training_goes_on_and_the_head_speaks(container, model):
