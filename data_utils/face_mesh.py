@@ -21,6 +21,7 @@ from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils.face_mesh_model import NUM_POINTS
 from data_utils.frame_files import numbered, read_rgb
+from data_utils.lost_frames import interpolate_lost
 from data_utils.one_face import OTHERS_EVERY, Sightings, follow
 from data_utils.parallel import ranges, run_jobs
 from data_utils.person import of_one_person
@@ -119,18 +120,6 @@ def save(track: FaceMeshTrack, folder: DatasetFolder) -> None:
     with atomic_path(folder.face_mesh) as path:
         np.savez(path, points=track.points, found=track.found)
     folder.update_record(lost_frames=np.flatnonzero(~track.found).tolist(), scene_cuts=list(track.cuts))
-
-
-def interpolate_lost(points: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """``points`` [N, ...] with the frames that are not ``found`` [N] interpolated linearly (held at the ends)."""
-    if found.all() or not found.any():
-        return points
-    known = np.flatnonzero(found)
-    position = np.interp(np.arange(len(found)), known, np.arange(len(known)))
-    before = np.floor(position).astype(int)
-    after = np.minimum(before + 1, len(known) - 1)
-    share = (position - before).astype(points.dtype).reshape(-1, *[1] * (points.ndim - 1))
-    return points[known[before]] * (1 - share) + points[known[after]] * share
 
 
 def to_68(points: np.ndarray) -> np.ndarray:

@@ -36,6 +36,11 @@ def read_rgba(path: Path) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
 
 
+def read_grey(path: Path) -> np.ndarray:
+    """An image file as grey levels uint8 [H, W]. Raises EGSTalkerError where it is not a readable image."""
+    return _decode(path, cv2.IMREAD_GRAYSCALE)
+
+
 def write_image(path: Path, image: np.ndarray) -> None:
     """Write RGB or RGBA uint8 [H, W, 3 or 4] as JPEG or PNG by the path's suffix, atomically."""
     code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
@@ -52,7 +57,7 @@ def write_image(path: Path, image: np.ndarray) -> None:
 def _decode(path: Path, mode: int) -> np.ndarray:
     try:
         data = np.fromfile(path, np.uint8)  # cv2.imread writes its complaints to stderr
-    except FileNotFoundError:
+    except OSError:
         raise EGSTalkerError(f"{path} is missing; run preprocess.sh again") from None
     image = cv2.imdecode(data, mode) if data.size else None
     if image is None:

@@ -31,9 +31,11 @@ def write_audio(source: Source, folder: DatasetFolder) -> int:
         logger.warning("the sound ends after %.1f of %.1f s; the rest is left out", info.audio_end, info.seconds)
     length = info.num_frames * SAMPLES_PER_FRAME
     samples = read_audio(source.path, SAMPLE_RATE, origin=info.start)[:length]
-    if clipped_share(samples) > _CLIPPED_SHARE:
-        share = f"{clipped_share(samples):.1%}"
-        logger.warning("the sound is clipped in %s of its length; a recording at a lower level speaks better", share)
+    clipped = clipped_share(samples)
+    if clipped > _CLIPPED_SHARE:
+        logger.warning(
+            "the sound is clipped in %s of its length; a recording at a lower level speaks better", f"{clipped:.1%}"
+        )
     samples = np.pad(samples, (0, length - len(samples)))
     split = num_train_frames(info.num_frames) * SAMPLES_PER_FRAME
     write_wav(folder.audio_train, samples[:split])

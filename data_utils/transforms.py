@@ -6,7 +6,6 @@ decimetres, these files a tenth as many metres.
 
 from __future__ import annotations
 
-import zipfile
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from arguments.atomic import write_json
 from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.errors import EGSTalkerError
+from data_utils.track_file import open_track
 
 DECIMETRES = 10  # in a metre
 
@@ -39,12 +39,9 @@ def read_poses(folder: DatasetFolder, num_frames: int) -> tuple[float, tuple[np.
 
     Raises: as :func:`write_transforms`.
     """
-    import torch  # takes seconds to load, and nothing else here needs it
-
     again = f"run preprocess.sh with --task 8 after deleting {folder.track_params}"
     try:
-        mapped = zipfile.is_zipfile(folder.track_params)  # only the poses are read of what may be gigabytes
-        track = torch.load(str(folder.track_params), map_location="cpu", weights_only=True, mmap=mapped)
+        track = open_track(folder.track_params)
         focal = float(track["focal"].reshape(-1)[0])
         euler, trans = (track[name].double().numpy() for name in ("euler", "trans"))
     except (OSError, RuntimeError, KeyError, AttributeError, IndexError, EOFError, ValueError, TypeError) as error:

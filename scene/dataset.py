@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from arguments.errors import EGSTalkerError
 from data_utils.action_units import STRONGEST, read_action_unit_45
 from data_utils.audio_features.feature_file import read_feature_file
 from data_utils.frame_files import read_rgb
+from data_utils.track_file import open_track
 from scene.audio_window import audio_windows
 from scene.backdrop import Backdrops
 from scene.cameras import Camera, nerf_to_opencv
@@ -185,8 +185,7 @@ def _read_vertices(path: Path, num_frames: int) -> tuple[Float[Tensor, "N V 3"],
     """Tracked face vertices (head frame; float16 or 32) and their triangles; without triangles in the file, none."""
     problem = EGSTalkerError(f"{path} is damaged; run preprocess.sh with --task 8")
     try:
-        mapped = zipfile.is_zipfile(path)  # a mesh of every frame may be larger than memory should be
-        params = torch.load(str(path), map_location="cpu", weights_only=True, mmap=mapped)
+        params = open_track(path)
         vertices = params["vertices"]
         faces = params["faces"].long() if "faces" in params else torch.zeros(0, 3, dtype=torch.long)
     except Exception as error:  # torch.load raises many types on damaged files
@@ -227,7 +226,7 @@ def _decimetres(path: Path, positions: Float[Tensor, "N 3"]) -> float:
     """
     problem = EGSTalkerError(f"{path} is damaged; run preprocess.sh with --task 8")
     try:
-        track = torch.load(str(path), map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        track = open_track(path)
         distance = float(track["trans"].double().norm(dim=1).median()) if "trans" in track else None
     except Exception as error:  # torch.load raises many types on damaged files
         raise problem from error

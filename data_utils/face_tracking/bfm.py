@@ -19,7 +19,6 @@ from arguments.errors import EGSTalkerError
 from data_utils.face_mesh import IBUG_68, FaceMeshTrack, load_or_detect, to_68
 from data_utils.face_tracking import bfm_files, face_alignment_network, mesh_photometry, morphable_model
 from data_utils.face_tracking.bundle_adjustment import choose_key_frames
-from data_utils.face_tracking.feature_tracks import read_grey
 from data_utils.face_tracking.frame_alignment import Similarity, align, poses_in
 from data_utils.face_tracking.head_points import HeadMask
 from data_utils.face_tracking.landmark_basis import Detections, LandmarkBasis
@@ -32,7 +31,7 @@ from data_utils.face_tracking.orthographic_pose import orthographic_poses
 from data_utils.face_tracking.perspective import fit_poses, weak_perspective_poses
 from data_utils.face_tracking.smoothing import measured_noise, smooth, smooth_poses
 from data_utils.face_tracking.tracking_report import write_tracking_report
-from data_utils.frame_files import numbered
+from data_utils.frame_files import numbered, read_grey
 
 Array = NDArray[np.float64]
 

@@ -11,6 +11,7 @@ from data_utils.face_tracking import face_topology
 from data_utils.face_tracking.initial_shape import similarities, upright
 from data_utils.face_tracking.perspective import Poses
 from data_utils.face_tracking.smoothing import ema_both_ways, measured_noise, smooth
+from data_utils.lost_frames import interpolate_lost
 
 Array = NDArray[np.float64]
 _DEEPEST = 0.3  # decimetres that an expression may push a landmark forward or back
@@ -31,19 +32,11 @@ def head_frame_vertices(
     deviates from its own median over the clip. Time noise is smoothed, but not across ``cuts`` between shots;
     lost frames are interpolated.
     """
-    count = len(landmarks)
     depth = poses.transform(shape)[..., 2] + _depth_change(landmarks, found, shape)
     x = (landmarks[..., 0] - centre[0]) * -depth / focal
     y = (centre[1] - landmarks[..., 1]) * -depth / focal
     vertices = (np.stack([x, y, depth], axis=-1) - poses.translation[:, None]) @ poses.rotation
-    known = np.flatnonzero(found)
-    flat = vertices.reshape(count, -1)
-    if not found.all():
-        position = np.interp(np.arange(count), known, np.arange(len(known)))
-        before = np.floor(position).astype(int)
-        after = np.minimum(before + 1, len(known) - 1)
-        share = (position - before)[:, None]
-        flat = flat[known[before]] * (1 - share) + flat[known[after]] * share
+    flat = interpolate_lost(vertices.reshape(len(landmarks), -1), found)
     return smooth(flat, measured_noise(flat), cuts).reshape(vertices.shape)
 
 

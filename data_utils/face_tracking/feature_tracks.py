@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from arguments.errors import EGSTalkerError
 from data_utils.face_tracking import rotations
 from data_utils.face_tracking.face_surface import depths_at, rigid_faces
 from data_utils.face_tracking.perspective import Poses, project
+from data_utils.frame_files import read_grey
 from data_utils.parallel import in_threads
 
 Array = NDArray[np.float64]
@@ -113,18 +113,6 @@ def choose_references(
             break
         chosen.append(candidate)
     return [int(frames[k]) for k in chosen]
-
-
-def read_grey(path: Path) -> np.ndarray:
-    """An image file as grey levels uint8 [H, W]. Raises EGSTalkerError where it is not a readable image."""
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError:
-        raise EGSTalkerError(f"{path} is missing; run preprocess.sh again") from None
-    image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
-    if image is None:
-        raise EGSTalkerError(f"{path} is not a whole image; delete it and run preprocess.sh again")
-    return image
 
 
 def _angles(a: Array, b: Array) -> Array:

@@ -25,14 +25,14 @@ from data_utils.face_parsing.classes import HEAD, to_classes
 from data_utils.face_tracking import face_topology, rotations
 from data_utils.face_tracking.bundle_adjustment import Priors, adjust, choose_key_frames, fit_shape
 from data_utils.face_tracking.expression import head_frame_vertices
-from data_utils.face_tracking.feature_tracks import FeatureTracks, read_grey, track_features
+from data_utils.face_tracking.feature_tracks import FeatureTracks, track_features
 from data_utils.face_tracking.head_points import HeadMask
 from data_utils.face_tracking.initial_shape import fit_orthographic, head_frame
 from data_utils.face_tracking.perspective import Poses, cauchy_weight, fit_poses, project, weak_perspective_poses
 from data_utils.face_tracking.photometric_adjustment import adjust_photometrically
 from data_utils.face_tracking.smoothing import smooth_poses
 from data_utils.face_tracking.tracking_report import write_tracking_report
-from data_utils.frame_files import numbered, read_rgb
+from data_utils.frame_files import numbered, read_grey, read_rgb
 
 logger = logging.getLogger(__name__)
 Array = NDArray[np.float64]
@@ -138,20 +138,20 @@ def track_head(
     points, pixels, spread = shape, seen, np.broadcast_to(noise, seen.shape[:2])
     correlation = np.zeros(len(landmarks))
     if frames:
-        first = smooth_poses(_filled(poses, found), cuts)
+        first = smooth_poses(poses.filled(found), cuts)
         features = track_features(frames, first, found, shape, focal, centre)
         if len(features.points) >= MIN_FEATURES:
             shape, focal, poses, points, pixels, spread = _from_features(
                 features, seen, found, first, shape, noise, focal, centre
             )
-        first = smooth_poses(_filled(poses, found), cuts)
+        first = smooth_poses(poses.filled(found), cuts)
         shape = _fit_landmark_shape(seen, found, first, shape, noise, focal, centre)
         fit = adjust_photometrically(frames, first, found, shape, focal, centre, head_mask)
         if fit is not None:
             poses, correlation = fit.poses, fit.correlation
         elif len(features.points) < MIN_FEATURES:
             logger.warning("the head shows too little texture to follow; poses rest on the landmarks alone")
-    poses = smooth_poses(_filled(poses, found), cuts)
+    poses = smooth_poses(poses.filled(found), cuts)
     reprojection = _reprojection(points, pixels, spread, poses, found, focal, centre)
     shape = _fit_landmark_shape(seen, found, poses, shape, noise, focal, centre)
     axes, origin = head_frame(shape)
@@ -243,13 +243,6 @@ def _fit_landmark_shape(
     frames = frames[:: -(-len(frames) // SHAPE_FRAMES)]
     loose = np.minimum(noise, noise[np.isfinite(noise)].max())
     return fit_shape(landmarks[frames], poses[frames], shape, loose, focal, centre, Priors(focal))
-
-
-def _filled(poses: Poses, found: NDArray[np.bool_]) -> Poses:
-    """Poses with those of lost frames interpolated."""
-    where, known = np.arange(len(found)), np.flatnonzero(found)
-    translation = np.stack([np.interp(where, known, column) for column in poses.translation[known].T], axis=-1)
-    return Poses(rotations.interpolate(poses.rotation, found), translation)
 
 
 def _reprojection(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from data_utils.face_tracking import rotations
 from data_utils.face_tracking.perspective import Poses
+from data_utils.lost_frames import interpolate_lost
 
 Array = NDArray[np.float64]
 _ROTATION_STEP, _SHIFT_STEP, _EXPRESSION_STEP = 0.03, 0.05, 0.6  # what changes from frame to frame: rad, dm, deviations
@@ -36,13 +37,7 @@ class Motion:
 
     def held(self, found: NDArray[np.bool_]) -> Motion:
         """The motion with the frames where no face was ``found`` interpolated."""
-        where, known = np.arange(len(found)), np.flatnonzero(found)
-
-        def between(values: Array) -> Array:
-            return np.stack([np.interp(where, known, column) for column in values[known].T], axis=-1)
-
-        poses = Poses(rotations.interpolate(self.poses.rotation, found), between(self.poses.translation))
-        return replace(self, poses=poses, expression=between(self.expression))
+        return Motion(self.poses.filled(found), interpolate_lost(self.expression, found))
 
     def changes(self, rows: slice) -> Array:
         """Changes [n + 1, 6 + E] into the n frames ``rows`` and out of the last; zero where there is no neighbour."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_utils.face_tracking import rotations
+from data_utils.lost_frames import interpolate_lost
 
 Array = NDArray[np.float64]
 CAUCHY_WIDTH = 2.5  # standard deviations beyond which an observation loses its say
@@ -39,6 +40,10 @@ class Poses:
     def moved(self, step: Array) -> Poses:
         """Each pose after a step [N, 6]: rotation vector about the head's origin in camera axes, then translation."""
         return Poses(rotations.exp(step[:, :3]) @ self.rotation, self.translation + step[:, 3:])
+
+    def filled(self, found: NDArray[np.bool_]) -> Poses:
+        """The poses with those of frames that are not ``found`` [N] interpolated between their neighbours."""
+        return Poses(rotations.interpolate(self.rotation, found), interpolate_lost(self.translation, found))
 
     def reframed(self, axes: Array, origin: Array) -> Poses:
         """The same poses for a head frame with new = axes @ (old - origin): axes [3, 3] and origin [3]."""

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from data_utils.face_tracking.bundle_adjustment import choose_key_frames
 from data_utils.face_tracking.direct_alignment import align, look_up
-from data_utils.face_tracking.feature_tracks import choose_references, read_grey
+from data_utils.face_tracking.feature_tracks import choose_references
 from data_utils.face_tracking.head_points import HeadMask, HeadPoints, head_points
 from data_utils.face_tracking.perspective import CAUCHY_WIDTH, Poses, cauchy_weight, project
+from data_utils.frame_files import read_grey
 from data_utils.parallel import in_threads
 
 Array = NDArray[np.float64]
@@ -49,7 +50,6 @@ class PhotometricFit:
 
     poses: Poses  # N
     correlation: Array  # [N] of each frame with the texture, 0..1; 0 where the frame kept its pose
-    points: HeadPoints
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def adjust_photometrically(
     wanted = np.flatnonzero(usable)
     for i, fitted in zip(wanted, in_threads(of_frame, wanted.tolist()), strict=True):
         rotation[i], translation[i], correlation[i] = fitted
-    return PhotometricFit(Poses(rotation, translation), correlation, HeadPoints(places, points.rays, points.spread))
+    return PhotometricFit(Poses(rotation, translation), correlation)
 
 
 def _choose_points(
@@ -169,8 +169,9 @@ class _Problem:
         count, many = len(self.views), len(self.points.places)
         state = _State(poses, np.ones(count), np.zeros(many), np.zeros(many))
         values, slopes = self._look(state)
-        precision = self._precision(values, state, start=True)
-        state = replace(state, texture=np.where(precision > 0, _median(values), 0.0))
+        state = replace(state, texture=np.nan_to_num(_median(values)))
+        precision = self._precision(values, state)
+        state = replace(state, texture=np.where(precision > 0, state.texture, 0.0))
         if (np.abs(state.texture) > _NOISE).sum() < MIN_POINTS:
             return None
         damping, cost = 1e-3, self._cost(values, state, precision)
@@ -210,9 +211,9 @@ class _Problem:
         in_threads(of_view, range(len(self.views)))
         return values, slopes
 
-    def _precision(self, values: np.ndarray, state: _State, start: bool = False) -> Array:
-        """One over each point's variance about its texture (its median at the start), 0 where it is seldom seen."""
-        residual = values - (_median(values) if start else state.gain[:, None] * state.texture)
+    def _precision(self, values: np.ndarray, state: _State) -> Array:
+        """One over each point's variance about its texture, 0 where it is seldom seen."""
+        residual = values - state.gain[:, None] * state.texture
         spread = 1.4826 * _median(np.abs(residual))
         often = np.isfinite(values).mean(axis=0) > _SEEN_SHARE / _REFERENCES
         return np.where(often & np.isfinite(spread), 1 / (np.nan_to_num(spread) ** 2 + _NOISE**2), 0.0)

@@ -7,12 +7,12 @@ from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils.face_mesh import (
     eye_opening,
-    interpolate_lost,
     load_or_detect,
     mouth_opening,
     to_68,
 )
 from data_utils.frame_files import read_rgb, write_image
+from data_utils.lost_frames import interpolate_lost
 
 
 @pytest.fixture

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from scripts.downloads.fetch import Mismatch, NoRoom, Unreachable, fetch
+from tests.http_server import QuietHandler, serving
 
 CONTENT = bytes(range(256)) * 40_000  # 10 MB: several blocks
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -34,7 +33,7 @@ class Source:
 def source() -> Iterator[Source]:
     source = Source()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             start = int(self.headers.get("Range", "bytes=0-")[6:-1])
             source.asked.append(start)
@@ -52,17 +51,9 @@ def source() -> Iterator[Source]:
             self.end_headers()
             self.wfile.write(source.content[start:][: source.limit])
 
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    source.url = f"http://127.0.0.1:{server.server_port}/a%20file.bin"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield source
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Handler) as address:
+        source.url = f"{address}/a%20file.bin"
+        yield source
 
 
 @pytest.fixture

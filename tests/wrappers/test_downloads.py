@@ -12,10 +12,11 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from tests.http_server import QuietHandler, serving
 
 
 @pytest.fixture
@@ -190,7 +191,7 @@ class SlowServer:
 def slow_server() -> Iterator[SlowServer]:
     slow = SlowServer()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Length", str(len(slow.content)))
@@ -199,18 +200,9 @@ def slow_server() -> Iterator[SlowServer]:
             slow.waiting.set()
             slow.go_on.wait(20)
 
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    slow.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield slow
-    slow.go_on.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Handler) as slow.url:
+        yield slow
+        slow.go_on.set()
 
 
 def _wait_until(condition) -> None:
