@@ -18,7 +18,7 @@ every file are said first. A stopped download goes on where it was; what is ther
   parsing           data_utils/face_parsing/79999_iter.pth, for --parser bisenet
   wav2vec2, hubert, deepspeech
                     data_utils/audio_features/models/, for --asr of these names
-  lpips             evaluation/models/, for the perceptual loss and metric
+  lpips             imaging/models/, for the perceptual loss and metric
   face-alignment    data_utils/face_tracking/models/, for --tracker bfm
   --list            only say what there is and what is missing
   --verify          check the files that are there against their checksums

@@ -22,7 +22,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--custom_wav", type=Path, help="other speech: its video is written and its speed measured")
     parser.add_argument("--batch", type=int, help="frames rendered at once (4 on a CPU, 32 on a GPU)")
-    parser.add_argument("--device", help="cpu or cuda (what is here and can render)")
+    parser.add_argument("--device", help="cpu, cuda, or cuda:1 of several (what is here and can render)")
     options = parser.parse_args(arguments)
     if options.batch is not None and options.batch < 1:
         parser.error("--batch is at least 1")
@@ -41,12 +41,12 @@ def main() -> None:
     from evaluation.evaluate import evaluate_speech, evaluate_split
     from evaluation.scores import write_scores
     from evaluation.tables import reasons_for_dashes, scores_table
-    from scene.dataset import TalkingHeadDataset
-    from training.checkpoints import load_head
-    from training.devices import choose_device
+    from gaussian_renderer.devices import choose_device
+    from scene.head_files import load_head
+    from scene.reference_clip import ReferenceClip
 
     head, _, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
-    dataset = TalkingHeadDataset(options.source_path)
+    dataset = ReferenceClip(options.source_path)
     sets = {}
     for split in dict.fromkeys(options.splits):
         watch = functools.partial(track, title=split)

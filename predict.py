@@ -8,6 +8,7 @@ import functools
 import sys
 from pathlib import Path
 
+from arguments.clock import FPS
 from arguments.errors import EGSTalkerError, door
 
 
@@ -22,7 +23,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--output_dir", type=Path, default=Path("results"), help="folder of the video (results)")
     parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
     parser.add_argument("--batch", type=int, help="frames rendered at once (4 on a CPU, 32 on a GPU)")
-    parser.add_argument("--device", help="cpu or cuda (what is here and can render)")
+    parser.add_argument("--device", help="cpu, cuda, or cuda:1 of several (what is here and can render)")
     options = parser.parse_args(arguments)
     if options.batch is not None and options.batch < 1:
         parser.error("--batch is at least 1")
@@ -36,20 +37,20 @@ def main() -> None:
         raise EGSTalkerError(f"there is no audio file {options.audio_path}")
 
     from data_utils.progress import track
-    from gaussian_renderer.synthesis import make_writable, speak
-    from scene.dataset import TalkingHeadDataset
-    from training.checkpoints import load_head
-    from training.devices import choose_device
+    from gaussian_renderer.devices import choose_device
+    from scene.head_files import load_head
+    from scene.reference_clip import ReferenceClip
+    from synthesis.film import make_writable, speak
 
     head, _, _ = load_head(options.model_path, options.iteration, choose_device(options.device))
-    dataset = TalkingHeadDataset(options.reference_path)
+    dataset = ReferenceClip(options.reference_path)
     make_writable(options.output_dir)
     target = options.output_dir / f"{options.audio_path.stem}.mp4"
     if target.exists() and target.samefile(options.audio_path):
         raise EGSTalkerError(f"{target} would overwrite the audio; choose another --output_dir")
     watch = functools.partial(track, title="speaking")
     frames = speak(head, dataset, options.audio_path, target, batch=options.batch, watch=watch)
-    print(f"{target}: {frames} frames, {frames / 25:.1f} s")
+    print(f"{target}: {frames} frames, {frames / FPS:.1f} s")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--custom_wav", type=Path, help="other speech's sound; alone, its features are made here")
     parser.add_argument("--skip_train", action="store_true", help="no video of the training frames")
     parser.add_argument("--skip_test", action="store_true", help="no video of the held-out frames")
-    parser.add_argument("--device", help="cpu or cuda (what is here and can render)")
+    parser.add_argument("--device", help="cpu, cuda, or cuda:1 of several (what is here and can render)")
     options = parser.parse_args(arguments)
     if options.batch is not None and options.batch < 1:
         parser.error("--batch is at least 1")
@@ -39,14 +39,14 @@ def main() -> None:
 
     from arguments.settings import load_config
     from data_utils.progress import track
-    from gaussian_renderer.videos import custom_video, split_videos
-    from scene.dataset import TalkingHeadDataset
-    from training.checkpoints import load_head
-    from training.devices import choose_device
+    from gaussian_renderer.devices import choose_device
+    from scene.head_files import load_head
+    from scene.reference_clip import ReferenceClip
+    from synthesis.videos import custom_video, split_videos
 
     load_config(options.configs)
     head, _, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
-    dataset = TalkingHeadDataset(options.source_path)
+    dataset = ReferenceClip(options.source_path)
     name = f"ours_{iteration}"
     for split, frames, skipped in (
         ("train", dataset.train, options.skip_train),

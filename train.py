@@ -22,7 +22,9 @@ def parse() -> argparse.Namespace:
         "--test_iterations", type=int, nargs="*", default=[], help="further iterations to validate after"
     )
     parser.add_argument("--save_iterations", type=int, nargs="*", default=[], help="further iterations to save after")
-    parser.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda where there is one that can render")
+    parser.add_argument(
+        "--device", help="cpu, cuda, or cuda:1 of several (what is here and can render)"
+    )
     parser.add_argument("--use_wandb", action="store_true", help="log to Weights & Biases (WANDB_MODE=offline works)")
     return parser.parse_args()
 
@@ -39,7 +41,7 @@ def main() -> None:
 def run(options: argparse.Namespace) -> None:
     """Train as the command line says."""
     from arguments.settings import load_config
-    from training.devices import choose_device
+    from gaussian_renderer.devices import choose_device
     from training.loop import TrainOptions, train
 
     model, training = load_config(options.configs)

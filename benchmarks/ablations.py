@@ -23,9 +23,9 @@ from arguments.settings import ModelSettings, TrainingSettings, load_config
 from data_utils.progress import track
 from evaluation.evaluate import evaluate_split
 from evaluation.scores import write_scores
-from scene.dataset import TalkingHeadDataset
-from training.checkpoints import checkpoints, load_head
-from training.devices import choose_device
+from gaussian_renderer.devices import choose_device
+from scene.head_files import checkpoints, load_head
+from scene.reference_clip import ReferenceClip
 from training.loop import TrainOptions, train
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -72,15 +72,15 @@ def train_variant(
         write_json(folder / TIMES, {"seconds": round(time.perf_counter() - begun, 1), "device": device})
 
 
-def score_variant(variant: str, dataset: TalkingHeadDataset, output: Path, device: str) -> None:
+def score_variant(variant: str, clip: ReferenceClip, output: Path, device: str) -> None:
     """Measure a variant on the held-out frames into its metrics.json, unless that is newer than the model."""
     folder = folder_of(variant, output)
-    target, weights = folder / "metrics.json", checkpoints(folder)[-1].path / "head.safetensors"
+    target, weights = folder / "metrics.json", checkpoints(folder)[-1].folder.weights
     if target.is_file() and target.stat().st_mtime >= weights.stat().st_mtime:
         return
     head, _, _ = load_head(folder, None, device)
     watch = functools.partial(track, title=variant)
-    write_scores(target, {"val": evaluate_split(head, dataset, dataset.val, watch=watch)})
+    write_scores(target, {"val": evaluate_split(head, clip, clip.val, watch=watch)})
 
 
 def row_of(variant: str, output: Path) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def row_of(variant: str, output: Path) -> dict[str, Any]:
     row: dict[str, Any] = {"variant": variant}
     there = checkpoints(folder)
     if there:
-        row["gaussians"] = json.loads((there[-1].path / "state.json").read_text())["gaussians"]
+        row["gaussians"] = json.loads(there[-1].folder.state.read_text())["gaussians"]
     for file, part in ((TIMES, "seconds"), ("metrics.json", "val")):
         if (folder / file).is_file():
             found = json.loads((folder / file).read_text())[part]
@@ -116,7 +116,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--configs", type=Path, default=Path("arguments/args.py"), help="what the variants vary")
     parser.add_argument("--iterations", type=int, help="of the fine stage (the configuration's)")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="some of the variants")
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="what is here and can render")
+    parser.add_argument("--device", help="what is here and can render")
     parser.add_argument("--skip_scores", action="store_true", help="train only")
     return parser.parse_args()
 
@@ -134,7 +134,7 @@ def main() -> None:
         print(f"{variant}: {folder_of(variant, options.output_dir)}", flush=True)
         train_variant(variant, options.source_path, options.output_dir, model, training, device)
     if not options.skip_scores:
-        dataset = TalkingHeadDataset(options.source_path)
+        dataset = ReferenceClip(options.source_path)
         for variant in options.only:
             score_variant(variant, dataset, options.output_dir, device)
     rows = [

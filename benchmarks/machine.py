@@ -20,12 +20,13 @@ from typing import Any
 import torch
 
 from arguments.atomic import atomic_path, write_json
+from arguments.device import CPU, GPU, kind_of, on_gpu
 from arguments.errors import EGSTalkerError, door
-from training.devices import choose_device
+from gaussian_renderer.devices import choose_device
 
 ROOT = Path(__file__).parent.parent
-GAUSSIANS = {"cpu": 20_000, "cuda": 32_768}
-CONFIGS = {"cpu": "demo.py", "cuda": "args.py"}
+GAUSSIANS = {CPU: 20_000, GPU: 32_768}
+CONFIGS = {CPU: "demo.py", GPU: "args.py"}
 
 
 def run(*command: str | Path) -> None:
@@ -54,8 +55,8 @@ def measured(output: Path, name: str, *command: str | Path) -> list[dict[str, An
 
 def hardware(device: str) -> str:
     """The processor's or the GPU's name, and what drives it."""
-    name = torch.cuda.get_device_name() if device == "cuda" else _processor()
-    cuda = f", CUDA {torch.version.cuda}" if device == "cuda" else f", {torch.get_num_threads()} threads"
+    name = torch.cuda.get_device_name() if on_gpu(device) else _processor()
+    cuda = f", CUDA {torch.version.cuda}" if on_gpu(device) else f", {torch.get_num_threads()} threads"
     return f"{name}, torch {torch.__version__}{cuda}"
 
 
@@ -74,7 +75,7 @@ def markdown(title: str, figures: Mapping[str, str]) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.machine", description="Measure everything here.")
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="(what is here and can render)")
+    parser.add_argument("--device", help="(what is here and can render)")
     parser.add_argument("--source_path", "-s", type=Path, help="data set to train on (the sample's, made if need be)")
     parser.add_argument("--output_dir", type=Path, default=Path("output/machine"), help="(output/machine)")
     parser.add_argument("--configs", type=Path, help="(cpu: arguments/demo.py, cuda: arguments/args.py)")
@@ -87,13 +88,13 @@ def main() -> None:
     options = _arguments()
     device, output = choose_device(options.device), options.output_dir.resolve()
     output.mkdir(parents=True, exist_ok=True)
-    count = GAUSSIANS[device]
+    count = GAUSSIANS[kind_of(device)]
     shared = ("--device", device, "--gaussians", str(count), "--sizes", "512")
-    batches = ("1", "32") if device == "cuda" else ("1", "4")
+    batches = ("1", "32") if on_gpu(device) else ("1", "4")
     cloud = measured(output, "render", "-m", "benchmarks.render", *shared, "--batches", *batches)
     steps = measured(output, "train_step", "-m", "benchmarks.train_step", *shared)
     dataset = (options.source_path or sample_dataset(output)).resolve()
-    configs = (options.configs or ROOT / "arguments" / CONFIGS[device]).resolve()
+    configs = (options.configs or ROOT / "arguments" / CONFIGS[kind_of(device)]).resolve()
     model = output / f"model_{configs.stem}_{dataset.name}"
     more = () if options.iterations is None else ("--iterations", str(options.iterations))
     begun = time.perf_counter()

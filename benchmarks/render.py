@@ -26,22 +26,25 @@ from jaxtyping import Float
 from torch import Tensor
 
 from arguments.atomic import atomic_path
+from arguments.device import CPU, synchronize
 from arguments.errors import EGSTalkerError, door
 from benchmarks.head_cloud import head_camera, head_cloud
-from data_utils.video import VideoWriter
-from gaussian_renderer.binning import TileLists, depth_order, tile_lists
-from gaussian_renderer.blending import blend
-from gaussian_renderer.projection import project
+from gaussian_renderer.cpu import camera_table
+from gaussian_renderer.devices import choose_device
 from gaussian_renderer.render import render
 from gaussian_renderer.spherical_harmonics import view_colors
-from gaussian_renderer.synthesis import check_pair
+from kernels.cpu.binning import TileLists, depth_order, tile_lists
+from kernels.cpu.blending import blend
+from kernels.cpu.projection import project
+from kernels.cpu.threads import kernels
+from media.video_writer import VideoWriter
 from scene.cameras import Camera
-from scene.dataset import TalkingHeadDataset
-from scene.frames import Drive
+from scene.drive import Drive
 from scene.gaussians import Gaussians
 from scene.head import GaussianHead
-from scene.numba_threads import kernels
-from training.checkpoints import load_head
+from scene.head_files import load_head
+from scene.reference_clip import ReferenceClip
+from synthesis.script import check_pair
 
 COUNTS, SIZES, BATCHES = (5_000, 20_000, 32_768, 100_000), (256, 384, 512, 1024), (1,)
 ENCODED = 25  # batches in a video whose encoding is timed
@@ -186,11 +189,11 @@ def made_up_drive(head: GaussianHead, size: int, batch: int) -> Drive:
     return Drive(audio, numbers, torch.rand(batch, 1, generator=generator), head_camera(size, batch))
 
 
-def held_out_drive(head: GaussianHead, dataset: TalkingHeadDataset, height: int, batch: int) -> Drive:
+def held_out_drive(head: GaussianHead, clip: ReferenceClip, height: int, batch: int) -> Drive:
     """The first held-out frames (over again, if they are too few), in pictures of ``height`` pixels."""
-    frames = dataset.val.start + torch.arange(batch) % len(dataset.val)
-    camera = dataset.camera[frames].resize(round(height * dataset.width / dataset.height), height)
-    return dataset.drive(frames, head.settings.audio_window, camera)
+    frames = clip.val.start + torch.arange(batch) % len(clip.val)
+    camera = clip.camera[frames].resize(round(height * clip.width / clip.height), height)
+    return clip.drive(frames, head.settings.audio_window, camera)
 
 
 @torch.no_grad()
@@ -200,7 +203,9 @@ def _cpu_stages(gaussians: Gaussians, camera: Camera, repeats: int) -> dict[str,
     batch = len(camera)
     heads = gaussians.broadcast(batch)
     colors = view_colors(gaussians, camera.positions)
-    seen = project(heads, camera)
+    shapes = heads.means, heads.quats, heads.scales, heads.opacities
+    pinholes = camera_table(camera)
+    seen = project(*shapes, pinholes)
     background = torch.zeros(batch, camera.height, camera.width, 3).numpy()
     with kernels() as threads:
         nearest = depth_order(seen, colors)
@@ -212,7 +217,7 @@ def _cpu_stages(gaussians: Gaussians, camera: Camera, repeats: int) -> dict[str,
         blend(lists, background, threads)
         return {
             "colors": milliseconds(lambda: view_colors(gaussians, camera.positions), cpu, repeats),
-            "project": milliseconds(lambda: project(heads, camera), cpu, repeats),
+            "project": milliseconds(lambda: project(*shapes, pinholes), cpu, repeats),
             "sort": milliseconds(lambda: depth_order(seen, colors), cpu, repeats),
             "bin": milliseconds(bin_tiles, cpu, repeats),
             "blend": milliseconds(lambda: blend(lists, background, threads), cpu, repeats),
@@ -237,13 +242,12 @@ def _cell(value: float) -> str:
 
 
 def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    synchronize(device)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.render", description="Measure rendering speed.")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--device", default=CPU, help="cpu or cuda (cpu)")
     parser.add_argument("--model_path", type=Path, help="a trained head, instead of a made-up cloud")
     parser.add_argument("--source_path", "-s", type=Path, help="the model's dataset, whose held-out frames move it")
     parser.add_argument("--iteration", type=int, help="of the model's fine stage (default: the last)")
@@ -261,7 +265,7 @@ def _arguments() -> argparse.Namespace:
 
 def _head_rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     head, _, _ = load_head(arguments.model_path, arguments.iteration, arguments.device)
-    dataset = TalkingHeadDataset(arguments.source_path) if arguments.source_path else None
+    dataset = ReferenceClip(arguments.source_path) if arguments.source_path else None
     if dataset:
         check_pair(head, dataset)
     for size in arguments.sizes or ([dataset.height] if dataset else SIZES):
@@ -285,11 +289,10 @@ def _cloud_rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
 def main() -> None:
     """Measure every combination and print one table."""
     arguments = _arguments()
-    if arguments.device == "cuda" and not torch.cuda.is_available():
-        raise EGSTalkerError("there is no CUDA device here; use --device cpu")
+    arguments.device = choose_device(arguments.device)
     if arguments.source_path and not arguments.model_path:
         raise EGSTalkerError("--source_path is the dataset of a trained head; give its --model_path too")
-    if arguments.compare and arguments.device != "cpu":
+    if arguments.compare and arguments.device != CPU:
         raise EGSTalkerError("--compare is about the compiled CPU code; use --device cpu")
     rows = list(_head_rows(arguments) if arguments.model_path else _cloud_rows(arguments))
     print(table(rows))

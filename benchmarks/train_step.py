@@ -21,11 +21,13 @@ from typing import Any
 import torch
 
 from arguments.atomic import atomic_path
-from arguments.errors import EGSTalkerError, door
+from arguments.device import CPU, on_gpu, synchronize
+from arguments.errors import door
 from arguments.settings import ModelSettings, TrainingSettings, load_config
 from benchmarks.head_dataset import write_head_dataset
 from benchmarks.render import Spread, table
-from scene.dataset import TalkingHeadDataset
+from gaussian_renderer.devices import choose_device
+from training.dataset import TalkingHeadDataset
 from training.loop import Trainer, TrainOptions
 
 WARM_UP = 3  # iterations: compiled code is loaded, pictures are decoded and kept
@@ -44,24 +46,18 @@ def measure(
     training = replace(training, densify_from=TOTAL)
     trainer = Trainer(TrainOptions(dataset.folder.root, work_folder, model, training, device), dataset)
     trainer.head.train()
-    on_cuda = device == "cuda"
-
-    def synchronize() -> None:
-        if on_cuda:
-            torch.cuda.synchronize()
-
     frames = len(dataset.train)
     for iteration in range(max(WARM_UP, -(-frames // training.batch))):
         trainer.iterate("fine", iteration, TOTAL)
-    if on_cuda:
+    if on_gpu(device):
         torch.cuda.reset_peak_memory_stats()
     else:
         _forget_peak()
-    synchronize()
+    synchronize(device)
     begun = time.perf_counter()
     for iteration in range(repeats):
         trainer.iterate("fine", iteration, TOTAL)
-    synchronize()
+    synchronize(device)
     seconds = time.perf_counter() - begun
     times: dict[str, list[float]] = defaultdict(list)
     for iteration in range(repeats):
@@ -69,13 +65,13 @@ def measure(
 
         def mark(name: str) -> None:
             nonlocal last
-            synchronize()
+            synchronize(device)
             now = time.perf_counter()
             times[name].append(now - last)
             last = now
 
         trainer.iterate("fine", iteration, TOTAL, mark)
-    peak = torch.cuda.max_memory_allocated() if on_cuda else _resident_bytes()
+    peak = torch.cuda.max_memory_allocated() if on_gpu(device) else _resident_bytes()
     return {
         "gaussians": trainer.head.num_gaussians,
         "size": dataset.height,
@@ -99,7 +95,7 @@ def _resident_bytes() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.train_step", description="Measure training speed.")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--device", default=CPU, help="cpu or cuda (cpu)")
     parser.add_argument("--configs", type=Path, help="configuration (cpu: arguments/cpu.py, cuda: arguments/args.py)")
     parser.add_argument("--gaussians", type=int, nargs="+", help="how many Gaussians, one row each")
     parser.add_argument("--sizes", type=int, nargs="+", default=(512,), help="height and width of the pictures")
@@ -112,9 +108,8 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure every combination and print one table."""
     arguments = _arguments()
-    if arguments.device == "cuda" and not torch.cuda.is_available():
-        raise EGSTalkerError("there is no CUDA device here; use --device cpu")
-    name = "cpu.py" if arguments.device == "cpu" else "args.py"
+    arguments.device = choose_device(arguments.device)
+    name = "cpu.py" if arguments.device == CPU else "args.py"
     model, training = load_config(arguments.configs or Path(__file__).parent.parent / "arguments" / name)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from arguments.atomic import atomic_path
+from arguments.clock import FPS
 from arguments.errors import EGSTalkerError
-from data_utils.video_writer import FPS
 
 STRONGEST = 5.0
 _BLINK = 0.6  # of a person's open eyes: below it both are closing

@@ -7,8 +7,8 @@ import numpy as np
 
 from arguments.dataset_folder import DatasetFolder
 from data_utils.face_parsing.classes import BACKGROUND, to_classes
-from data_utils.frame_files import read_rgb
 from data_utils.inpaint import fill_smoothly
+from media.images import read_rgb
 
 SAMPLES = 40  # frames, spread over the clip
 SECOND_LOOK = 400  # frames in which to look for what those do not show

@@ -20,12 +20,12 @@ from arguments.atomic import atomic_path
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils.face_mesh_model import NUM_POINTS
-from data_utils.frame_files import numbered, read_rgb
 from data_utils.lost_frames import interpolate_lost
 from data_utils.one_face import OTHERS_EVERY, Sightings, follow
 from data_utils.parallel import ranges, run_jobs
 from data_utils.person import of_one_person
 from data_utils.timeline import spans
+from media.images import numbered, read_rgb
 
 logger = logging.getLogger(__name__)
 

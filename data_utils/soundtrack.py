@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import logging
-import wave
-from pathlib import Path
 
 import numpy as np
 
-from arguments.atomic import atomic_path
+from arguments.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from arguments.dataset_folder import DatasetFolder, num_train_frames
-from data_utils.audio_features import SAMPLE_RATE
 from data_utils.source import Source
-from data_utils.video import FPS, read_audio
+from media.sound import read_audio, write_wav
 
 logger = logging.getLogger(__name__)
 
-SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 _WORTH_A_WORD = 0.5  # seconds by which picture and sound may differ before the user is told
 _FULL_SCALE = 0.99  # samples beyond it, several in a row, were cut off when they were recorded
 _CLIPPED_SHARE = 1e-3  # of the samples; more can be heard, and disturbs the audio features
@@ -48,13 +44,3 @@ def clipped_share(samples: np.ndarray) -> float:
     """The share of ``samples`` (-1..1) that are in runs of three or more at full scale."""
     full = np.abs(samples) > _FULL_SCALE
     return float((full[2:] & full[1:-1] & full[:-2]).mean()) if len(full) > 2 else 0.0
-
-
-def write_wav(path: Path, samples: np.ndarray, rate: int = SAMPLE_RATE) -> None:
-    """Write mono float samples in -1..1 as 16-bit PCM, atomically."""
-    pcm = np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2")
-    with atomic_path(path) as temporary, wave.open(str(temporary), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(pcm.tobytes())

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from arguments.clock import FPS
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils.crop import SAMPLES, Crop, choose_crop
-from data_utils.video import FPS, MIN_SECONDS, VideoInfo, iter_audio, probe, sample_frames
+from media.sound import iter_audio
+from media.video import MIN_SECONDS, VideoInfo, probe, sample_frames
 
 SILENCE = 1e-4  # a sound track that never exceeds it (of full scale, -80 dB) holds no speech
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".MP4", ".MOV")

@@ -18,13 +18,13 @@ from data_utils.audio_features import EXTRACTORS
 from data_utils.audio_features.dataset_features import write_features
 from data_utils.face_mesh import eye_openings, load_or_detect, to_68
 from data_utils.face_parsing import PARSERS
-from data_utils.frame_files import read_rgb, write_image
-from data_utils.frames import write_frames
+from data_utils.frame_extraction import write_frames
 from data_utils.soundtrack import write_audio
 from data_utils.source import Source
 from data_utils.staging import staged_folder
 from data_utils.transforms import write_transforms
 from data_utils.wholeness import Artefact
+from media.images import read_rgb, write_image
 
 POSE_FORMAT = 2  # of angles and units in track_params.pt and transforms; a dataset of an older one is tracked anew
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from data_utils.video_writer import FPS
+from arguments.clock import FPS
 
 
 def spans(marked: np.ndarray, *, rate: float = FPS, most: int = 6) -> str:

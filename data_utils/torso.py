@@ -16,9 +16,9 @@ import numpy as np
 
 from arguments.dataset_folder import DatasetFolder
 from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, to_classes
-from data_utils.frame_files import read_rgb, write_image
 from data_utils.inpaint import fill_from_nearest
 from data_utils.parallel import ranges, run_jobs
+from media.images import read_rgb, write_image
 
 UNDER_HEAD = 0.10  # of the frame's side: how far the torso goes on under the head
 _RIM = 0.012  # of the side, along the head's outline against the background, where it does not

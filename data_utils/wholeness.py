@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arguments.dataset_folder import DatasetFolder
-from data_utils.frame_files import numbered
+from media.images import numbered
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from evaluation.scores import Scores
+from imaging.error_map import FULL_SCALE, error_map
 
-FULL_SCALE = 0.25  # of the value range: the error (mean over colours) that is drawn brightest
 SIDE = 320  # pixels of one picture's longer side in the sheet
 GAP, HEADER, LINE = 8, 28, 20
 PAPER, INK = 250, (40, 40, 40)
@@ -24,13 +24,6 @@ class Comparison:
     frame: int  # its number in the data set
     truth: UInt8[np.ndarray, "H W 3"]
     render: UInt8[np.ndarray, "H W 3"]
-
-
-def error_map(render: UInt8[np.ndarray, "H W 3"], truth: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
-    """Absolute error, mean over colours, from black (none) through red to white (a quarter of the range or more)."""
-    error = np.abs(render.astype(np.float32) - truth.astype(np.float32)).mean(-1) / (255 * FULL_SCALE)
-    grey = (error.clip(0, 1) * 255).round().astype(np.uint8)
-    return cv2.cvtColor(cv2.applyColorMap(grey, cv2.COLORMAP_HOT), cv2.COLOR_BGR2RGB)
 
 
 def comparison_sheet(comparisons: Sequence[Comparison], scores: Scores) -> UInt8[np.ndarray, "H W 3"]:

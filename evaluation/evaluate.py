@@ -7,18 +7,20 @@ import time
 from pathlib import Path
 
 from arguments.errors import EGSTalkerError, one_line
-from evaluation.lpips import LPIPS, MODELS, load_lpips, why_absent
 from evaluation.scores import Scores, score_video
 from evaluation.speed import end_to_end_fps, render_fps
 from evaluation.truth import read_true_frame
-from gaussian_renderer.synthesis import Watch, check_pair, script_of_split, speak, synthesise
-from scene.dataset import TalkingHeadDataset
+from imaging.lpips import LPIPS, MODELS, load_lpips, why_absent
 from scene.head import GaussianHead
+from scene.reference_clip import ReferenceClip
+from synthesis.film import speak
+from synthesis.rendering import Watch, synthesise
+from synthesis.script import check_pair, script_of_split
 
 
 def evaluate_split(
     head: GaussianHead,
-    dataset: TalkingHeadDataset,
+    clip: ReferenceClip,
     frames: range,
     *,
     batch: int | None = None,
@@ -35,26 +37,26 @@ def evaluate_split(
     Raises:
         EGSTalkerError: the model does not fit the data set, or a file of it is missing or damaged.
     """
-    check_pair(head, dataset)
+    check_pair(head, clip)
     device = next(head.parameters()).device
     lpips: LPIPS | None = load_lpips(models)
-    renders = synthesise(head, dataset, script_of_split(dataset, frames), batch=batch)
+    renders = synthesise(head, clip, script_of_split(clip, frames), batch=batch)
     scores = score_video(
         watch(renders, len(frames)),
-        (read_true_frame(dataset.folder, i) for i in frames),
+        (read_true_frame(clip.folder, i) for i in frames),
         lpips=lpips.to(device) if lpips else None,
         lpips_absent=why_absent(models),
     )
-    scores = dataclasses.replace(scores, render_fps=render_fps(head, dataset, frames))
+    scores = dataclasses.replace(scores, render_fps=render_fps(head, clip, frames))
     try:
-        return dataclasses.replace(scores, end_to_end_fps=end_to_end_fps(head, dataset, frames, batch=batch))
+        return dataclasses.replace(scores, end_to_end_fps=end_to_end_fps(head, clip, frames, batch=batch))
     except EGSTalkerError as error:  # a data set of another program may lack the sound or the extractor
         return dataclasses.replace(scores, reasons={**scores.reasons, "end_to_end_fps": one_line(error)})
 
 
 def evaluate_speech(
     head: GaussianHead,
-    dataset: TalkingHeadDataset,
+    clip: ReferenceClip,
     sound: Path,
     target: Path,
     *,
@@ -63,11 +65,11 @@ def evaluate_speech(
 ) -> Scores:
     """What can be measured where there is no truth, speech of another recording: the speed. Writes the video too."""
     begun = time.perf_counter()
-    count = speak(head, dataset, sound, target, batch=batch, watch=watch)
+    count = speak(head, clip, sound, target, batch=batch, watch=watch)
     seconds = time.perf_counter() - begun
     reason = "no true picture exists for another recording"
     return Scores(
-        render_fps=render_fps(head, dataset, range(dataset.num_frames)),
+        render_fps=render_fps(head, clip, range(clip.num_frames)),
         end_to_end_fps=count / seconds,
         frames=count,
         reasons={name: reason for name, value in Scores().as_dict().items() if value is None},

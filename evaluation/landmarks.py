@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from data_utils.face_mesh import eye_opening, mouth_opening, to_68
 from data_utils.face_mesh_model import NUM_POINTS, FaceMesh
 from evaluation.correlation import correlation
-from evaluation.regions import MOUTH_POINTS
+from imaging.boxes import MOUTH
 
 
 @dataclass
@@ -48,7 +48,7 @@ class FaceWatcher:
         face = self._mesh.faces(frame)[:1]
         if len(face) == 0:
             face = np.full((1, NUM_POINTS, 3), np.nan)
-        self.motion.mouth_points.append(to_68(face)[0, MOUTH_POINTS])
+        self.motion.mouth_points.append(to_68(face)[0, MOUTH])
         self.motion.mouth_opening.append(float(mouth_opening(face)[0]))
         self.motion.eye_opening.append(float(eye_opening(face)[0]))
 
@@ -68,7 +68,7 @@ def landmark_distance(render: FaceMotion, truth: FaceMotion) -> float | None:
     well shaped and in the wrong place is wrong here. None where no frame shows both faces.
     """
     offsets = np.asarray(render.mouth_points) - np.asarray(truth.mouth_points)
-    distances = np.linalg.norm(offsets.reshape(-1, MOUTH_POINTS.stop - MOUTH_POINTS.start, 2), axis=-1).mean(-1)
+    distances = np.linalg.norm(offsets.reshape(-1, MOUTH.stop - MOUTH.start, 2), axis=-1).mean(-1)
     known = np.isfinite(distances)
     return float(distances[known].mean()) if known.any() else None
 

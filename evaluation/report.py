@@ -17,25 +17,24 @@ import torch
 
 from arguments.atomic import write_json
 from arguments.errors import EGSTalkerError, door
-from data_utils.frame_files import read_rgb, write_image
 from evaluation.comparison import Comparison, comparison_sheet
 from evaluation.scores import Scores, read_scores
-from gaussian_renderer.synthesis import Script, synthesise
-from scene.dataset import TalkingHeadDataset
+from media.images import read_rgb, write_image
 from scene.head import GaussianHead
+from scene.reference_clip import ReferenceClip
+from synthesis.rendering import synthesise
+from synthesis.script import Script
 
 ROWS = 4  # frames in the picture
 
 
-def compare_frames(
-    head: GaussianHead, dataset: TalkingHeadDataset, frames: range, count: int = ROWS
-) -> list[Comparison]:
+def compare_frames(head: GaussianHead, clip: ReferenceClip, frames: range, count: int = ROWS) -> list[Comparison]:
     """``count`` frames, evenly spread over ``frames``, rendered and beside their truth."""
     numbers = np.unique(np.linspace(frames.start, frames.stop - 1, min(count, len(frames))).round().astype(int))
     chosen = torch.from_numpy(numbers)
-    renders = synthesise(head, dataset, Script(dataset.audio, chosen, chosen), batch=1)
+    renders = synthesise(head, clip, Script(clip.audio, chosen, chosen), batch=1)
     return [
-        Comparison(int(i), read_rgb(dataset.folder.ground_truth_image(int(i))), render)
+        Comparison(int(i), read_rgb(clip.folder.ground_truth_image(int(i))), render)
         for i, render in zip(numbers, renders, strict=True)
     ]
 
@@ -85,16 +84,16 @@ def main() -> None:
     from data_utils.progress import track
     from evaluation.evaluate import evaluate_split
     from evaluation.scores import write_scores
-    from gaussian_renderer.synthesis import make_writable
-    from training.checkpoints import checkpoints, load_head
-    from training.devices import choose_device
+    from gaussian_renderer.devices import choose_device
+    from scene.head_files import checkpoints, load_head
+    from synthesis.film import make_writable
 
     stages = read_stages(options.stages)
     head, _, _ = load_head(options.model_path, device=choose_device(None))
-    dataset = TalkingHeadDataset(options.dataset)
+    dataset = ReferenceClip(options.dataset)
     make_writable(options.output)
     figures = options.model_path / "metrics.json"
-    trained = checkpoints(options.model_path)[-1].path / "head.safetensors"
+    trained = checkpoints(options.model_path)[-1].folder.weights
     fresh = figures.is_file() and figures.stat().st_mtime >= trained.stat().st_mtime
     sets = read_scores(figures) if fresh else {}
     if "val" not in sets:

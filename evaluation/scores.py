@@ -16,11 +16,11 @@ from torch import Tensor
 
 from arguments.atomic import write_json
 from evaluation.landmarks import FaceWatcher, blink_correlation, landmark_distance, mouth_correlation
-from evaluation.lpips import LPIPS
-from evaluation.psnr import psnr
-from evaluation.regions import head_box, mouth_box
-from evaluation.ssim import WINDOW, ssim
 from evaluation.truth import TrueFrame
+from imaging.boxes import head_box, mouth_box
+from imaging.lpips import LPIPS
+from imaging.psnr import psnr
+from imaging.ssim import WINDOW, ssim
 
 SPLITS = ("val", "train", "custom")
 _PICTURE_FIGURES = ("raw_psnr", "composite_psnr", "head_psnr", "mouth_psnr", "ssim", "lpips")

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import tempfile
 import time
-import wave
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from data_utils.audio_features import SAMPLE_RATE
-from data_utils.video import FPS, iter_audio
-from gaussian_renderer.speech import extractor_of, speech_features
-from gaussian_renderer.synthesis import drive_of, render_drive, script_of_split, speak
+from arguments.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
+from arguments.device import CPU, GPU, kind_of
+from media.sound import iter_audio, write_wav
 from scene.backdrop import Backdrops
-from scene.dataset import TalkingHeadDataset
 from scene.head import GaussianHead
+from scene.reference_clip import ReferenceClip
+from synthesis.film import speak
+from synthesis.rendering import drive_of, render_drive
+from synthesis.script import script_of_split
+from synthesis.speech import extractor_of, speech_features
 
 MIN_FRAMES = 50
-SPOKEN_FRAMES = {"cpu": 250, "cuda": 1500}  # ten seconds and a minute: what is done once weighs as in real use
+SPOKEN_FRAMES = {CPU: 250, GPU: 1500}  # ten seconds and a minute: what is done once weighs as in real use
 MIN_BATCHES = 10
 MAX_SECONDS = 10.0  # of measuring the rendering
 WARM_UP = 3  # batches: code is compiled and recorded, caches are filled
@@ -27,7 +29,7 @@ DISTINCT = 32  # frames whose inputs are kept at hand
 
 
 @torch.no_grad()
-def render_fps(head: GaussianHead, dataset: TalkingHeadDataset, frames: range, *, batch: int = 1) -> float:
+def render_fps(head: GaussianHead, clip: ReferenceClip, frames: range, *, batch: int = 1) -> float:
     """Frames a second of deformation and rasterization at full picture size, ``batch`` frames at a time.
 
     What drives the frames and their backgrounds lie ready on the device, the clock stops when the last picture is
@@ -35,13 +37,13 @@ def render_fps(head: GaussianHead, dataset: TalkingHeadDataset, frames: range, *
     """
     device = next(head.parameters()).device
     shown = frames[: max(DISTINCT, batch)]
-    script = script_of_split(dataset, shown)
-    backdrops = Backdrops(dataset.folder)
+    script = script_of_split(clip, shown)
+    backdrops = Backdrops(clip.folder)
     inputs = []
     for start in range(0, len(shown), batch):
         chosen = slice(start, start + batch)
         pictures = np.stack([backdrops[i] for i in shown[chosen]])
-        inputs.append((drive_of(head, dataset, script, chosen), torch.from_numpy(pictures).to(device).float() / 255))
+        inputs.append((drive_of(head, clip, script, chosen), torch.from_numpy(pictures).to(device).float() / 255))
     at_rest = head.at_rest()
     for _ in range(WARM_UP):
         render_drive(head, *inputs[0], at_rest)[0, 0, 0, 0].item()
@@ -54,9 +56,7 @@ def render_fps(head: GaussianHead, dataset: TalkingHeadDataset, frames: range, *
     return done / (time.perf_counter() - begun)
 
 
-def end_to_end_fps(
-    head: GaussianHead, dataset: TalkingHeadDataset, frames: range, *, batch: int | None = None
-) -> float:
+def end_to_end_fps(head: GaussianHead, clip: ReferenceClip, frames: range, *, batch: int | None = None) -> float:
     """Frames a second from a WAV file to a finished mp4: features, deformation, rasterization, encoding and writing.
 
     The sound is ``SPOKEN_FRAMES`` of the data set's own, from the split's beginning or, at the clip's end, before it;
@@ -65,28 +65,23 @@ def end_to_end_fps(
     Raises:
         EGSTalkerError: aud.wav is missing or the sound there is silent, or the extractor of the features is not here.
     """
-    count = min(SPOKEN_FRAMES[next(head.parameters()).device.type], dataset.num_frames)
-    first = min(frames.start, dataset.num_frames - count)
+    count = min(SPOKEN_FRAMES[kind_of(next(head.parameters()))], clip.num_frames)
+    first = min(frames.start, clip.num_frames - count)
     with tempfile.TemporaryDirectory() as folder:
         sound, video = Path(folder) / "sound.wav", Path(folder) / "video.mp4"
-        _cut_sound(dataset.folder.audio, sound, first, count)
-        speech_features(sound, extractor_of(dataset.folder, dataset.feature_shape), Path(folder))  # loads the extractor
+        _cut_sound(clip.folder.audio, sound, first, count)
+        speech_features(sound, extractor_of(clip.folder, clip.feature_shape), Path(folder))  # loads the extractor
         begun = time.perf_counter()
-        done = speak(head, dataset, sound, video, batch=batch)
+        done = speak(head, clip, sound, video, batch=batch)
         return done / (time.perf_counter() - begun)
 
 
 def _cut_sound(source: Path, target: Path, first: int, count: int) -> None:
     """Write ``count`` video frames of sound from frame ``first`` on as a WAV file."""
     samples = np.zeros(0, dtype=np.float32)
-    wanted = count * SAMPLE_RATE // FPS
+    wanted = count * SAMPLES_PER_FRAME
     for block in iter_audio(source, SAMPLE_RATE, origin=first / FPS):
         samples = np.concatenate([samples, block])
         if len(samples) >= wanted:
             break
-    samples = samples[:wanted]
-    with wave.open(str(target), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes((samples.clip(-1, 1) * 32767).round().astype("<i2").tobytes())
+    write_wav(target, samples[:wanted])

@@ -9,8 +9,9 @@ from jaxtyping import Bool, Float, UInt8
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
-from data_utils.frame_files import read_rgb
-from scene.dataset import read_landmarks
+from data_utils.landmark_file import read_landmarks
+from imaging.masks import read_head_mask
+from media.images import read_rgb
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,7 @@ def read_true_frame(folder: DatasetFolder, i: int) -> TrueFrame:
     """
     composite = read_rgb(folder.ground_truth_image(i))
     raw = read_rgb(folder.frame(i))
-    parsing = read_rgb(folder.parsing_map(i))
-    if not composite.shape == raw.shape == parsing.shape:
+    head = read_head_mask(folder, i)
+    if not composite.shape[:2] == raw.shape[:2] == head.shape:
         raise EGSTalkerError(f"{folder.root}: the pictures of frame {i} differ in size; run preprocess.sh again")
-    head = (parsing[..., 2] > 127) & (parsing[..., 0] < 128) & (parsing[..., 1] < 128)
     return TrueFrame(composite, raw, head, read_landmarks(folder.landmarks(i)))

@@ -6,22 +6,44 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gaussian_renderer.binning import depth_order, tile_lists
-from gaussian_renderer.blending import Blended, blend, blend_gradients
-from gaussian_renderer.conventions import RenderOutput
-from gaussian_renderer.projection import Projection, project
+from gaussian_renderer.render_output import RenderOutput
+from kernels.conventions import FRUSTUM_MARGIN
+from kernels.cpu.binning import depth_order, tile_lists
+from kernels.cpu.blending import Blended, blend, blend_gradients
+from kernels.cpu.projection import Projection, project
+from kernels.cpu.threads import kernels
 from scene.cameras import Camera
 from scene.gaussians import Gaussians
-from scene.numba_threads import kernels
 
 
 def rasterize(
     gaussians: Gaussians, colors: Float[Tensor, "B N 3"], camera: Camera, background: Float[Tensor, "B H W 3"]
 ) -> RenderOutput:
     """Render a batch: ``gaussians`` and ``colors`` already have the camera's batch size; float32 or float64."""
-    seen = project(gaussians, camera)
+    pinholes = camera_table(camera).to(gaussians.means.dtype)
+    seen = project(gaussians.means, gaussians.quats, gaussians.scales, gaussians.opacities, pinholes)
     image, alpha = _Blend.apply(seen.means2d, seen.conics, gaussians.opacities, colors, background, seen)
     return RenderOutput(image, alpha, seen.means2d, seen.radii)
+
+
+def camera_table(camera: Camera) -> Float[Tensor, "B 22"]:
+    """Cameras as :func:`kernels.cpu.projection.project` takes them.
+
+    Rotation row by row, translation, fx, fy, cx, cy, width, height, then the limits of x/z and of y/z.
+    """
+    views, lenses = camera.viewmats.detach(), camera.intrinsics.detach()
+    fx, fy, cx, cy = lenses[:, 0, 0], lenses[:, 1, 1], lenses[:, 0, 2], lenses[:, 1, 2]
+    size = torch.tensor([[camera.width, camera.height]], dtype=views.dtype).expand(len(views), 2)
+    margin_x, margin_y = FRUSTUM_MARGIN * camera.width / fx, FRUSTUM_MARGIN * camera.height / fy
+    limits = [
+        -cx / fx - margin_x,
+        (camera.width - cx) / fx + margin_x,
+        -cy / fy - margin_y,
+        (camera.height - cy) / fy + margin_y,
+    ]
+    lens = torch.stack([fx, fy, cx, cy], dim=-1)
+    parts = [views[:, :3, :3].flatten(1), views[:, :3, 3], lens, size, torch.stack(limits, dim=-1)]
+    return torch.cat(parts, dim=-1)
 
 
 class _Blend(torch.autograd.Function):

@@ -14,7 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from arguments.errors import EGSTalkerError
-from gaussian_renderer.conventions import LOW_PASS, NEAR, RenderOutput
+from gaussian_renderer.render_output import RenderOutput
+from kernels.conventions import LOW_PASS, NEAR
 from scene.cameras import Camera
 from scene.gaussians import Gaussians
 

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from arguments.errors import EGSTalkerError
-from gaussian_renderer.conventions import RenderOutput
+from gaussian_renderer.render_output import RenderOutput
 from scene.cameras import Camera
 from scene.gaussians import Gaussians
 
@@ -30,7 +30,7 @@ def rasterize(
 ) -> RenderOutput:
     """Render a batch: ``gaussians`` and ``colors`` already have the camera's batch size; float32 on CUDA.
 
-    The picture is that of :mod:`gaussian_renderer.conventions` but for this package's limits: it culls nearer than 0.2
+    The picture is that of :mod:`kernels.conventions` but for this package's limits: it culls nearer than 0.2
     and widens the view by 30 % instead of 15 % where it linearises the projection.
 
     Raises:

@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from gaussian_renderer.conventions import (
+from gaussian_renderer.render_output import RenderOutput
+from kernels.conventions import (
     FRUSTUM_MARGIN,
     LOW_PASS,
     MAX_ALPHA,
     MIN_ALPHA,
     MIN_TRANSMITTANCE,
     NEAR,
-    RenderOutput,
 )
 from scene.cameras import Camera
 from scene.gaussians import Gaussians

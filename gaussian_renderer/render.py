@@ -9,9 +9,10 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
+from arguments.device import CPU, GPU, kind_of
 from arguments.errors import EGSTalkerError
 from gaussian_renderer import cpu, gsplat_backend, inria_backend, reference
-from gaussian_renderer.conventions import RenderOutput
+from gaussian_renderer.render_output import RenderOutput
 from gaussian_renderer.spherical_harmonics import view_colors
 from scene.cameras import Camera
 from scene.gaussians import Gaussians
@@ -25,13 +26,13 @@ BACKENDS: dict[str, Rasterizer] = {
     "reference": reference.rasterize,
 }
 # what renders tensors of a device unless the caller names another; the first whose package is installed
-DEVICE_BACKENDS = {"cpu": ("cpu",), "cuda": ("gsplat", "diff_gaussian_rasterization")}
+DEVICE_BACKENDS = {CPU: ("cpu",), GPU: ("gsplat", "diff_gaussian_rasterization")}
 
 
 def backend_for(device: str) -> str | None:
     """The rasterizer for tensors of a kind of device; None where there is none."""
-    names = DEVICE_BACKENDS.get(device, ())
-    return next((name for name in names if name == device or importlib.util.find_spec(name)), None)
+    names = DEVICE_BACKENDS.get(kind_of(device), ())
+    return next((name for name in names if name == CPU or importlib.util.find_spec(name)), None)
 
 
 def render(

@@ -8,14 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from kernels.conventions import SH_C0, SH_C1
 from scene.gaussians import Gaussians
-
-C0 = 0.5 / math.sqrt(math.pi)  # Y_0^0, the factor between a constant term and half the colour range
 
 
 def rgb_to_constant(rgb: Float[Tensor, "*N 3"]) -> Float[Tensor, "*N 3"]:
     """Constant coefficients whose colour is ``rgb`` (0..1) from everywhere."""
-    return (rgb - 0.5) / C0
+    return (rgb - 0.5) / SH_C0
 
 
 def basis(directions: Float[Tensor, "*N 3"], degree: int) -> Float[Tensor, "*N K"]:
@@ -30,10 +29,9 @@ def basis(directions: Float[Tensor, "*N 3"], degree: int) -> Float[Tensor, "*N K
     if degree not in (0, 1, 2, 3):
         raise ValueError(f"spherical harmonics of degree {degree} are not supported; use 0, 1, 2 or 3")
     x, y, z = directions.unbind(-1)
-    terms = [torch.full_like(x, C0)]
+    terms = [torch.full_like(x, SH_C0)]
     if degree >= 1:
-        c1 = math.sqrt(3 / (4 * math.pi))
-        terms += [-c1 * y, c1 * z, -c1 * x]
+        terms += [-SH_C1 * y, SH_C1 * z, -SH_C1 * x]
     if degree >= 2:
         c2 = math.sqrt(15 / (4 * math.pi))
         c20 = math.sqrt(5 / (16 * math.pi))
@@ -69,7 +67,7 @@ def view_colors(gaussians: Gaussians, positions: Float[Tensor, "B 3"]) -> Float[
     if (degree + 1) ** 2 != terms:
         raise ValueError(f"{terms} colour coefficients are no whole number of degrees; use 1, 4, 9 or 16")
     if degree == 0:
-        rgb = torch.clamp_min(colors[..., 0, :] * C0 + 0.5, 0)
+        rgb = torch.clamp_min(colors[..., 0, :] * SH_C0 + 0.5, 0)
     else:
         directions = torch.nn.functional.normalize(gaussians.means - positions[:, None], dim=-1)
         rgb = torch.clamp_min((basis(directions, degree)[..., None] * colors).sum(-2) + 0.5, 0)

@@ -1,5 +1,5 @@
 """The built-in sample: a made-up talking head with its sound and its truth."""
 
-from sample.video import make_sample
+from sample.recording import make_sample
 
 __all__ = ["make_sample"]

@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=384, help="side in pixels (default: 384)")
     parser.add_argument("--seed", type=int, default=0, help="another seed says and does other things (default: 0)")
     options = parser.parse_args()
-    from sample.video import make_sample
+    from sample.recording import make_sample
 
     truth = make_sample(options.path, options.seconds, options.size, options.seed, _progress)
     print(f"wrote {options.path} and {truth}")

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from arguments.clock import FPS
 from sample.character import Expression, rotation_x, rotation_y, rotation_z
-from sample.speech import SAMPLE_RATE, Utterance, compose, synthesize
+from sample.voice import SAMPLE_RATE, Utterance, compose, synthesize
 
-FPS = 25
 HELD_OUT = 1 / 11  # the share at the end that is kept from training
 NECK_PIVOT = np.array([0.0, -0.78, -0.15])
 STAND = np.array([0.0, 0.17, -8.0])  # where the head's origin is when it looks straight ahead, camera frame, dm
@@ -118,4 +118,4 @@ def _drift(times: NDArray, rng: np.random.Generator, band: tuple[float, float]) 
     return wave(times) / np.abs(wave(grid)).max()
 
 
-__all__ = ["FPS", "HELD_OUT", "SAMPLE_RATE", "Performance", "blink_times", "mouth_curves", "perform"]
+__all__ = ["HELD_OUT", "SAMPLE_RATE", "Performance", "blink_times", "mouth_curves", "perform"]

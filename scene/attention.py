@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from arguments.device import GPU, on_gpu
 from scene.rows import rows_of
 
 
@@ -98,5 +99,5 @@ class Attention(nn.Module):
 
 def _half_precision(like: Tensor) -> torch.autocast:
     """The large products in bfloat16 on a GPU: they are averages, and eight bits of an offset of a millimetre do."""
-    enabled = like.is_cuda and like.dtype == torch.float32
-    return torch.autocast("cuda", torch.bfloat16, enabled=enabled, cache_enabled=False)
+    enabled = on_gpu(like) and like.dtype == torch.float32
+    return torch.autocast(GPU, torch.bfloat16, enabled=enabled, cache_enabled=False)

@@ -1,4 +1,4 @@
-"""The fourteen numbers of a Gaussian before activation, in the order in which decoders and kernels have them."""
+"""The attributes of a Gaussian before activation, packed as :mod:`kernels.columns` says."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-MEANS, ROTATIONS, SCALES, OPACITIES, COLORS = slice(0, 3), slice(3, 7), slice(7, 10), 10, slice(11, 14)
-ATTRIBUTES = 14
+from kernels.columns import COLORS, MEANS, OPACITIES, ROTATIONS, SCALES
 
 
 @dataclass(frozen=True)

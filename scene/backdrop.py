@@ -7,11 +7,11 @@ from collections import OrderedDict
 
 import numpy as np
 from jaxtyping import UInt8
-from numba import njit
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
-from data_utils.frame_files import read_rgb, read_rgba
+from kernels.table import served
+from media.images import read_rgb, read_rgba
 
 
 class Backdrops:
@@ -50,16 +50,14 @@ class Backdrops:
         if torso.shape[:2] != self._background.shape[:2]:
             raise EGSTalkerError(f"{path} and {self.folder.background} differ in size; run preprocess.sh again")
         picture = np.empty_like(self._background)
-        _over(torso, self._background, picture)
+        over(torso, self._background, picture)
         return picture
 
 
-@njit(cache=True, nogil=True)
-def _over(front, back, picture):
-    """``front`` (RGBA) over ``back`` (RGB), rounded, one pass."""
-    for i in range(front.shape[0]):
-        for j in range(front.shape[1]):
-            alpha = np.uint32(front[i, j, 3])
-            for k in range(3):
-                both = front[i, j, k] * alpha + back[i, j, k] * (np.uint32(255) - alpha) + np.uint32(127)
-                picture[i, j, k] = both // np.uint32(255)
+@served
+def over(
+    front: UInt8[np.ndarray, "H W 4"], back: UInt8[np.ndarray, "H W 3"], picture: UInt8[np.ndarray, "H W 3"]
+) -> None:
+    """Write ``front`` (RGBA) over ``back`` (RGB), rounded, into ``picture``."""
+    alpha = front[..., 3:].astype(np.uint32)
+    picture[:] = (front[..., :3] * alpha + back * (255 - alpha) + 127) // 255

@@ -13,10 +13,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from arguments.settings import ModelSettings
+from kernels.columns import ATTRIBUTES, MEANS, ROTATIONS
 from scene.attention import Attention, SpatialQueries
-from scene.attributes import ATTRIBUTES, MEANS, ROTATIONS, Offsets
+from scene.attributes import Offsets
 from scene.audio_encoder import TokenEncoder
-from scene.frames import Drive
+from scene.drive import Drive
 from scene.kan import make_decoder
 from scene.rows import rows_of
 from scene.sampled_learning import from_some

@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from arguments.settings import ModelSettings
+from kernels.columns import LOG_SCALES
+from kernels.conventions import SH_C0
 from scene.attributes import Attributes
 from scene.gaussians import Gaussians
 from scene.kan import make_decoder
 from scene.rows import rows_of
 from scene.sampled_learning import from_some
 
-SH_C0 = 0.28209479177387814  # the constant spherical harmonic, 1 / (2 sqrt(pi))
-LOG_SCALES = (-9.0, 0.0)  # between these: 12 micrometres and a decimetre
 FREE_PARAMETERS = ("means", "log_scales", "quats", "logit_opacities", "sh_dc", "sh_rest")
 
 

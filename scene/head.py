@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from arguments.device import on_gpu
 from arguments.settings import ModelSettings
 from scene.attributes import Attributes
+from scene.compiled_head import CompiledHead, Mover, RecordedHead
 from scene.deformation import Deformation, SpatialState
-from scene.deformation_cpu import CompiledHead, can_compile, compile_head
-from scene.deformation_cuda import GraphedHead
-from scene.frames import Drive
+from scene.drive import Drive
 from scene.gaussian_model import GaussianModel
 from scene.gaussians import Gaussians
 from scene.triplane import make_triplane
@@ -33,7 +34,7 @@ class AtRest:
     """Of the moving ones."""
     raw: Attributes | None = None
     """The head at rest; None where gradients are wanted."""
-    compiled: CompiledHead | GraphedHead | None = None
+    compiled: Mover | None = None
     """What moves the head faster than the plain modules; None where gradients are wanted or nothing does."""
 
 
@@ -62,14 +63,13 @@ class GaussianHead(nn.Module):
         at_rest = self.at_rest_with(self.model.means.new_zeros(0, 3))[0]
         if torch.is_grad_enabled():
             return at_rest
-        at_rest = replace(at_rest, raw=self.model.at_rest(at_rest.features))
-        if can_compile(self.deformation, self.model.means):
-            compiled = compile_head(self.deformation, self.model, at_rest.features, at_rest.spatial, at_rest.moving)
-            at_rest = replace(at_rest, compiled=compiled)
-        elif self.model.means.is_cuda and not self.training:
-            plain = at_rest
-            at_rest = replace(at_rest, compiled=GraphedHead(lambda drive: self.deform(drive, plain)))
-        return at_rest
+        raw = self.model.at_rest(at_rest.features)
+        plain = replace(at_rest, raw=raw)
+        if on_gpu(raw.packed):
+            return (
+                plain if self.training else replace(plain, compiled=RecordedHead(partial(self.deform, at_rest=plain)))
+            )
+        return replace(plain, compiled=CompiledHead.of(self.deformation, self.model, raw, plain.spatial, plain.moving))
 
     def at_rest_with(
         self, points: Float[Tensor, "P 3"], moving: Int[Tensor, "M"] | None = None
@@ -92,7 +92,7 @@ class GaussianHead(nn.Module):
         """The head in each frame of ``drive``: a batch of Gaussians. ``at_rest`` saves what frames share."""
         at_rest = at_rest or self.at_rest()
         if at_rest.compiled is not None:
-            return at_rest.compiled.move(drive)
+            return at_rest.compiled(drive)
         offsets = self.deformation(at_rest.spatial, self.deformation.tokens_of(drive))
         raw = at_rest.raw or self.model.at_rest(at_rest.features)
         return self.model.activated(raw, offsets.attributes, at_rest.moving)

@@ -15,11 +15,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from scene.gpu_kernels import gpu_kernel
-from scene.kan_cpu import PADDED, FlatLayers, SplineSum, flat_layers, two_layers
+from kernels.table import served
 
 ORDER = 3  # cubic splines
-WIDEST_ON_GPU = 128  # inputs and outputs of a layer that fit the kernel's registers
+EdgeWeights = tuple[Float[Tensor, "I O"], Float[Tensor, "I G O"]]
+"""Of a layer's edges: of the base function, and of each spline."""
 
 
 def spline_basis(x: Float[Tensor, "*S"], grid: int) -> Float[Tensor, "*S G"]:
@@ -62,6 +62,7 @@ class KANLayer(nn.Module):
         return spline_edges(x, self.base[start:stop], self.spline[start:stop], onto)
 
 
+@served
 def spline_edges(
     x: Float[Tensor, "*B I"],
     base: Float[Tensor, "I O"],
@@ -69,28 +70,25 @@ def spline_edges(
     onto: Float[Tensor, "N O"] | None = None,
 ) -> Float[Tensor, "*B O"]:
     """``silu(x) base + B(tanh x) spline + onto``, as precise as the weights."""
-    kernel = gpu_kernel("scene.kan_cuda", "KANEdges") if _fits_gpu(x, base) else None
-    if kernel is not None:
-        return kernel.apply(x.flatten(0, -2), base, spline, onto).unflatten(0, x.shape[:-1])
     x = x.to(base.dtype)
-    t = torch.tanh(x)
-    if t.device.type == "cpu" and t.dtype == torch.float32:
-        splines = SplineSum.apply(t.flatten(0, -2), spline).unflatten(0, t.shape[:-1])
-    else:
-        splines = spline_sum(t, spline)
-    edges = functional.silu(x) @ base + splines
+    edges = functional.silu(x) @ base + spline_sum(torch.tanh(x), spline)
     return edges if onto is None else edges + onto
 
 
-def _fits_gpu(x: Tensor, base: Tensor) -> bool:
-    """Whether the GPU's kernel knows a layer of this size, type and device."""
-    known = base.dtype == torch.float32 and x.dtype in (torch.float32, torch.bfloat16)
-    return x.is_cuda and known and max(base.shape) <= WIDEST_ON_GPU
-
-
+@served
 def spline_sum(t: Float[Tensor, "*B I"], spline: Float[Tensor, "I G O"]) -> Float[Tensor, "*B O"]:
-    """Sum of all splines of all inputs, -1..1: the plain implementation, on any device, in any precision."""
+    """Sum of all splines of all inputs, which are in -1..1."""
     return spline_basis(t, spline.shape[1] - ORDER).flatten(-2) @ spline.flatten(0, 1)
+
+
+@served
+def decode(
+    x: Float[Tensor, "*B I"], onto: Float[Tensor, "N H"] | None, layers: Sequence[EdgeWeights]
+) -> Float[Tensor, "*B O"]:
+    """Inputs through a stack of layers. ``onto``: what other inputs contribute to the first layer's outputs."""
+    for base, spline in layers:
+        x, onto = spline_edges(x, base, spline, onto), None
+    return x
 
 
 class KAN(nn.Module):
@@ -103,41 +101,21 @@ class KAN(nn.Module):
         layers = [KANLayer(a, b, grid=grid, zero=zero and i == last) for i, (a, b) in enumerate(pairwise(widths))]
         self.first, self.rest = layers[0], nn.Sequential(*layers[1:])
 
-    @property
-    def layers(self) -> list[KANLayer]:
-        """All layers, from input to output."""
-        return [self.first, *(layer for layer in self.rest if isinstance(layer, KANLayer))]
-
     def forward(self, shared: Float[Tensor, "N S"], own: Float[Tensor, "B N O"] | None = None) -> Tensor:
         """Decode ``shared`` inputs (the same in all frames) and each frame's ``own``; widths[0] = S + O.
 
         Returns [N, widths[-1]] without ``own``, else [B, N, widths[-1]].
         """
-        if self._fits_kernel(shared):
-            return self._without_gradient(shared, own)
-        x = self.first.partial(shared, 0)
-        if own is not None:
-            x = self.first.partial(own, shared.shape[-1], onto=x)
-        return self.rest(x)
-
-    def flat_layers(self, start: int) -> FlatLayers:
-        """The weights of two layers for :func:`two_layers`, of the inputs from ``start`` on."""
-        first, last = self.layers
-        return flat_layers(first.base[start:], first.spline[start:], last.base, last.spline)
-
-    def _fits_kernel(self, x: Tensor) -> bool:
-        """Whether no gradient is wanted and the CPU's kernel knows this decoder."""
-        known = len(self.rest) == 1 and self.layers[1].out_features <= PADDED
-        return known and not torch.is_grad_enabled() and x.device.type == "cpu" and x.dtype == torch.float32
-
-    def _without_gradient(self, shared: Float[Tensor, "N S"], own: Float[Tensor, "B N O"] | None) -> Tensor:
         if own is None:
-            decoded = two_layers(
-                shared[None], shared.new_zeros(len(shared), self.first.out_features), self.flat_layers(0)
-            )[0]
-        else:
-            decoded = two_layers(own, self.first.partial(shared, 0), self.flat_layers(shared.shape[-1]))
-        return decoded[..., : self.layers[1].out_features]
+            return decode(shared, None, self.weights(0))
+        split = shared.shape[-1]
+        return decode(own, self.first.partial(shared, 0), self.weights(split))
+
+    def weights(self, start: int) -> list[EdgeWeights]:
+        """Of each layer; of the first, those of its inputs from ``start`` on."""
+        layers = [self.first, *(layer for layer in self.rest if isinstance(layer, KANLayer))]
+        first, *rest = ((layer.base, layer.spline) for layer in layers)
+        return [(first[0][start:], first[1][start:]), *rest]
 
 
 class MLP(nn.Module):

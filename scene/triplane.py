@@ -6,15 +6,13 @@ EGSTalker does (arXiv 2510.08587): no memory is spent on empty cells and the fin
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
 from arguments.settings import ModelSettings
-from scene.gpu_kernels import gpu_kernel
-from scene.triplane_cpu import HashLookup
+from kernels.table import served
 
 PLANES = ((0, 1), (0, 2), (1, 2))  # the coordinates that span each plane
 HASH_PRIME = 2_654_435_761  # of Instant NGP, for the second coordinate; the first is taken as it is
@@ -42,46 +40,48 @@ class HashTriplane(nn.Module):
     def forward(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, "N F"]:
         """Features of ``points`` (decimetres; clamped to the cube); differentiable in the points and the table."""
         unit = (points / (2 * self.extent) + 0.5).clamp(0, 1 - 1e-6)
-        if unit.dtype == torch.float32 and not unit.requires_grad:
-            if unit.device.type == "cpu":
-                return HashLookup.apply(unit, self.table, np.array(self.resolutions), np.array(self.entries))
-            kernel = gpu_kernel("scene.triplane_cuda", "HashLookup") if unit.is_cuda else None
-            if kernel is not None:
-                return kernel.apply(unit, self.table, self.layout)
-        return self.look_up(unit)
+        return hash_lookup(unit, self.table, self.layout)
 
-    def look_up(self, unit: Float[Tensor, "N 3"]) -> Float[Tensor, "N F"]:
-        """Features of points in 0..1: the plain implementation, on any device, differentiable in the points too."""
-        indices, weights = self.corners(unit)
-        flat = functional.embedding_bag(
-            indices.reshape(-1, 4), self.table, per_sample_weights=weights.reshape(-1, 4), mode="sum"
-        )
-        return flat.reshape(len(unit), self.dim)
 
-    def corners(self, unit: Float[Tensor, "N 3"]) -> tuple[Int[Tensor, "N P L 4"], Float[Tensor, "N P L 4"]]:
-        """Rows of the table and bilinear weights of the four corners around each point, by plane and level."""
-        resolutions = torch.tensor(self.resolutions, device=unit.device, dtype=unit.dtype)
-        planar = torch.stack([unit[:, list(axes)] for axes in PLANES], dim=1)  # [N, P, 2]
-        position = planar[:, :, None] * resolutions[:, None]  # [N, P, L, 2]
-        low = position.detach().floor()
-        fraction = position - low
-        wx, wy = fraction[..., 0], fraction[..., 1]
-        weights = torch.stack([(1 - wx) * (1 - wy), wx * (1 - wy), (1 - wx) * wy, wx * wy], dim=-1)
-        x, y = low[..., 0].long(), low[..., 1].long()
-        xs = torch.stack([x, x + 1, x, x + 1], dim=-1)
-        ys = torch.stack([y, y, y + 1, y + 1], dim=-1)
-        return self.rows(xs, ys), weights
+@served
+def hash_lookup(
+    unit: Float[Tensor, "N 3"], table: Float[Tensor, "R F"], layout: Int[Tensor, "3 L"]
+) -> Float[Tensor, "N D"]:
+    """Features of points in 0..1, D = planes * levels * F; differentiable in the points and the table.
 
-    def rows(self, xs: Int[Tensor, "N P L 4"], ys: Int[Tensor, "N P L 4"]) -> Int[Tensor, "N P L 4"]:
-        """Row of the table for each grid vertex: its own where the level fits, else the spatial hash."""
-        device = xs.device
-        side = torch.tensor(self.resolutions, device=device)[:, None] + 1
-        size = torch.tensor(self.entries, device=device)[:, None]
-        start = torch.cumsum(size, dim=0) - size
-        plane = torch.arange(len(PLANES), device=device)[:, None, None] * sum(self.entries)
-        own = ys * side + xs
-        hashed = (xs ^ (ys * HASH_PRIME)) & (size - 1)
-        return torch.where(side * side <= size, own, hashed) + start + plane
+    ``layout``: of each level the cells along a side, the rows of the table, and the first of them.
+    """
+    rows, weights = corners(unit, layout)
+    flat = functional.embedding_bag(rows.reshape(-1, 4), table, per_sample_weights=weights.reshape(-1, 4), mode="sum")
+    return flat.reshape(len(unit), len(PLANES) * layout.shape[1] * table.shape[1])
+
+
+def corners(
+    unit: Float[Tensor, "N 3"], layout: Int[Tensor, "3 L"]
+) -> tuple[Int[Tensor, "N P L 4"], Float[Tensor, "N P L 4"]]:
+    """Rows of the table and bilinear weights of the four grid vertices around each point, by plane and level."""
+    planar = torch.stack([unit[:, list(axes)] for axes in PLANES], dim=1)  # [N, P, 2]
+    position = planar[:, :, None] * layout[0].to(unit.dtype)[:, None]  # [N, P, L, 2]
+    low = position.detach().floor()
+    fraction = position - low
+    wx, wy = fraction[..., 0], fraction[..., 1]
+    weights = torch.stack([(1 - wx) * (1 - wy), wx * (1 - wy), (1 - wx) * wy, wx * wy], dim=-1)
+    x, y = low[..., 0].long(), low[..., 1].long()
+    xs = torch.stack([x, x + 1, x, x + 1], dim=-1)
+    ys = torch.stack([y, y, y + 1, y + 1], dim=-1)
+    return table_rows(xs, ys, layout), weights
+
+
+def table_rows(
+    xs: Int[Tensor, "N P L 4"], ys: Int[Tensor, "N P L 4"], layout: Int[Tensor, "3 L"]
+) -> Int[Tensor, "N P L 4"]:
+    """Row of the table for each grid vertex: its own where the level fits, else the spatial hash."""
+    cells, size, start = layout[:, :, None]
+    side = cells + 1
+    plane = torch.arange(len(PLANES), device=xs.device)[:, None, None] * size.sum()
+    own = ys * side + xs
+    hashed = (xs ^ (ys * HASH_PRIME)) & (size - 1)
+    return torch.where(side * side <= size, own, hashed) + start + plane
 
 
 class DenseTriplane(nn.Module):

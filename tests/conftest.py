@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytest
+
+from tests.tiny_video import write_video
 
 signal.signal(
     signal.SIGINT, signal.default_int_handler
@@ -31,3 +34,9 @@ def clips() -> Path:
     if not folder.is_dir():
         pytest.skip("no evaluation clips beside this checkout")
     return folder
+
+
+@pytest.fixture
+def make_video(tmp_path: Path) -> Callable[..., Path]:
+    """``make_video(name, times, ...)``: see :func:`tests.tiny_video.write_video`."""
+    return lambda name, times, **options: write_video(tmp_path / name, times, **options)

@@ -10,11 +10,13 @@ import numpy as np
 import torch
 
 from arguments.dataset_folder import DatasetFolder, num_train_frames
+from arguments.model_folder import ModelFolder
 from arguments.settings import ModelSettings, TrainingSettings
 from data_utils.audio_features import extract
-from data_utils.frame_files import write_image
+from media.images import write_image
 from scene.head import GaussianHead
-from training.checkpoints import ModelRecord, Progress, save_checkpoint, write_record
+from scene.head_files import ModelRecord, Progress, write_record
+from training.checkpoints import save_checkpoint
 
 SIZE, FOCAL = 64, 120.0
 SETTINGS = ModelSettings(
@@ -100,5 +102,5 @@ def make_model(root: Path, dataset: DatasetFolder, head: GaussianHead | None = N
     """A model folder with one checkpoint of the fine stage."""
     head = head or make_head()
     write_record(root, ModelRecord(SETTINGS, TrainingSettings(), head.feature_shape, "log_mel", str(dataset.root), 20))
-    save_checkpoint(root / "checkpoints" / f"fine-{iteration:05d}", head, None, Progress("fine", iteration))
+    save_checkpoint(ModelFolder(root).checkpoint("fine", iteration), head, None, Progress("fine", iteration))
     return root

@@ -12,37 +12,37 @@ import numpy as np
 import torch
 from torch.optim import Adam
 
+from arguments.device import CPU, GPU, by_device, kind_of
 from arguments.errors import EGSTalkerError
+from arguments.model_folder import ModelFolder
 from arguments.settings import ModelSettings, TrainingSettings
-from evaluation.lpips import load_lpips
-from scene.dataset import TalkingHeadDataset
-from scene.frame_store import FrameStore, on_device
+from imaging.lpips import load_lpips
 from scene.head import GaussianHead
-from scene.initialization import initial_cloud
-from training.checkpoints import (
+from scene.head_files import (
     Checkpoint,
     ModelRecord,
     Progress,
     checkpoints,
-    forget_training_state,
-    load_training_state,
     load_weights,
     read_record,
-    save_checkpoint,
     write_record,
 )
+from training.checkpoints import forget_training_state, load_training_state, save_checkpoint
+from training.dataset import TalkingHeadDataset
 from training.densification import GradientStatistics, densify
+from training.frame_store import FrameStore, on_device
+from training.initialization import initial_cloud
 from training.losses import Perceptual, multi_scale_gradients
 from training.motion_guide import MotionGuide
 from training.optimizer import load_state, make_optimizer, set_rates
-from training.poses import PoseCorrections
+from training.pose_corrections import PoseCorrections
 from training.reporter import Reporter
 from training.sampling import frames_of_iteration
-from training.step import Mark, Orders, Step
+from training.step import Mark, Step, StepInputs
 from training.validation import validate
 
-MOVING_STEP = {"cpu": 256, "cuda": 1024}  # Gaussians
-MOVING_EVERY = {"cpu": 25, "cuda": 100}  # iterations between two looks at the gates; a step is recorded anew then
+MOVING_STEP = {CPU: 256, GPU: 1024}  # Gaussians
+MOVING_EVERY = {CPU: 25, GPU: 100}  # iterations between two looks at the gates; a step is recorded anew then
 LOOK_EVERY = 25  # iterations between two looks at the loss on a GPU: each waits for the device
 
 
@@ -87,31 +87,32 @@ class Trainer:
 
     def __init__(self, options: TrainOptions, dataset: TalkingHeadDataset) -> None:
         self.options, self.dataset, self.settings = options, dataset, options.training
+        self.folder = ModelFolder(options.model_path)
         self.coarse_iterations = options.training.coarse_iterations if options.model.static_init else 0
         self.store = FrameStore(dataset, options.model.audio_window, options.device)
         self.statistics = GradientStatistics()
         self.moving: torch.Tensor | None = None
         self.gated = False
-        self.look_every = LOOK_EVERY if options.device == "cuda" else 1
+        self.look_every = by_device(options.device, cpu=1, gpu=LOOK_EVERY)
         resumed = self._resumable()
         if resumed is None:
             self.head = self._new_head()
             self.progress = Progress("coarse", 0)
         else:
-            self.head = load_weights(resumed.path, read_record(options.model_path), options.device)
+            self.head = load_weights(resumed.folder, read_record(options.model_path), options.device)
             self.progress = resumed.progress
         self.poses = PoseCorrections(len(dataset.train)).to(options.device)
         self.optimizer: Adam = make_optimizer(self.head, self.poses, self.settings)
         if resumed is not None:
-            state = load_training_state(resumed.path)
+            state = load_training_state(resumed.folder)
             try:
                 self.poses.values.data.copy_(state["poses"])
                 load_state(self.optimizer, state["optimizer"])
                 self.statistics = GradientStatistics(*(state[name].to(options.device) for name in ("total", "seen")))
             except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
                 raise EGSTalkerError(
-                    f"{resumed.path / 'training.pth'} does not fit its head; "
-                    f"delete {resumed.path} to resume from the one before"
+                    f"{resumed.folder.training_state} does not fit its head; "
+                    f"delete {resumed.folder.root} to resume from the one before"
                 ) from error
         self.guide = MotionGuide(dataset, options.device)
         perceptual = _perceptual(options.device)
@@ -151,13 +152,13 @@ class Trainer:
         ``mark`` is told the name of each part as it ends, for those who time them.
         """
         settings, fine = self.settings, stage == "fine"
-        orders = self._orders(fine, iteration, total)
+        inputs = self._inputs(fine, iteration, total)
         mark("data")
         gated = fine and iteration >= settings.gate_from_share * total
         self.head.deformation.let_gates_count(gated)
         set_rates(self.optimizer, settings.final_lr_ratio ** (iteration / total) if fine else 1.0)
         moving = self._moving(gated, iteration)
-        found = self.step(orders, fine=fine, gated=gated, moving=moving, mark=mark)
+        found = self.step(inputs, fine=fine, gated=gated, moving=moving, mark=mark)
         densifying = not fine or iteration < total * settings.densify_until_share
         everything = iteration + (self.coarse_iterations if fine else 0)
         if densifying and everything >= settings.densify_from and (everything + 1) % settings.densify_every == 0:
@@ -166,7 +167,7 @@ class Trainer:
             self.step.forget()
         return {**found, "moving": len(moving)}
 
-    def _orders(self, fine: bool, iteration: int, total: int) -> Orders:
+    def _inputs(self, fine: bool, iteration: int, total: int) -> StepInputs:
         """What an iteration sees; a function of the seed and its number, so that a resumed run sees the same."""
         settings, train = self.settings, self.dataset.train
         batch = settings.batch if fine else settings.coarse_batch
@@ -179,7 +180,7 @@ class Trainer:
         numbers = on_device([*shown, *guiding.tolist(), *vertices.tolist()], self.store.device)
         frames, guiding, vertices = numbers.split([len(shown), len(guiding), len(vertices)])
         guidance = 1 - 0.8 * iteration / total if fine else 1.0
-        return Orders(
+        return StepInputs(
             frames,
             self.store.pictures(frames, shown, following),
             guiding,
@@ -195,8 +196,8 @@ class Trainer:
             "total": self.statistics.total.cpu(),
             "seen": self.statistics.seen.cpu(),
         }
-        name = f"{self.progress.stage}-{self.progress.iteration:05d}"
-        save_checkpoint(self.options.model_path / "checkpoints" / name, self.head, state, self.progress)
+        checkpoint = self.folder.checkpoint(self.progress.stage, self.progress.iteration)
+        save_checkpoint(checkpoint, self.head, state, self.progress)
         forget_training_state(self.options.model_path)
 
     def _stops_after(self, stage: str, iteration: int, total: int) -> bool:
@@ -211,14 +212,14 @@ class Trainer:
         settings, options, last = self.settings, self.options, iteration == total
         fine = stage == "fine"
         if last or iteration % settings.validate_every == 0 or (fine and iteration in options.test_iterations):
-            picture = options.model_path / "validation" / f"{stage}-{iteration:05d}.png"
+            picture = self.folder.validation(stage, iteration)
             psnr = validate(self.head, self.store, settings.validation_frames, moving=fine, picture=picture)
             entry = {"stage": stage, "gaussians": self.head.num_gaussians, **values, "val_psnr": psnr}
             reporter.record(entry)
             reporter.say(f"{stage} {iteration}: held-out head PSNR {psnr:.2f} dB ({picture})")
             if fine and psnr > (self.progress.best_psnr or float("-inf")):
                 self.progress = replace(self.progress, best_psnr=psnr)
-                save_checkpoint(options.model_path / "best", self.head, None, self.progress)
+                save_checkpoint(self.folder.best, self.head, None, self.progress)
         elif iteration % 50 == 0:
             reporter.record({"stage": stage, "gaussians": self.head.num_gaussians, **values})
         if last or iteration % settings.checkpoint_every == 0 or (fine and iteration in options.save_iterations):
@@ -230,12 +231,16 @@ class Trainer:
 
         They are looked for now and then only: gates close slowly, and looking waits for the device.
         """
-        if self.moving is None or gated != self.gated or (gated and iteration % MOVING_EVERY[self.options.device] == 0):
+        if (
+            self.moving is None
+            or gated != self.gated
+            or (gated and iteration % MOVING_EVERY[kind_of(self.options.device)] == 0)
+        ):
             moving = torch.arange(self.head.num_gaussians, device=self.options.device)
             if gated:
                 with torch.no_grad():
                     gates = self.head.deformation.field(self.head.planes(self.head.model.means)).gates[:, 0]
-                step = MOVING_STEP[self.options.device]
+                step = MOVING_STEP[kind_of(self.options.device)]
                 wanted = -(-int(gates.count_nonzero()) // step) * step
                 moving = (gates > 0).int().argsort(descending=True, stable=True)[:wanted].sort().values
             if self.moving is None or not torch.equal(moving, self.moving):

@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from arguments.settings import TrainingSettings
-from evaluation.ssim import ssim
+from imaging.ssim import ssim
+from kernels.table import served
 from scene.attributes import Attributes
-from scene.frames import FrameBatch
-from scene.gpu_kernels import gpu_kernel
+from training.frame_batch import FrameBatch
 
-MEANS_COST, SCALES_COST, OPACITIES_COST = 100.0, 1.0, 1.0  # of squared offsets
+OFFSET_COSTS = (100.0, 1.0, 1.0)  # of squared offsets of position (decimetres), scale and opacity
 Perceptual = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -60,15 +60,12 @@ def image_losses(
     )
 
 
+@served
 def multi_scale_gradients(image: Float[Tensor, "B H W 3"], truth: Float[Tensor, "B H W 3"], scales: int = 3) -> Tensor:
     """L1 between the horizontal and vertical differences of the pictures, over a pyramid of halved sizes.
 
     Sensitive to edges and texture at all sizes as features of a network are, and needs no weights.
     """
-    fits_gpu = image.is_cuda and image.dtype == truth.dtype == torch.float32 and not truth.requires_grad
-    kernel = gpu_kernel("training.edges_cuda", "MultiScaleGradients") if fits_gpu else None
-    if kernel is not None:
-        return kernel.apply(image, truth, scales)
     difference = (image - truth).permute(0, 3, 1, 2)
     loss = difference.new_zeros(())
     for scale in range(scales):
@@ -97,7 +94,7 @@ def motion_weights(tracked: Float[Tensor, "N V 3"]) -> Float[Tensor, "V"]:
 
 def offset_loss(offsets: Attributes) -> Tensor:
     """Mean squared offsets of position (decimetres, times 100), scale and opacity."""
-    parts = ((offsets.means, MEANS_COST), (offsets.scales, SCALES_COST), (offsets.opacities, OPACITIES_COST))
+    parts = zip((offsets.means, offsets.scales, offsets.opacities), OFFSET_COSTS, strict=True)
     return sum((cost * part.square().mean() for part, cost in parts), offsets.packed.new_zeros(()))
 
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from scene.dataset import TalkingHeadDataset
+from training.dataset import TalkingHeadDataset
 from training.losses import motion_loss, motion_weights
 
 VERTICES = 468  # at most so many

@@ -9,11 +9,12 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 from torch.optim import Adam
 
+from arguments.device import kind_of, on_gpu
 from arguments.settings import TrainingSettings
+from kernels.table import twin
 from scene.gaussian_model import FREE_PARAMETERS
-from scene.gpu_kernels import gpu_kernel
 from scene.head import GaussianHead
-from training.poses import PoseCorrections
+from training.pose_corrections import PoseCorrections
 
 BETAS = (0.9, 0.99)
 
@@ -48,12 +49,12 @@ def make_optimizer(head: GaussianHead, poses: PoseCorrections, settings: Trainin
         group["initial_lr"] = group["lr"]
         group.setdefault("decay", 0.0)
     device = head.model.means.device
-    if device.type != "cuda":
+    if not on_gpu(device):
         return Adam(groups, betas=BETAS)
     for group in groups:  # rates on the device, where a recorded step finds them
         group["lr"] = torch.tensor(group["lr"], device=device)
-    kernel = gpu_kernel("training.adam_cuda", "GPUAdam")
-    return kernel(groups, betas=BETAS) if kernel else Adam(groups, betas=BETAS, fused=True, capturable=True)
+    make_adam = twin("training.optimizer.make_adam", kind_of(device))
+    return make_adam(groups, BETAS) if make_adam else Adam(groups, betas=BETAS, fused=True, capturable=True)
 
 
 def set_rates(optimizer: Adam, factor: float) -> None:

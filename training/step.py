@@ -1,8 +1,8 @@
-"""One step of the optimizer, in parts: pose the head, rasterize it, compare, go back the same way, learn.
+"""One step of the optimizer, in parts: deform the head, rasterize it, compare, go back the same way, learn.
 
 Only the rasterizer waits for the device, to know how many tiles its Gaussians touch. On an NVIDIA GPU the other parts
-are recorded once and replayed (:class:`scene.cuda_graph.Recording`): they are hundreds of kernels, too small for a host
-to launch them as fast as the device runs them.
+are recorded once and replayed (:class:`kernels.cuda.graph.Recording`): they are hundreds of kernels, too small for a
+host to launch them as fast as the device runs them.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.optim import Adam
 
+from arguments.device import on_gpu
 from arguments.settings import TrainingSettings
 from gaussian_renderer.render import render
-from scene.cuda_graph import CannotRecordError, GraphMemory, Recording
-from scene.frame_store import FrameStore
-from scene.frames import FrameBatch
+from kernels.cuda.graph import CannotRecordError, GraphMemory, Recording
 from scene.gaussians import Gaussians
 from scene.head import GaussianHead
+from training.deformed_gaussians import deformed_gaussians
 from training.densification import GradientStatistics
+from training.frame_batch import FrameBatch
+from training.frame_store import FrameStore
 from training.losses import Perceptual, image_losses, psnr_of
 from training.motion_guide import MotionGuide
 from training.optimizer import step
-from training.poses import PoseCorrections
-from training.posing import posed
+from training.pose_corrections import PoseCorrections
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ Mark = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Orders:
+class StepInputs:
     """What the host decides about one iteration, on the device."""
 
     frames: Int[Tensor, "B"]
@@ -53,7 +54,7 @@ class Orders:
 
 
 @dataclass(frozen=True)
-class Posed:
+class Deformed:
     """The head in a batch of frames, without its history."""
 
     frames: FrameBatch
@@ -87,7 +88,7 @@ class Step:
     ) -> None:
         self.head, self.poses, self.optimizer, self.statistics = head, poses, optimizer, statistics
         self.store, self.guide, self.perceptual, self.settings = store, guide, perceptual, settings
-        self._records = store.device.type == "cuda"
+        self._records = on_gpu(store.device)
         self._memory: GraphMemory | None = None
         self.forget()
 
@@ -98,31 +99,31 @@ class Step:
         self._recorded: _Parts | None = None
 
     def __call__(
-        self, orders: Orders, *, fine: bool, gated: bool, moving: Int[Tensor, "M"], mark: Mark
+        self, inputs: StepInputs, *, fine: bool, gated: bool, moving: Int[Tensor, "M"], mark: Mark
     ) -> dict[str, Tensor]:
         """Learn from one batch; loss and PSNR (dB) come back on the device, valid until the next step.
 
         ``moving``: the Gaussians that are deformed, ascending. ``mark`` is told the name of each part as it ends.
         """
-        kind = (fine, gated, len(orders.frames))
+        kind = (fine, gated, len(inputs.frames))
         if kind != self._kind or moving is not self._moving:  # the first of a kind runs as it is: all gets compiled
             self._kind, self._moving, self._recorded = kind, moving, None
         elif self._records:
             try:
                 self._memory = self._memory or GraphMemory()
                 self._recorded = self._recorded or _recorded(_Work(self, fine, moving), self._memory)
-                return self._run(self._recorded, orders, mark)
+                return self._run(self._recorded, inputs, mark)
             except CannotRecordError as error:
                 logger.warning("this GPU cannot record CUDA graphs (%s): training goes on without, slower", error)
                 self._records, self._recorded = False, None
-        return self._run(_plain(_Work(self, fine, moving)), orders, mark)
+        return self._run(_plain(_Work(self, fine, moving)), inputs, mark)
 
     @staticmethod
-    def _run(parts: _Parts, orders: Orders, mark: Mark) -> dict[str, Tensor]:
-        posed = parts.pose(*(getattr(orders, field.name) for field in fields(orders)))
+    def _run(parts: _Parts, inputs: StepInputs, mark: Mark) -> dict[str, Tensor]:
+        deformed = parts.deform(*(getattr(inputs, field.name) for field in fields(inputs)))
         mark("deform")
-        leaves = posed.gaussians.map(lambda tensor, _: tensor.detach().requires_grad_())
-        output = render(leaves, posed.frames.drive.camera, posed.frames.background)
+        leaves = deformed.gaussians.map(lambda tensor, _: tensor.detach().requires_grad_())
+        output = render(leaves, deformed.frames.drive.camera, deformed.frames.background)
         mark("render")
         compared = parts.compare(output.image.detach(), output.alpha.detach())
         mark("loss")
@@ -145,29 +146,29 @@ class _Work:
         self.step, self.fine, self.moving = step, fine, moving
         self.history: list[Tensor] = []
 
-    def pose(self, *parts: Tensor) -> Posed:
-        orders, whole = Orders(*parts), self.step
+    def deform(self, *parts: Tensor) -> Deformed:
+        inputs, whole = StepInputs(*parts), self.step
         head, settings = whole.head, whole.settings
-        frames = whole.store.frames(orders.frames, orders.pictures)
-        at_rest, vertices = head.at_rest_with(whole.guide.at_rest[orders.vertices], self.moving)
-        tokens = head.deformation.tokens_of(whole.store.drive(torch.cat([orders.frames, orders.guiding])))
-        batch = len(orders.frames)
+        frames = whole.store.frames(inputs.frames, inputs.pictures)
+        at_rest, vertices = head.at_rest_with(whole.guide.at_rest[inputs.vertices], self.moving)
+        tokens = head.deformation.tokens_of(whole.store.drive(torch.cat([inputs.frames, inputs.guiding])))
+        batch = len(inputs.frames)
         moves = head.deformation(vertices, tokens[batch:]).attributes.means
-        guiding = whole.guide.loss(moves, orders.guiding, orders.vertices)
-        extra = orders.guidance * settings.motion_weight * guiding
+        guiding = whole.guide.loss(moves, inputs.guiding, inputs.vertices)
+        extra = inputs.guidance * settings.motion_weight * guiding
         offsets = learners = None
         if self.fine:
             learners = self._learners(head.num_gaussians)
             offsets = head.deformation(at_rest.spatial, tokens[:batch], self._learners(len(self.moving)))
             extra = extra + settings.gate_weight * at_rest.gates.mean()
-        motion = whole.poses(orders.frames - whole.guide.first_frame)
+        motion = whole.poses(inputs.frames - whole.guide.first_frame)
         raw = head.model.at_rest(at_rest.features, learners)
         positions = frames.drive.camera.positions
-        gaussians, moved = posed(head.model, raw, offsets, self.moving, motion, positions)
+        gaussians, moved = deformed_gaussians(head.model, raw, offsets, self.moving, motion, positions)
         extra = extra + settings.offset_weight * moved
         self.history = [extra, *_tensors(gaussians)]
         self.frames, self.extra = frames, extra.detach()
-        return Posed(frames, gaussians.detach())
+        return Deformed(frames, gaussians.detach())
 
     def compare(self, image: Float[Tensor, "B H W 3"], alpha: Float[Tensor, "B H W 1"]) -> Compared:
         image, alpha = image.detach().requires_grad_(), alpha.detach().requires_grad_()
@@ -176,7 +177,7 @@ class _Work:
         return Compared(loss.detach() + self.extra, psnr_of(image, self.frames.image), to_image, to_alpha)
 
     def go_back(self, *gradients: Tensor) -> None:
-        """From the gradients of posed Gaussians, of their centres on the screen, and their radii there."""
+        """From the gradients of deformed Gaussians, of their centres on the screen, and their radii there."""
         *to_fields, to_centres, radii = gradients
         camera = self.frames.drive.camera
         self.step.statistics.add(to_centres, radii, camera.width, camera.height)
@@ -201,18 +202,18 @@ class _Work:
 class _Parts:
     """The parts of a step, in their order; the rasterizer comes after the first, and its way back after the second."""
 
-    pose: Callable[..., Posed]
+    deform: Callable[..., Deformed]
     compare: Callable[[Tensor, Tensor], Compared]
     go_back: Callable[..., None]
     learn: Callable[[], None]
 
 
 def _plain(work: _Work) -> _Parts:
-    return _Parts(work.pose, work.compare, work.go_back, work.learn)
+    return _Parts(work.deform, work.compare, work.go_back, work.learn)
 
 
 def _recorded(work: _Work, memory: GraphMemory) -> _Parts:
-    first, second = Recording(work.pose, memory), Recording(work.compare, memory)
+    first, second = Recording(work.deform, memory), Recording(work.compare, memory)
     return _Parts(first, second, Recording(work.go_back, memory), Recording(work.learn, memory))
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data_utils.frame_files import write_image
-from evaluation.comparison import error_map
 from gaussian_renderer.render import render
-from scene.frame_store import FrameStore
+from imaging.error_map import error_map
+from media.images import write_image
 from scene.head import GaussianHead
+from training.frame_store import FrameStore
 
 ROWS = 4  # frames of the picture
 

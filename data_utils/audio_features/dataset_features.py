@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from arguments.atomic import atomic_path
+from arguments.clock import SAMPLE_RATE
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
-from data_utils.audio_features import DEFAULT_EXTRACTOR, EXTRACTORS, SAMPLE_RATE, extract
+from data_utils.audio_features import DEFAULT_EXTRACTOR, EXTRACTORS, extract
 from data_utils.audio_features.feature_file import read_feature_file
-from data_utils.video import read_audio
+from media.sound import read_audio
 
 
 def default_extractor(folder: DatasetFolder) -> str:

@@ -78,11 +78,6 @@ class Waveform:
         return torch.from_numpy(np.pad(piece, (inside.start - start, stop - inside.stop)))
 
 
-def fastest_device() -> str:
-    """The first GPU that CUDA finds, or else the CPU."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 @torch.inference_mode()
 def frame_features(model: Module, waveform: Waveform, pieces: Pieces | None = None) -> Float[np.ndarray, "N D"]:
     """The model's last hidden states, averaged over the two tokens of each video frame.

@@ -26,8 +26,9 @@ def wav2vec2(samples: np.ndarray, num_frames: int, folder: Path, device: str | N
     """
     from transformers import Wav2Vec2Model  # seconds to load: only where it is wanted
 
+    from arguments.device import fastest_device
     from data_utils.audio_features.pretrained import load_speech_model, normalises
-    from data_utils.audio_features.speech_encoder import Waveform, fastest_device, frame_features
+    from data_utils.audio_features.speech_encoder import Waveform, frame_features
 
     model = load_speech_model(Wav2Vec2Model, folder, DIMENSION).to(device or fastest_device())
     return frame_features(model, Waveform(samples, num_frames, normalise=normalises(folder)))

@@ -21,18 +21,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from arguments.dataset_folder import DatasetFolder
+from arguments.device import CPU, GPU, fastest_device, on_gpu
 from arguments.errors import EGSTalkerError
 from data_utils.face_parsing.bisenet_network import NUM_CLASSES, BiSeNet
 from data_utils.face_parsing.class_map import steadied, write_map
 from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, TORSO
-from data_utils.frame_files import numbered, read_rgb
 from data_utils.parallel import MAX_WORKERS, available_cores
+from media.images import numbered, read_rgb
 
 CHECKPOINT = Path(__file__).resolve().parent / "79999_iter.pth"
 FETCH = "./download_models.sh fetches it"
 SIDE = 512  # pixels, of the pictures that the network was trained on
 _WORKING_SIDE = 256  # pixels, of the probabilities; edges are drawn at the frame's own size
-_BATCH = {"cpu": 2, "cuda": 16}
+_BATCH = {CPU: 2, GPU: 16}
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 
 CELEBAMASK_HQ = (
@@ -56,7 +57,7 @@ def parse(folder: DatasetFolder, target: Path, done: Callable[[int], None] = lam
     paths = numbered(folder.frames, ".jpg")
     if not paths:
         raise EGSTalkerError(f"{folder.frames} has no frames; run preprocess.sh with --task 3")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = fastest_device()
     network = network.to(device, _fast_dtype(device))
     workers = min(available_cores(), MAX_WORKERS)
     drawn: deque[Future[None]] = deque()
@@ -138,7 +139,7 @@ def _parsed(network: BiSeNet, paths: list[Path], pool: ThreadPoolExecutor) -> It
 
 def _fast_dtype(device: str) -> torch.dtype:
     """bfloat16 where the processor multiplies it, else float32."""
-    if device == "cuda":
+    if on_gpu(device):
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     flags = Path("/proc/cpuinfo")
     multiplies = platform.system() == "Linux" and flags.is_file() and "avx512_bf16" in flags.read_text()

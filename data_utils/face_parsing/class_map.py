@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, TORSO, to_colours
-from data_utils.frame_files import write_image
+from media.images import write_image
 
 TIME_KERNEL = (0.25, 0.5, 0.25)  # over neighbouring frames, against flicker
 _RADIUS = 5 / 512  # of the width: how far an edge is drawn

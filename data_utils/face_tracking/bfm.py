@@ -1,7 +1,7 @@
 """The tracker ``bfm``: the Basel Face Model fitted to a clip; the whole mesh of every frame comes out.
 
 The landmarks give focal length, identity and expressions (see :mod:`model_fitting`). The rigid motion is then taken
-from the skin, followed with sub-pixel precision by :func:`data_utils.face_tracking.mediapipe.track_head`: the model's
+from the skin, followed with sub-pixel precision by :func:`mediapipe_tracker.track_head`: the model's
 frame is aligned with that track once for the clip, and identity and expressions are fitted anew under its poses. Where
 pytorch3d is installed, the textured and lit mesh is at last matched with the pictures (:mod:`mesh_photometry`).
 """
@@ -22,7 +22,7 @@ from data_utils.face_tracking.bundle_adjustment import choose_key_frames
 from data_utils.face_tracking.frame_alignment import Similarity, align, poses_in
 from data_utils.face_tracking.head_points import HeadMask
 from data_utils.face_tracking.landmark_basis import Detections, LandmarkBasis
-from data_utils.face_tracking.mediapipe import PORTRAIT_FOCAL, HeadTrack, head_mask_of, shots, track_head
+from data_utils.face_tracking.mediapipe_tracker import PORTRAIT_FOCAL, HeadTrack, head_mask_of, shots, track_head
 from data_utils.face_tracking.mesh_track import MeshTrack, write_mesh_track
 from data_utils.face_tracking.model_fitting import FocalPrior, LandmarkFit, Shared
 from data_utils.face_tracking.morphable_model import MorphableModel
@@ -31,7 +31,7 @@ from data_utils.face_tracking.orthographic_pose import orthographic_poses
 from data_utils.face_tracking.perspective import fit_poses, weak_perspective_poses
 from data_utils.face_tracking.smoothing import measured_noise, smooth, smooth_poses
 from data_utils.face_tracking.tracking_report import write_tracking_report
-from data_utils.frame_files import numbered, read_grey
+from media.images import numbered, read_grey
 
 Array = NDArray[np.float64]
 

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from arguments.device import fastest_device
 from arguments.errors import EGSTalkerError
 from data_utils.face_tracking.morphable_model import NUM_LANDMARKS
-from data_utils.frame_files import read_rgb
+from media.images import read_rgb
 
 MODELS = Path(__file__).parent / "models"
 _CROP, _MAP = 256, 64
@@ -39,7 +40,7 @@ def detect_68(frames: list[Path], boxes: NDArray, weights: Path) -> NDArray[np.f
     Raises:
         EGSTalkerError: the weights are damaged or of another network, or an image is unreadable.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = fastest_device()
     again = f"delete {weights} and run ./download_models.sh"
     try:
         network = torch.jit.load(str(weights), map_location=device).eval()

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from data_utils.face_tracking import rotations
 from data_utils.face_tracking.face_surface import depths_at, rigid_faces
 from data_utils.face_tracking.perspective import Poses, project
-from data_utils.frame_files import read_grey
 from data_utils.parallel import in_threads
+from media.images import read_grey
 
 Array = NDArray[np.float64]
 MAX_REFERENCES = 10

@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from arguments.device import GPU, gpu_count
 from data_utils.face_tracking.mesh_track import MeshTrack
 from data_utils.face_tracking.morphable_model import MorphableModel
-from data_utils.frame_files import read_rgb
+from media.images import read_rgb
 
 TEXTURE_FRAMES = 16
 BATCH = 16
@@ -43,11 +44,11 @@ class _Scene:
 
 def available() -> bool:
     """Whether pytorch3d is installed beside a GPU (on a CPU its rasteriser takes minutes a frame)."""
-    return torch.cuda.is_available() and importlib.util.find_spec("pytorch3d") is not None
+    return gpu_count() > 0 and importlib.util.find_spec("pytorch3d") is not None
 
 
 def refine(
-    track: MeshTrack, model: MorphableModel, frames: list[Path], size: tuple[int, int], device: str = "cuda"
+    track: MeshTrack, model: MorphableModel, frames: list[Path], size: tuple[int, int], device: str = GPU
 ) -> MeshTrack:
     """The track with poses and expressions that match the pictures; frames without a face keep theirs.
 

@@ -36,7 +36,7 @@ class MeshTrack:
 def write_mesh_track(track: MeshTrack, model: MorphableModel, target: Path, largest: int = LARGEST) -> None:
     """Write a track as a dictionary of tensors, atomically.
 
-    It has the tensors that :func:`data_utils.face_tracking.mediapipe.track` describes: focal [1], euler [N, 3], trans
+    It has the tensors that :func:`mediapipe_tracker.track` describes: focal [1], euler [N, 3], trans
     [N, 3], vertices [N, V, 3], faces [F, 3], shape [V, 3], reprojection [N], correlation [N] and found [N]; and as
     AD-NeRF's trackers write them id [1, I] and exp [N, E], coefficients of unit variance. The vertices are those of the
     whole mesh, as float16 (0.05 mm). Where ``largest`` bytes would not hold them (at 35,709 vertices from 3,100 frames

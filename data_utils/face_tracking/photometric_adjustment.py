@@ -24,8 +24,8 @@ from data_utils.face_tracking.direct_alignment import align, look_up
 from data_utils.face_tracking.feature_tracks import choose_references
 from data_utils.face_tracking.head_points import HeadMask, HeadPoints, head_points
 from data_utils.face_tracking.perspective import CAUCHY_WIDTH, Poses, cauchy_weight, project
-from data_utils.frame_files import read_grey
 from data_utils.parallel import in_threads
+from media.images import read_grey
 
 Array = NDArray[np.float64]
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arguments.atomic import atomic_path
+from arguments.clock import FPS
 from data_utils.face_tracking import rotations
 from data_utils.face_tracking.perspective import Poses, project
 from data_utils.face_tracking.smoothing import measured_noise
-from data_utils.video_writer import FPS
 
 Array = NDArray[np.float64]
 _CORNERS = np.array([(x, y, z) for x in (-0.7, 0.7) for y in (-0.7, 0.9) for z in (0.0, 0.7)])  # of a head, decimetres

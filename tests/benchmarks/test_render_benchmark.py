@@ -13,8 +13,8 @@ from arguments.errors import EGSTalkerError
 from benchmarks import render
 from benchmarks.head_cloud import head_camera, head_cloud
 from gaussian_renderer.render import render as render_picture
-from scene.dataset import TalkingHeadDataset
 from tests.tiny_head import SETTINGS, make_dataset, make_head, make_model
+from training.dataset import TalkingHeadDataset
 
 
 def test_head_cloud_is_a_closed_head_in_the_middle_of_the_picture():

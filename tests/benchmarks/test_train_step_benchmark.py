@@ -14,12 +14,12 @@ import pytest
 from arguments.settings import TrainingSettings
 from benchmarks import train_step
 from benchmarks.head_dataset import write_head_dataset
-from scene.dataset import TalkingHeadDataset
-from scene.frame_store import FrameStore
-from scene.initialization import initial_cloud
 from tests.tiny_head import SETTINGS
 from training import step
+from training.dataset import TalkingHeadDataset
 from training.densification import GradientStatistics
+from training.frame_store import FrameStore
+from training.initialization import initial_cloud
 
 
 def test_the_made_up_dataset_is_a_whole_one_with_a_head_in_the_middle(tmp_path):
@@ -53,7 +53,7 @@ def test_prints_a_table_and_writes_the_rows(tmp_path, monkeypatch, capsys):
 def test_each_stage_is_that_part_of_the_real_training_iteration(tmp_path, monkeypatch):
     parts = {
         "data": (FrameStore, "pictures"),
-        "deform": (step, "posed"),
+        "deform": (step, "deformed_gaussians"),
         "render": (step, "render"),
         "loss": (step, "image_losses"),
         "backward": (GradientStatistics, "add"),

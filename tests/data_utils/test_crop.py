@@ -3,7 +3,7 @@ import pytest
 
 from arguments.errors import EGSTalkerError
 from data_utils.crop import Crop, choose_crop
-from data_utils.frame_files import read_rgb
+from media.images import read_rgb
 
 
 @pytest.fixture(scope="module")

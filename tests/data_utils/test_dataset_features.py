@@ -15,7 +15,7 @@ from data_utils.audio_features import EXTRACTORS, extract, extractor_table
 from data_utils.audio_features.dataset_features import default_extractor, write_features
 from data_utils.audio_features.feature_file import read_feature_file
 from data_utils.preprocess import preprocess
-from data_utils.soundtrack import write_wav
+from media.sound import write_wav
 from tests.data_utils.sounds import tone
 
 FRAMES = 30

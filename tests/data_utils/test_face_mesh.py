@@ -11,8 +11,8 @@ from data_utils.face_mesh import (
     mouth_opening,
     to_68,
 )
-from data_utils.frame_files import read_rgb, write_image
 from data_utils.lost_frames import interpolate_lost
+from media.images import read_rgb, write_image
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A dataset made here against what GaussianTalker's and ER-NeRF's loaders expect of one.
 
 The expectations are facts about the files, read in GaussianTalker's scene/talking_dataset_readers.py and
-scene/dataset.py and in ER-NeRF's nerf_triplane/provider.py; each test names the one that asks for it.
+training/dataset.py and in ER-NeRF's nerf_triplane/provider.py; each test names the one that asks for it.
 """
 
 import json

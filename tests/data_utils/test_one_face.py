@@ -9,12 +9,12 @@ from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils.crop import choose_crop
 from data_utils.face_mesh import load_or_detect
-from data_utils.frame_files import read_rgb, write_image
 from data_utils.one_face import Sightings, box_of, follow
 from data_utils.person import likeness, of_one_person
 from data_utils.scene_cuts import CutDetector
 from data_utils.timeline import clock, spans
-from data_utils.video import read_frames
+from media.images import read_rgb, write_image
+from media.video import read_frames
 
 SIZE = 192
 LEFT, RIGHT = 4, 204  # where the two stand on a picture of 400 x 192

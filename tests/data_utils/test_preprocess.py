@@ -11,12 +11,13 @@ import pytest
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
-from data_utils.frame_files import numbered, read_rgb
 from data_utils.preprocess import preprocess
 from data_utils.soundtrack import clipped_share
 from data_utils.source import Source, locate
 from data_utils.staging import exclusive, staged_folder, sweep
-from data_utils.video import VideoWriter, probe, read_frames
+from media.images import numbered, read_rgb
+from media.video import probe, read_frames
+from media.video_writer import VideoWriter
 from tests.data_utils.sounds import tone
 
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from arguments.dataset_folder import DatasetFolder
-from data_utils.frame_files import numbered, read_rgb
 from data_utils.tasks import TASKS
 from data_utils.wholeness import count_frames
+from media.images import numbered, read_rgb
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="no process groups on this system")
 

@@ -6,9 +6,9 @@ import pytest
 
 from data_utils.background import clean_background
 from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, TORSO, to_classes, to_colours
-from data_utils.frame_files import read_rgb, read_rgba, write_image
 from data_utils.inpaint import fill_from_nearest, fill_smoothly
 from data_utils.torso import separate
+from media.images import read_rgb, read_rgba, write_image
 
 
 def overlap(a, b):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.comparison import Comparison, comparison_sheet, error_map
+from evaluation.comparison import Comparison, comparison_sheet
 from evaluation.scores import Scores
+from imaging.error_map import error_map
 
 
 def test_error_map_is_black_without_error_and_white_from_a_quarter_on() -> None:

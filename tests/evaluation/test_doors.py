@@ -18,8 +18,8 @@ import metrics
 import predict
 import render
 from arguments.dataset_folder import DatasetFolder
-from data_utils.video import probe
 from evaluation import report
+from media.video import probe
 from tests.evaluation.test_scores import FIGURES
 from tests.tiny_head import make_dataset, make_model, speech_like, write_wav
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_utils.video import read_frames
 from evaluation.landmarks import FaceMotion, blink_correlation, landmark_distance, mouth_correlation, watch
+from media.video import read_frames
 
 
 def _motion(openings: list[float], shift: float = 0.0) -> FaceMotion:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from arguments.errors import EGSTalkerError
-from data_utils.frame_files import write_image
 from evaluation.truth import read_true_frame
+from media.images import write_image
 from tests.tiny_head import make_dataset
 
 

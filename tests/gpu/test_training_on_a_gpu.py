@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from arguments.settings import TrainingSettings
-from data_utils.video import read_frames
-from gaussian_renderer.synthesis import speak
-from scene.dataset import TalkingHeadDataset
-from scene.frame_store import FrameStore
+from media.video import read_frames
+from scene.head_files import load_head
+from synthesis.film import speak
 from tests.tiny_head import SETTINGS, make_dataset, speech_like, write_wav
-from training.checkpoints import load_head
+from training.dataset import TalkingHeadDataset
+from training.frame_store import FrameStore
 from training.loop import Trainer, TrainOptions, train
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")]
@@ -39,7 +39,7 @@ def test_a_head_is_learnt_and_speaks(tmp_path):
 def test_frames_that_do_not_fit_the_gpu_are_sent_in_time(tmp_path, monkeypatch):
     dataset = TalkingHeadDataset(make_dataset(tmp_path / "set", num_frames=22).root)
     resident = FrameStore(dataset, 4, "cuda")
-    monkeypatch.setattr("scene.frame_store.DEVICE_SHARE", 0.0)
+    monkeypatch.setattr("training.frame_store.DEVICE_SHARE", 0.0)
     sent = FrameStore(dataset, 4, "cuda")
     assert resident.resident and not sent.resident
     for start in (0, 5, 10):

@@ -17,18 +17,21 @@ import torch
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
+from arguments.model_folder import ModelFolder
+from data_utils.audio_features.feature_file import read_feature_file
 from data_utils.face_mesh import load_or_detect
 from data_utils.soundtrack import write_audio
 from data_utils.source import Source
 from data_utils.transforms import write_transforms
-from data_utils.video import read_frames
-from gaussian_renderer.speech import speech_features
-from scene.dataset import TalkingHeadDataset, read_features
-from tests.data_utils.conftest import write_video
+from media.video import read_frames
+from scene.head_files import Progress, load_head
+from synthesis.speech import speech_features
+from tests.tiny_video import write_video
 from tests.data_utils.sounds import tone
 from tests.robustness.damage import STRANGERS, at_most, damaged, traps
 from tests.tiny_head import make_dataset, make_head, make_model, speech_like, write_wav
-from training.checkpoints import Progress, load_head, load_training_state, save_checkpoint
+from training.checkpoints import load_training_state, save_checkpoint
+from training.dataset import TalkingHeadDataset
 
 ROUNDS = 40
 N = 22
@@ -46,7 +49,7 @@ def _dataset(root: Path) -> None:
     dataset = TalkingHeadDataset(root / "set")
     assert dataset.audio.isfinite().all() and dataset.vertices.isfinite().all()
     assert dataset.camera.viewmats.isfinite().all() and dataset.eyes.isfinite().all()
-    dataset.cut(2)
+    dataset.crop(2)
     dataset.feature_boxes(2)
 
 
@@ -69,7 +72,7 @@ def _mesh(root: Path) -> None:
 READERS = {
     "video": Reader("clip.mp4", _video),
     "sound": Reader("speech.wav", _sound),
-    "features": Reader("set/aud.npy", lambda root: read_features(root / "set/aud.npy")),
+    "features": Reader("set/aud.npy", lambda root: read_feature_file(root / "set/aud.npy")),
     "blinks": Reader("set/au.csv", _dataset),
     "track": Reader("set/track_params.pt", _dataset),
     "poses": Reader("set/track_params.pt", lambda root: write_transforms(DatasetFolder(root / "set"), N, (64, 64))),
@@ -86,7 +89,7 @@ READERS = {
     "progress": Reader("model/checkpoints/fine-00500/state.json", lambda root: load_head(root / "model")),
     "training state": Reader(
         "model/checkpoints/fine-00500/training.pth",
-        lambda root: load_training_state(root / "model/checkpoints/fine-00500"),
+        lambda root: load_training_state(ModelFolder(root / "model").checkpoint("fine", 500)),
     ),
 }
 
@@ -100,7 +103,7 @@ def whole(tmp_path_factory) -> Path:
     torch.save({**track, **poses}, folder.track_params)
     model = make_model(root / "model", folder)
     state = {"optimizer": {"state": {0: {"exp_avg": torch.zeros(3)}}}, "poses": torch.zeros(20, 6)}
-    save_checkpoint(model / "checkpoints" / "fine-00500", make_head(), state, Progress("fine", 500))
+    save_checkpoint(ModelFolder(model).checkpoint("fine", 500), make_head(), state, Progress("fine", 500))
     write_wav(root / "speech.wav", speech_like(1.0))
     write_video(root / "clip.mp4", np.arange(56) / 25, audio=tone(2.2))
     np.savez(folder.face_mesh, points=np.zeros((N, 478, 3), np.float32), found=np.ones(N, bool))

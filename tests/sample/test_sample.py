@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from arguments.errors import EGSTalkerError
+from media.sound import read_audio
 from sample import make_sample
 from sample.performance import FPS, HELD_OUT, perform
+from sample.recording import prepare
 from sample.shape import EYE_CENTRE
-from sample.speech import CONSONANTS, SAMPLE_RATE, VOWELS
-from sample.video import prepare
+from sample.voice import CONSONANTS, SAMPLE_RATE, VOWELS
 
 SECONDS, SIZE = 3.0, 320
 
@@ -86,13 +87,12 @@ def test_truth_has_a_row_for_each_frame(clip, frames):
 
 def test_sound_and_picture_are_equally_long(clip):
     with av.open(str(clip[0])) as container:
-        sound = sum(frame.samples for frame in container.decode(audio=0)) / SAMPLE_RATE
+        sound = sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
     assert abs(sound - SECONDS) < 1 / FPS
 
 
 def test_sound_in_the_file_is_where_it_was_synthesized(clip):
-    with av.open(str(clip[0])) as container:
-        decoded = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+    decoded = read_audio(clip[0], SAMPLE_RATE)
     original = perform(round(SECONDS * FPS)).sound
     n = min(len(decoded), len(original))
     spectrum = np.fft.rfft(original[:n], 2 * n) * np.conj(np.fft.rfft(decoded[:n], 2 * n))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from arguments.errors import EGSTalkerError
-from data_utils.frame_files import read_rgb, write_image
+from media.images import read_rgb, write_image
 from scene.backdrop import Backdrops
 from scene.gaussians import Gaussians
 from scene.ply import write_ply

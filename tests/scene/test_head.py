@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from scene.cameras import Camera
-from scene.frames import Drive
+from scene.drive import Drive
 from scene.head import GaussianHead
 from tests.tiny_head import SETTINGS, make_head
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from evaluation.lpips import TRUNK_FILES
+from imaging.lpips import TRUNK_FILES
 from scripts.downloads.catalogue import read_catalogue, read_recorded, record
 
 FILES = [file for name in ("models", "bfm") for files in read_catalogue(name) for file in files.files]
@@ -38,7 +38,7 @@ def test_every_set_states_what_it_is_its_licence_and_its_page():
 def test_files_go_where_the_code_looks_and_git_does_not(repository):
     paths = {file.path for file in FILES}
     assert len(paths) == len(FILES)
-    assert {f"evaluation/models/{stem}.pth" for stem in TRUNK_FILES.values()} <= paths
+    assert {f"imaging/models/{stem}.pth" for stem in TRUNK_FILES.values()} <= paths
     assert {"data_utils/face_parsing/79999_iter.pth", "data_utils/face_tracking/3DMM/01_MorphableModel.mat"} <= paths
     for model in ("wav2vec2-base-960h", "hubert-large-ls960-ft"):
         folder = f"data_utils/audio_features/models/{model}"

@@ -14,17 +14,10 @@ import pytest
 import torch
 
 from arguments.errors import EGSTalkerError
+from arguments.model_folder import CheckpointFolder, ModelFolder
+from scene.head_files import Progress, checkpoints, load_head, read_record, write_record
 from tests.tiny_head import make_dataset, make_head, make_model
-from training.checkpoints import (
-    Progress,
-    checkpoints,
-    forget_training_state,
-    load_head,
-    load_training_state,
-    read_record,
-    save_checkpoint,
-    write_record,
-)
+from training.checkpoints import forget_training_state, load_training_state, save_checkpoint
 
 
 @pytest.fixture
@@ -45,9 +38,9 @@ def test_the_latest_iteration_is_taken_unless_another_is_asked_for(model):
     later = make_head()
     with torch.no_grad():
         later.model.means += 1
-    save_checkpoint(model / "checkpoints" / "fine-01000", later, None, Progress("fine", 1000))
-    save_checkpoint(model / "checkpoints" / "coarse-00200", make_head(), None, Progress("coarse", 200))
-    assert [c.path.name for c in checkpoints(model)] == ["coarse-00200", "fine-00500", "fine-01000"]
+    save_checkpoint(ModelFolder(model).checkpoint("fine", 1000), later, None, Progress("fine", 1000))
+    save_checkpoint(ModelFolder(model).checkpoint("coarse", 200), make_head(), None, Progress("coarse", 200))
+    assert [c.folder.root.name for c in checkpoints(model)] == ["coarse-00200", "fine-00500", "fine-01000"]
     assert torch.equal(load_head(model)[0].model.means, later.model.means)
     assert not torch.equal(load_head(model, 500)[0].model.means, later.model.means)
     with pytest.raises(EGSTalkerError, match="there are: 500, 1000"):
@@ -56,10 +49,14 @@ def test_the_latest_iteration_is_taken_unless_another_is_asked_for(model):
 
 def test_only_the_latest_and_its_stand_in_keep_the_optimizers_state(model):
     for iteration in (1000, 1500, 2000):
-        path = model / "checkpoints" / f"fine-{iteration:05d}"
-        save_checkpoint(path, make_head(), {"optimizer": {}, "poses": torch.zeros(2, 6)}, Progress("fine", iteration))
+        save_checkpoint(
+            ModelFolder(model).checkpoint("fine", iteration),
+            make_head(),
+            {"optimizer": {}, "poses": torch.zeros(2, 6)},
+            Progress("fine", iteration),
+        )
     forget_training_state(model)
-    there = [c.path.name for c in checkpoints(model) if (c.path / "training.pth").exists()]
+    there = [c.folder.root.name for c in checkpoints(model) if c.folder.training_state.exists()]
     assert there == ["fine-01500", "fine-02000"]
     assert load_head(model, 1000)[2] == 1000
 
@@ -67,16 +64,17 @@ def test_only_the_latest_and_its_stand_in_keep_the_optimizers_state(model):
 def test_a_killed_save_leaves_the_older_checkpoint_and_none_half_made(model, repository):
     code = (
         "import os, signal, sys\nfrom pathlib import Path\nimport training.checkpoints as c\n"
+        "from arguments.model_folder import CheckpointFolder\nfrom scene.head_files import Progress\n"
         "from tests.tiny_head import make_head\n"
         "c.write_ply = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "c.save_checkpoint(Path(sys.argv[1]), make_head(), None, c.Progress('fine', 1000))\n"
+        "c.save_checkpoint(CheckpointFolder(Path(sys.argv[1])), make_head(), None, Progress('fine', 1000))\n"
     )
     target = model / "checkpoints" / "fine-01000"
     done = subprocess.run([sys.executable, "-c", code, str(target)], cwd=repository, check=False)
     assert done.returncode == -signal.SIGKILL
-    assert [c.path.name for c in checkpoints(model)] == ["fine-00500"]
+    assert [c.folder.root.name for c in checkpoints(model)] == ["fine-00500"]
     assert load_head(model)[2] == 500
-    save_checkpoint(target, make_head(), None, Progress("fine", 1000))
+    save_checkpoint(CheckpointFolder(target), make_head(), None, Progress("fine", 1000))
     assert load_head(model)[2] == 1000
     assert sorted(p.name for p in (model / "checkpoints").iterdir()) == ["fine-00500", "fine-01000"]
 
@@ -87,7 +85,7 @@ def test_a_half_made_folder_is_no_checkpoint(model):
     shutil.copytree(folder / "fine-00500", folder / "fine-01000")
     (folder / "fine-01000" / "state.json").unlink()
     (folder / "notes.txt").write_text("mine")
-    assert [c.path.name for c in checkpoints(model)] == ["fine-00500"]
+    assert [c.folder.root.name for c in checkpoints(model)] == ["fine-00500"]
 
 
 @pytest.mark.parametrize("step", ["save_file", "write_ply", "torch.save", "write_json"])
@@ -99,7 +97,7 @@ def test_a_failing_disk_leaves_the_old_checkpoint_in_place(model, monkeypatch, s
     before = (path / "head.safetensors").read_bytes()
     monkeypatch.setattr(f"training.checkpoints.{step}", full)
     with pytest.raises(OSError, match="No space"):
-        save_checkpoint(path, make_head(), {"optimizer": {}}, Progress("fine", 500))
+        save_checkpoint(CheckpointFolder(path), make_head(), {"optimizer": {}}, Progress("fine", 500))
     assert (path / "head.safetensors").read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["fine-00500"]
 
@@ -118,7 +116,7 @@ def test_damaged_weights_are_refused_in_one_line(model, damage):
         head = make_head()
         with torch.no_grad():
             head.model.means[0, 0] = torch.nan
-        save_checkpoint(path, head, None, Progress("fine", 500))
+        save_checkpoint(CheckpointFolder(path), head, None, Progress("fine", 500))
     else:
         record = read_record(model)
         write_record(model, replace(record, model=replace(record.model, feature_dim=16)))
@@ -156,7 +154,7 @@ def test_a_damaged_training_state_names_itself(tmp_path, content):
     else:
         (tmp_path / "training.pth").write_bytes(content)
     with pytest.raises(EGSTalkerError, match=r"training\.pth is damaged"):
-        load_training_state(tmp_path)
+        load_training_state(CheckpointFolder(tmp_path))
 
 
 class Sabotage:
@@ -173,7 +171,7 @@ def test_a_training_state_that_would_run_code_is_refused_unrun(tmp_path):
     ran = tmp_path / "ran"
     torch.save({"optimizer": Sabotage(ran), "poses": torch.zeros(2, 6)}, tmp_path / "training.pth")
     with pytest.raises(EGSTalkerError, match=r"training\.pth is damaged"):
-        load_training_state(tmp_path)
+        load_training_state(CheckpointFolder(tmp_path))
     assert not ran.exists()
     torch.load(tmp_path / "training.pth", weights_only=False)
     assert ran.exists()  # it does run where pickles are trusted

@@ -12,7 +12,7 @@ from scene.gaussian_model import FREE_PARAMETERS
 from tests.tiny_head import make_head
 from training.densification import GradientStatistics, densify
 from training.optimizer import make_optimizer, step
-from training.poses import PoseCorrections
+from training.pose_corrections import PoseCorrections
 
 
 def trained(count: int = 40, **settings):

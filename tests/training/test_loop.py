@@ -16,10 +16,12 @@ import torch
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
+from arguments.model_folder import CheckpointFolder
 from arguments.settings import TrainingSettings
-from scene.dataset import TalkingHeadDataset
+from scene.head_files import checkpoints, load_head, read_record
 from tests.tiny_head import SETTINGS, make_dataset
-from training.checkpoints import checkpoints, load_head, load_training_state, read_record
+from training.checkpoints import load_training_state
+from training.dataset import TalkingHeadDataset
 from training.loop import Trainer, TrainOptions, train
 from training.reporter import Reporter
 
@@ -61,12 +63,14 @@ def uninterrupted(dataset, tmp_path_factory) -> Path:
 
 def assert_ends_alike(path: Path, other: Path) -> None:
     """The same weights, optimizer, pose corrections, progress and log."""
-    names = [p.path.name for p in checkpoints(other)]
-    assert checkpoints(path)[-1].path.name == names[-1] and {c.path.name for c in checkpoints(path)} >= set(names)
+    names = [p.folder.root.name for p in checkpoints(other)]
+    assert checkpoints(path)[-1].folder.root.name == names[-1] and {
+        c.folder.root.name for c in checkpoints(path)
+    } >= set(names)
     found, expected = (load_head(p)[0].state_dict() for p in (path, other))
     for name, value in expected.items():
         assert torch.allclose(found[name], value, atol=1e-4), name
-    states = [load_training_state(p / "checkpoints" / names[-1]) for p in (path, other)]
+    states = [load_training_state(CheckpointFolder(p / "checkpoints" / names[-1])) for p in (path, other)]
     assert torch.allclose(states[0]["poses"], states[1]["poses"], atol=1e-4) and states[1]["poses"].any()
     moments = [state["optimizer"]["state"] for state in states]
     assert all(torch.allclose(moments[0][k]["exp_avg"], moments[1][k]["exp_avg"], atol=1e-4) for k in moments[1])
@@ -106,7 +110,7 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, stage: str, iteration: int) ->
 
 
 def test_a_training_leaves_checkpoints_a_log_and_pictures(uninterrupted):
-    assert [c.path.name for c in checkpoints(uninterrupted)] == [
+    assert [c.folder.root.name for c in checkpoints(uninterrupted)] == [
         "coarse-00010",
         "coarse-00012",
         "fine-00010",
@@ -143,7 +147,7 @@ def test_a_killed_run_ends_where_an_uninterrupted_one_does(dataset, uninterrupte
     command = [sys.executable, "-c", code, str(dataset), str(path)]
     done = subprocess.run(command, cwd=repository, check=False, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-    assert checkpoints(path)[-1].path.name == "coarse-00012"
+    assert checkpoints(path)[-1].folder.root.name == "coarse-00012"
     assert log_of(path)[-1]["iteration"] == 22  # logged beyond what was saved: done and logged again
     train(options(dataset, path))
     assert_ends_alike(path, uninterrupted)
@@ -155,7 +159,7 @@ def test_ctrl_c_in_the_middle_of_both_stages_changes_nothing(dataset, uninterrup
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             interrupt_at(patch, stage, iteration)
             train(options(dataset, path))
-        assert checkpoints(path)[-1].path.name == f"{stage}-{iteration:05d}"
+        assert checkpoints(path)[-1].folder.root.name == f"{stage}-{iteration:05d}"
     train(options(dataset, path))
     assert_ends_alike(path, uninterrupted)
 
@@ -181,7 +185,7 @@ def test_a_finished_training_has_nothing_left_to_do(dataset, uninterrupted):
 def test_more_iterations_of_the_fine_stage_go_on(dataset, tmp_path):
     train(options(dataset, tmp_path / "m", coarse_iterations=2, iterations=3))
     train(options(dataset, tmp_path / "m", coarse_iterations=2, iterations=5))
-    assert [c.path.name for c in checkpoints(tmp_path / "m")] == ["coarse-00002", "fine-00003", "fine-00005"]
+    assert [c.folder.root.name for c in checkpoints(tmp_path / "m")] == ["coarse-00002", "fine-00003", "fine-00005"]
 
 
 def test_another_models_folder_is_refused(dataset, uninterrupted, tmp_path):
@@ -227,7 +231,7 @@ def test_a_training_that_diverges_stops_and_keeps_what_was_good(dataset, tmp_pat
         return torch.tensor(torch.nan, requires_grad=True)
 
     train(options(dataset, tmp_path / "m", coarse_iterations=2, iterations=3))
-    monkeypatch.setattr("training.posing.offset_loss", spoilt)
+    monkeypatch.setattr("training.deformed_gaussians.offset_loss", spoilt)
     with pytest.raises(EGSTalkerError, match="diverged at fine iteration 4;") as stopped:
         train(options(dataset, tmp_path / "m", coarse_iterations=2, iterations=6))
     assert "\n" not in str(stopped.value)
@@ -256,7 +260,7 @@ def test_every_ablation_lowers_the_loss(dataset, tmp_path, monkeypatch, change):
 def test_asked_for_iterations_are_saved_and_validated(dataset, tmp_path):
     asked = options(dataset, tmp_path / "m", coarse_iterations=1, iterations=6)
     train(replace(asked, test_iterations=(3,), save_iterations=(2, 4)))
-    names = [c.path.name for c in checkpoints(tmp_path / "m") if c.progress.stage == "fine"]
+    names = [c.folder.root.name for c in checkpoints(tmp_path / "m") if c.progress.stage == "fine"]
     assert names == ["fine-00002", "fine-00004", "fine-00006"]
     assert (tmp_path / "m" / "validation" / "fine-00003.png").is_file()
 

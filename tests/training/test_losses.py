@@ -9,9 +9,10 @@ import torch
 from skimage.metrics import structural_similarity
 
 from arguments.settings import TrainingSettings
-from evaluation.ssim import ssim
-from scene.attributes import ATTRIBUTES, MEANS, OPACITIES, Attributes
-from scene.frames import FrameBatch
+from imaging.ssim import ssim
+from kernels.columns import ATTRIBUTES, MEANS, OPACITIES
+from scene.attributes import Attributes
+from training.frame_batch import FrameBatch
 from training.losses import image_losses, motion_loss, motion_weights, multi_scale_gradients, offset_loss, psnr_of
 
 SETTINGS = TrainingSettings(dssim_weight=0.2, lips_weight=2.0, eyes_weight=1.0, mask_weight=0.5, perceptual_weight=0.1)

@@ -9,7 +9,7 @@ from arguments.settings import TrainingSettings
 from scene.gaussian_model import FREE_PARAMETERS
 from tests.tiny_head import make_head
 from training.optimizer import follow, make_optimizer, set_rates, step
-from training.poses import PoseCorrections
+from training.pose_corrections import PoseCorrections
 
 SETTINGS = TrainingSettings(network_lr=0.01, audio_weight_decay=0.3)
 

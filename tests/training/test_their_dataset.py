@@ -10,9 +10,9 @@ import torch
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.settings import TrainingSettings
-from scene.dataset import TalkingHeadDataset
-from scene.initialization import initial_cloud
 from tests.tiny_head import SETTINGS, make_dataset
+from training.dataset import TalkingHeadDataset
+from training.initialization import initial_cloud
 from training.loop import Trainer, TrainOptions
 
 N = 22

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import train as door
+from scene.head_files import checkpoints, read_record
 from tests.tiny_head import make_dataset
-from training.checkpoints import checkpoints, read_record
 
 CONFIG = (
     "ModelSettings = dict(initial_gaussians=120, sh_degree=0, plane_levels=2, plane_finest_resolution=32, "
@@ -42,14 +42,14 @@ def run(tmp_path, dataset, monkeypatch) -> Callable[..., int]:
 
 def test_iterations_count_the_fine_stage_and_batch_its_frames(run, tmp_path):
     assert run("--iterations", 4, "--batch", 2, "--device", "cpu") == 0
-    assert [c.path.name for c in checkpoints(tmp_path / "m")] == ["coarse-00003", "fine-00004"]
+    assert [c.folder.root.name for c in checkpoints(tmp_path / "m")] == ["coarse-00003", "fine-00004"]
     settings = read_record(tmp_path / "m").training
     assert (settings.coarse_iterations, settings.iterations, settings.batch) == (3, 4, 2)
 
 
 def test_asked_for_iterations_are_saved_and_validated(run, tmp_path):
     run("--iterations", 4, "--batch", 1, "--test_iterations", 1, 2, "--save_iterations", 3)
-    assert [c.path.name for c in checkpoints(tmp_path / "m")] == ["coarse-00003", "fine-00003", "fine-00004"]
+    assert [c.folder.root.name for c in checkpoints(tmp_path / "m")] == ["coarse-00003", "fine-00003", "fine-00004"]
     pictures = sorted(p.name for p in (tmp_path / "m" / "validation").iterdir())
     assert pictures == ["coarse-00003.png", "fine-00001.png", "fine-00002.png", "fine-00004.png"]
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from data_utils.frame_files import read_rgb
-from evaluation.comparison import error_map
-from scene.dataset import TalkingHeadDataset
-from scene.frame_store import FrameStore
+from imaging.error_map import error_map
+from media.images import read_rgb
 from tests.tiny_head import SETTINGS, SIZE, make_dataset, make_head
+from training.dataset import TalkingHeadDataset
+from training.frame_store import FrameStore
 from training.validation import validate
 
 

@@ -43,7 +43,7 @@ def mirror(checkout, repository, tmp_path) -> Path:
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    places = ("data_utils", "evaluation")
+    places = ("data_utils", "imaging")
     return {str(p.relative_to(folder)): p.read_bytes() for d in places for p in (folder / d).rglob("*") if p.is_file()}
 
 
@@ -92,7 +92,7 @@ def test_a_checksum_that_nobody_publishes_is_recorded_and_holds_from_then_on(che
 
 
 def test_a_corrupted_file_is_refused_and_the_others_come_all_the_same(checkout, mirror):
-    path = "evaluation/models/vgg16-397923af.pth"
+    path = "imaging/models/vgg16-397923af.pth"
     (mirror / path).write_bytes((mirror / path).read_bytes().replace(b"content", b"CONTENT"))
     result = checkout.run("download_models.sh", "lpips")
     assert result.returncode == 5
@@ -123,7 +123,7 @@ def test_a_missing_source_is_one_line_with_its_own_code(checkout, mirror):
 
 
 def test_a_folder_that_cannot_be_written_has_its_own_code(checkout, mirror):
-    (checkout.root / "evaluation").touch()
+    (checkout.root / "imaging").touch()
     result = checkout.run("download_models.sh", "lpips")
     assert result.returncode == 6 and "cannot be written" in result.stderr and "Traceback" not in result.stderr
 
@@ -159,7 +159,7 @@ def test_what_is_there_is_asked_nothing_about(checkout, mirror):
 
 
 def test_interrupted_it_keeps_what_has_come_and_goes_on(checkout, mirror, slow_server):
-    path = "evaluation/models/alexnet-owt-7be5be79.pth"
+    path = "imaging/models/alexnet-owt-7be5be79.pth"
     slow_server.content = (mirror / path).read_bytes()
     part = checkout.root / path.replace("alexnet", ".alexnet").replace(".pth", ".pth.part")
     with checkout.start("download_models.sh", "lpips", MODEL_MIRROR=slow_server.url) as process:

@@ -16,7 +16,7 @@ from data_utils.face_parsing import PARSERS, bisenet
 from data_utils.face_parsing.bisenet import class_probabilities, load_bisenet
 from data_utils.face_parsing.bisenet_network import BiSeNet
 from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, TORSO, to_classes
-from data_utils.frame_files import read_rgb, write_image
+from media.images import read_rgb, write_image
 
 LABELS = {  # CelebAMask-HQ's numbers in the checkpoint, as its users write them down
     BACKGROUND: (0,),

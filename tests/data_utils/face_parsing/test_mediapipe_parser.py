@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from data_utils.face_parsing import mediapipe
+from data_utils.face_parsing import mediapipe_parser
 from data_utils.face_parsing.head_region import HeadRegion
 
 SIDE = 128
@@ -23,7 +23,7 @@ def test_hair_beside_the_face_is_hair_even_where_its_way_up_is_narrow():
     hair[20:36, 90:98] = False  # ... of which the crown shows little
     hair[30:46, 98:104] = False
     hair[96:104, 44:80] = True  # a dark collar, linked by nothing
-    kept = mediapipe._hangs_from_crown(hair, region(), everywhere)
+    kept = mediapipe_parser._hangs_from_crown(hair, region(), everywhere)
     assert kept[60:100, 92:102].all()
     assert not kept[96:104, 44:80].any()
 
@@ -32,14 +32,14 @@ def test_a_pattern_behind_is_doubted_and_a_person_is_not():
     person = np.zeros((SIDE, SIDE), np.float32)
     person[30:, 40:90] = 0.95
     person[40:44, 90:] = 0.7  # a stripe that the network takes for the person
-    left = mediapipe._without_wisps(person)
+    left = mediapipe_parser._without_wisps(person)
     assert left[40:44, 94:].max() < 0.5
     np.testing.assert_array_equal(left[40:, 44:86], person[40:, 44:86])
 
 
 def test_collars_beside_the_jaw_are_clothes_by_a_faint_colour_and_skin_stays_neck():
     where = region()
-    _, neck, torso = mediapipe._priors(where)
+    _, neck, torso = mediapipe_parser._priors(where)
     beside_jaw = (np.abs(where.across) > 0.5) & (np.abs(where.across) < 0.7) & (np.abs(where.down - where.chin) < 0.05)
     assert (neck[beside_jaw] > torso[beside_jaw]).all()
     assert (neck[beside_jaw] < 10 * torso[beside_jaw]).all()

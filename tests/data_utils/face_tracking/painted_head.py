@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from data_utils.face_parsing.head_region import OVAL
 from data_utils.face_tracking import face_topology
 from data_utils.face_tracking.perspective import Poses
-from data_utils.frame_files import write_image
+from media.images import write_image
 
 SIZE, FOCAL = 240, 600.0
 CENTRE = (SIZE / 2, SIZE / 2)

@@ -6,7 +6,7 @@ import numpy as np
 
 from data_utils.face_mesh import load_or_detect, to_68
 from sample.character import Character, Expression
-from sample.video import Sample
+from sample.recording import Sample
 from tests.data_utils.face_tracking.made_up_bfm import MadeUpFace, unmoved, waves
 
 EXPRESSIONS = [Expression(jaw=1.0), Expression(wide=1.0), Expression(round=1.0), Expression(press=1.0)]

@@ -11,7 +11,7 @@ from arguments.errors import EGSTalkerError
 from data_utils.face_mesh import FaceMeshTrack
 from data_utils.face_tracking import bfm, face_alignment_network
 from data_utils.face_tracking.face_alignment_network import detect_68, peaks, weights_file
-from data_utils.frame_files import write_image
+from media.images import write_image
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from arguments.errors import EGSTalkerError
 from data_utils.face_tracking.feature_tracks import choose_references, track_features
 from data_utils.face_tracking.perspective import Poses
-from data_utils.frame_files import read_grey
+from media.images import read_grey
 from tests.data_utils.face_tracking.made_up_head import FOCAL, SIZE
 
 CENTRE = (SIZE / 2, SIZE / 2)

@@ -11,7 +11,7 @@ import torch
 from data_utils.face_tracking import mesh_photometry
 from data_utils.face_tracking.mesh_track import MeshTrack
 from data_utils.face_tracking.perspective import Poses
-from data_utils.frame_files import write_image
+from media.images import write_image
 from tests.data_utils.face_tracking import pytorch3d_stand_in
 from tests.data_utils.face_tracking.made_up_bfm import make_face
 from tests.data_utils.face_tracking.made_up_head import angle_errors, rms

@@ -2,7 +2,7 @@ import numpy as np
 
 from data_utils.face_tracking.perspective import Poses
 from data_utils.face_tracking.tracking_report import jitter, write_tracking_report
-from data_utils.frame_files import read_rgb
+from media.images import read_rgb
 
 
 def poses(scene):

@@ -1,0 +1,83 @@
+"""Where every file of a model folder lies.
+
+output/m/settings.json            model and training settings, shape of the audio features, what it was made from
+         checkpoints/fine-00500/  head.safetensors (weights), training.pth (optimizer, pose corrections),
+                                  point_cloud.ply (the head at rest, as 3D Gaussian viewers read it), state.json
+         metrics.jsonl            losses and validations, a line each
+         metrics.json             scores
+         validation/*.png         truth, render and error of held-out frames
+         train/, test/, custom/   what render.py writes
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKPOINT_NAME = re.compile(r"(coarse|fine)-(\d{5,})")
+
+
+@dataclass(frozen=True)
+class CheckpointFolder:
+    """Paths inside one checkpoint."""
+
+    root: Path
+
+    @property
+    def weights(self) -> Path:
+        return self.root / "head.safetensors"
+
+    @property
+    def training_state(self) -> Path:
+        return self.root / "training.pth"
+
+    @property
+    def point_cloud(self) -> Path:
+        return self.root / "point_cloud.ply"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state.json"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """Paths inside one model folder; nothing is touched until a path is used."""
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", Path(self.root))
+
+    @property
+    def settings(self) -> Path:
+        return self.root / "settings.json"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "metrics.jsonl"
+
+    @property
+    def scores(self) -> Path:
+        return self.root / "metrics.json"
+
+    @property
+    def best(self) -> CheckpointFolder:
+        return CheckpointFolder(self.root / "best")
+
+    def checkpoint(self, stage: str, iteration: int) -> CheckpointFolder:
+        return CheckpointFolder(self.root / "checkpoints" / f"{stage}-{iteration:05d}")
+
+    def checkpoints(self) -> list[CheckpointFolder]:
+        """The checkpoints that are whole, in no order."""
+        folder = self.root / "checkpoints"
+        there = [CheckpointFolder(path) for path in (folder.iterdir() if folder.is_dir() else ())]
+        return [one for one in there if CHECKPOINT_NAME.fullmatch(one.root.name) and one.state.is_file()]
+
+    def validation(self, stage: str, iteration: int) -> Path:
+        return self.root / "validation" / f"{stage}-{iteration:05d}.png"
+
+    def videos(self, part: str, iteration: int) -> Path:
+        """Folder of the videos of a part: train, test or custom."""
+        return self.root / part / f"ours_{iteration}"

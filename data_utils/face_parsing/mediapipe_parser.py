@@ -1,0 +1,177 @@
+"""Head, neck, torso and background from FaceMesh geometry, selfie segmentation and the clip's own colours.
+
+The person comes from MediaPipe's selfie segmentation. Above the earlobes the person is head (skull, hair, ears), inside
+the face's outline as well; elsewhere hair, neck and torso are told apart by colour: histograms that the clip itself
+gives (hair above the forehead, skin in the face, clothes at the bottom), with a prior that follows the head's pose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from arguments.dataset_folder import DatasetFolder
+from data_utils.face_mesh import load_or_detect
+from data_utils.face_parsing.class_map import steadied, write_map
+from data_utils.face_parsing.head_region import HeadRegion, head_region
+from data_utils.parallel import ranges, run_jobs
+from data_utils.quiet import import_mediapipe, quiet_stderr
+from media.images import read_rgb
+
+WORKING_SIDE = 256  # pixels; classes are weighed at this size and their edges drawn at the frame's own
+_COLOUR_FRAMES = 16  # sampled for the histograms
+_COLOUR_BITS = 5  # of each channel, in the histograms
+_COLLAR = 0.12  # clothes' share beside the jaw before any colour is seen
+_FINGER = 9  # pixels of the working side
+_HAIR, _SKIN, _CLOTHES = range(3)
+_UNSEEN = (0.02, 0.02, 0.2)  # of a uniform distribution, for colours that no histogram has: clothes, as a rule
+_SHADES = (0.55, 0.75, 0.9)  # of skin and hair that shadows make of them, such as the chin's on the neck
+
+
+def parse(folder: DatasetFolder, target: Path, done: Callable[[int], None] = lambda frames: None) -> None:
+    """Write the parsing map of every frame of ``folder`` as ``target``/i.png (see DatasetFolder.parsing_map).
+
+    Raises:
+        EGSTalkerError: no frames, or no face in them.
+    """
+    points = load_or_detect(folder).points
+    colours = _clip_colours(folder, points)
+    jobs = ranges(len(points), 50)
+    run_jobs(partial(_parse_range, folder, target, points, colours), jobs, done=lambda i: done(len(jobs[i])))
+
+
+class PersonMask:
+    """MediaPipe's selfie segmentation: the probability that a pixel is a person's. A context manager."""
+
+    def __init__(self) -> None:
+        mediapipe = import_mediapipe()
+        with quiet_stderr():
+            self._model = mediapipe.solutions.selfie_segmentation.SelfieSegmentation(model_selection=0)
+            self._model.process(np.zeros((64, 64, 3), np.uint8))
+
+    def __enter__(self) -> PersonMask:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._model.close()
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """[H, W] float32 in 0..1 from an RGB image [H, W, 3]."""
+        return self._model.process(np.ascontiguousarray(image)).segmentation_mask
+
+
+def _parse_range(folder: DatasetFolder, target: Path, points: np.ndarray, colours: np.ndarray, frames: range) -> None:
+    cv2.setNumThreads(1)
+    around = range(max(frames.start - 1, 0), min(frames.stop + 1, len(points)))
+    with PersonMask() as person:
+        images = ((i, read_rgb(folder.frame(i))) for i in around)
+        seen = ((image, _probabilities(image, points[i], person, colours)) for i, image in images)
+        for i, (image, probabilities) in zip(around, steadied(seen), strict=True):
+            if i in frames:
+                write_map(target / f"{i}.png", image, probabilities)
+
+
+def _probabilities(image: np.ndarray, points: np.ndarray, person: PersonMask, colours: np.ndarray) -> np.ndarray:
+    """[h, w, 4] float32: how likely each pixel of the picture at working size is of each class."""
+    small, points = _at_working_size(image, points)
+    region = head_region(points, *small.shape[:2])
+    is_person = np.maximum(_without_wisps(person(small)), region.oval)
+    likelihood = cv2.split(np.take(colours, _colour_index(small), axis=0))
+    hair, neck, torso = (prior * of_colour for prior, of_colour in zip(_priors(region), likelihood, strict=True))
+    hair_colour = cv2.blur(likelihood[_HAIR] / sum(likelihood), (5, 5)) > 0.4
+    hair = cv2.blur(hair / (hair + neck + torso), (5, 5))
+    above = region.above
+    hair *= _hangs_from_crown((hair > 0.4) | (above & hair_colour), region, is_person)
+    hair[above | region.oval] = 1
+    evidence = np.where((hair < 0.5) & (is_person > 0.5), np.log(neck / torso), np.float32(0))
+    neck = (1 - hair) * _above_collar(evidence)
+    return cv2.merge([1 - is_person, hair * is_person, neck * is_person, (1 - hair - neck) * is_person])
+
+
+def _without_wisps(is_person: np.ndarray) -> np.ndarray:
+    """Person probability [h, w], doubted where less than a finger wide: what the network sees in patterns behind."""
+    finger = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_FINGER, _FINGER))
+    broad = cv2.morphologyEx((is_person > 0.5).astype(np.uint8), cv2.MORPH_OPEN, finger)
+    return is_person * np.where(broad > 0, np.float32(1), np.float32(0.6))
+
+
+def _priors(region: HeadRegion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """[h, w] each: hair, neck and torso before any colour is seen, outside the parts that are head for sure."""
+    below = region.down - region.chin  # in face heights
+    off_axis = np.abs(region.across)
+    neck = 0.02 + _fall(off_axis, 0.75, 1.05) * _fall(below, 0.15, 0.55)
+    hair = (0.53 - 0.5 * _fall(off_axis, 0.45, 0.9)) * _fall(below, 0.0, 1.2) * _fall(off_axis, 1.3, 2.0)
+    torso = np.maximum(0.62 - 0.6 * _fall(below, 0.0, 0.5) + np.float32(0.3) * (off_axis > 1.2), _COLLAR)
+    return hair, neck, torso
+
+
+def _fall(value: np.ndarray, begin: float, end: float) -> np.ndarray:
+    """1 up to ``begin``, 0 from ``end`` on, straight between."""
+    return np.minimum(np.maximum((end - value) * (1 / (end - begin)), 0), 1)
+
+
+def _hangs_from_crown(hair: np.ndarray, region: HeadRegion, is_person: np.ndarray) -> np.ndarray:
+    """Bool [h, w]: the parts of ``hair`` (bool) that reach up to the crown; a dark collar does not."""
+    strand = np.ones((7, 7), np.uint8)  # thinner links do not count: outlines are dark, too
+    likely = cv2.erode((hair & ~region.oval & (is_person > 0.5)).astype(np.uint8), strand)
+    _, labels = cv2.connectedComponents(likely, connectivity=4)
+    from_crown = np.bincount(labels[region.above & (region.down < -0.15)], minlength=labels.max() + 1) > 0
+    from_crown[0] = False
+    return cv2.dilate(from_crown[labels].astype(np.uint8), strand) > 0
+
+
+def _above_collar(evidence: np.ndarray) -> np.ndarray:
+    """Bool [h, w]: above the row where neck turns into clothes, in each column the likeliest.
+
+    Args:
+        evidence: log odds of neck against clothes; 0 where the pixel is neither.
+    """
+    total = np.cumsum(np.vstack([np.zeros_like(evidence[:1]), evidence]), axis=0)
+    collar = cv2.medianBlur(cv2.reduceArgMax(total, axis=0).astype(np.float32), 5)
+    return np.arange(len(evidence), dtype=np.float32)[:, None] < collar
+
+
+def _clip_colours(folder: DatasetFolder, points: np.ndarray) -> np.ndarray:
+    """[colours, 3]: how likely a colour is on hair, skin and clothes, learnt from some frames of the clip."""
+    bins = 1 << _COLOUR_BITS
+    counts = np.zeros((3, bins**3))
+    with PersonMask() as person:
+        for i in np.linspace(0, len(points) - 1, min(_COLOUR_FRAMES, len(points))).round().astype(int):
+            image = read_rgb(folder.frame(i))
+            small, mesh = _at_working_size(image, points[i])
+            region = head_region(mesh, *small.shape[:2])
+            is_person = person(small) > 0.9
+            below = region.down - region.chin
+            index = _colour_index(small)
+            crown = region.above & ~region.oval & (region.down < -0.6) & (np.abs(region.across) < 1.2)
+            bottom = np.arange(len(small))[:, None] > 0.93 * len(small)
+            clothes = (below > 0.5) | ((below > 0.15) & (bottom | (np.abs(region.across) > 1.15)))
+            for kind, seeds in ((_HAIR, crown), (_SKIN, region.skin), (_CLOTHES, clothes & ~region.above)):
+                counts[kind] += np.bincount(index[seeds & is_person], minlength=bins**3)
+            for shade in _SHADES:
+                darker = _colour_index((small * shade).astype(np.uint8))
+                counts[_SKIN] += 0.3 * np.bincount(darker[region.skin & is_person], minlength=bins**3)
+                counts[_HAIR] += 0.3 * np.bincount(darker[crown & is_person], minlength=bins**3)
+    likelihood = np.empty((bins**3, 3), np.float32)
+    for kind in range(3):
+        smooth = gaussian_filter(counts[kind].reshape(bins, bins, bins), 1.2).reshape(-1)
+        likelihood[:, kind] = smooth / max(smooth.sum(), 1e-9)
+    likelihood += np.array(_UNSEEN, np.float32) / bins**3
+    return np.sqrt(likelihood)  # the root, since neighbouring pixels do not err independently
+
+
+def _at_working_size(image: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    scale = min(1.0, WORKING_SIDE / max(image.shape[:2]))
+    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), points * scale
+
+
+def _colour_index(image: np.ndarray) -> np.ndarray:
+    """The histogram cell [h, w] of each pixel of an RGB image [h, w, 3]."""
+    cells = image.astype(np.int32) >> (8 - _COLOUR_BITS)
+    return (cells[..., 0] << (2 * _COLOUR_BITS)) + (cells[..., 1] << _COLOUR_BITS) + cells[..., 2]

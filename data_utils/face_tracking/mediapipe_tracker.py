@@ -1,0 +1,268 @@
+"""The tracker ``mediapipe``: head poses, focal length and person shape from FaceMesh landmarks, skin and texture.
+
+Landmarks alone place a head within a degree or two, and jitter. So they only begin: bundle adjustment of the landmarks
+gives a shape and first poses; corners of the rigid skin, followed with sub-pixel precision, are then adjusted with
+poses and focal length; the texture of the whole head, hair and ears included, gives the final poses, under which the
+landmarks' shape is fitted anew.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from arguments.atomic import atomic_path
+from arguments.dataset_folder import DatasetFolder
+from arguments.errors import EGSTalkerError
+from data_utils.face_mesh import load_or_detect
+from data_utils.face_parsing.classes import HEAD, to_classes
+from data_utils.face_tracking import face_topology, rotations
+from data_utils.face_tracking.bundle_adjustment import Priors, adjust, choose_key_frames, fit_shape
+from data_utils.face_tracking.expression import head_frame_vertices
+from data_utils.face_tracking.feature_tracks import FeatureTracks, track_features
+from data_utils.face_tracking.head_points import HeadMask
+from data_utils.face_tracking.initial_shape import fit_orthographic, head_frame
+from data_utils.face_tracking.perspective import Poses, cauchy_weight, fit_poses, project, weak_perspective_poses
+from data_utils.face_tracking.photometric_adjustment import adjust_photometrically
+from data_utils.face_tracking.smoothing import smooth_poses
+from data_utils.face_tracking.tracking_report import write_tracking_report
+from media.images import numbered, read_grey, read_rgb
+
+logger = logging.getLogger(__name__)
+Array = NDArray[np.float64]
+
+PORTRAIT_FOCAL = 2.2  # focal length over image side that portraits have, give or take a third
+KEY_FRAMES = 120
+SHAPE_FRAMES = 300
+MIN_FEATURES = 12  # in a clip, below which the landmarks stand alone
+_LANDMARK_NOISE = 0.05  # decimetres, of a rigid landmark
+_FEATURE_NOISE = 1 / 2500  # of the image side
+_LANDMARKS_BESIDE_FEATURES = 10.0  # by how much the landmarks' noise is raised where features speak
+
+
+@dataclass(frozen=True)
+class HeadTrack:
+    """A head followed through N frames."""
+
+    focal: float  # pixels
+    poses: Poses  # N, head frame to OpenGL camera
+    shape: Array  # [478, 3] decimetres, head frame: the person's neutral landmarks
+    vertices: Array  # [N, 478, 3] decimetres, head frame, with expression
+    reprojection: Array  # [N] pixels: RMS distance of rigid points from where the pose puts them
+    correlation: Array  # [N] of the frame with the head's texture under the pose; 0 where that had no say
+
+
+def track(folder: DatasetFolder) -> None:
+    """Write ``track_params.pt`` and ``tracking_report.png`` of a dataset folder.
+
+    The first is a dictionary of tensors: focal [1] (pixels), euler [N, 3] (rad), trans [N, 3] (decimetres, X_camera =
+    R X_head + trans with R = rotations.euler_to_matrix(euler), OpenGL camera), vertices [N, 478, 3] (head frame, with
+    expression), faces [F, 3] int64, shape [478, 3] (the person without expression), reprojection [N] (pixels),
+    correlation [N] (of the frame with the head's texture, 0 where that had no say) and found [N] bool (False where the
+    pose is interpolated).
+
+    Raises:
+        EGSTalkerError: no frames or no face, or the frames do not fit the landmarks.
+    """
+    mesh = load_or_detect(folder)
+    frames = numbered(folder.frames, ".jpg")
+    height, width = read_grey(frames[0]).shape
+    head = track_head(
+        mesh.points.astype(np.float64),
+        mesh.found,
+        (width, height),
+        frames,
+        head_mask_of(folder),
+        shots(folder),
+    )
+    write_track(head, mesh.found, folder.track_params)
+    write_tracking_report(
+        folder.tracking_report,
+        head.poses,
+        head.focal,
+        (width / 2, height / 2),
+        head.reprojection,
+        head.correlation,
+        mesh.found,
+    )
+    folder.update_record(tracker="mediapipe")
+
+
+def head_mask_of(folder: DatasetFolder) -> HeadMask:
+    """The head's pixels by a dataset's parsing maps."""
+    return lambda i: to_classes(read_rgb(folder.parsing_map(i))) == HEAD
+
+
+def shots(folder: DatasetFolder) -> list[int]:
+    """The frames of a dataset at which a new shot begins, as dataset.json has them."""
+    cuts = folder.read_record().get("scene_cuts")
+    return [cut for cut in cuts if isinstance(cut, int)] if isinstance(cuts, list) else []
+
+
+def track_head(
+    landmarks: Array,
+    found: NDArray[np.bool_],
+    size: tuple[int, int],
+    frames: list[Path] | None = None,
+    head_mask: HeadMask | None = None,
+    cuts: Sequence[int] = (),
+) -> HeadTrack:
+    """Follow a head.
+
+    Args:
+        landmarks: [N, 478, 3] FaceMesh points in pixels.
+        found: [N]; where False, the pose is interpolated.
+        size: width and height of the frames, pixels.
+        frames: N image files; without them the landmarks stand alone.
+        head_mask: gives a frame's pixels of head, hair and ears; without it the face alone is looked at.
+        cuts: frames at which a new shot begins; nothing is smoothed across them.
+
+    Raises:
+        EGSTalkerError: no face in any frame, or landmarks that no head projects on.
+    """
+    if not found.any() or not np.isfinite(landmarks).all():
+        raise EGSTalkerError("no usable face landmarks; run preprocess.sh with --task 7 again")
+    if frames is not None and len(frames) != len(landmarks):
+        raise EGSTalkerError(
+            f"{len(landmarks)} landmarks for {len(frames)} frames; run preprocess.sh with --task 3 again"
+        )
+    centre = (size[0] / 2, size[1] / 2)
+    seen = landmarks[..., :2]
+    shape, focal, poses, noise = _from_landmarks(landmarks, found, centre)
+    points, pixels, spread = shape, seen, np.broadcast_to(noise, seen.shape[:2])
+    correlation = np.zeros(len(landmarks))
+    if frames:
+        first = smooth_poses(poses.filled(found), cuts)
+        features = track_features(frames, first, found, shape, focal, centre)
+        if len(features.points) >= MIN_FEATURES:
+            shape, focal, poses, points, pixels, spread = _from_features(
+                features, seen, found, first, shape, noise, focal, centre
+            )
+        first = smooth_poses(poses.filled(found), cuts)
+        shape = _fit_landmark_shape(seen, found, first, shape, noise, focal, centre)
+        fit = adjust_photometrically(frames, first, found, shape, focal, centre, head_mask)
+        if fit is not None:
+            poses, correlation = fit.poses, fit.correlation
+        elif len(features.points) < MIN_FEATURES:
+            logger.warning("the head shows too little texture to follow; poses rest on the landmarks alone")
+    poses = smooth_poses(poses.filled(found), cuts)
+    reprojection = _reprojection(points, pixels, spread, poses, found, focal, centre)
+    shape = _fit_landmark_shape(seen, found, poses, shape, noise, focal, centre)
+    axes, origin = head_frame(shape)
+    shape = (shape - origin) @ axes.T
+    poses = poses.reframed(axes, origin)
+    vertices = head_frame_vertices(landmarks, found, poses, shape, focal, centre, cuts)
+    if not all(np.isfinite(a).all() for a in (poses.rotation, poses.translation, vertices)):
+        raise EGSTalkerError("the head cannot be followed in this video; use one that shows a face from the front")
+    return HeadTrack(
+        focal, poses, shape, vertices, np.where(found, reprojection, reprojection[found].max()), correlation
+    )
+
+
+def write_track(head: HeadTrack, found: NDArray[np.bool_], target: Path) -> None:
+    """Write a track as the tensors that :func:`track` describes, atomically."""
+    tensors = {
+        "focal": torch.tensor([head.focal], dtype=torch.float32),
+        "euler": torch.from_numpy(rotations.matrix_to_euler(head.poses.rotation)).float(),
+        "trans": torch.from_numpy(head.poses.translation).float(),
+        "vertices": torch.from_numpy(head.vertices).float(),
+        "faces": torch.from_numpy(face_topology.triangles().copy()),
+        "shape": torch.from_numpy(head.shape).float(),
+        "reprojection": torch.from_numpy(head.reprojection).float(),
+        "correlation": torch.from_numpy(head.correlation).float(),
+        "found": torch.from_numpy(found.copy()),
+    }
+    with atomic_path(target) as path:
+        torch.save(tensors, path)
+
+
+def _from_landmarks(
+    landmarks: Array, found: NDArray[np.bool_], centre: tuple[float, float]
+) -> tuple[Array, float, Poses, Array]:
+    """Shape, focal length, N poses and the landmarks' noise [478], by the landmarks alone."""
+    flat = fit_orthographic(landmarks[found])
+    rotation = np.broadcast_to(np.eye(3), (len(landmarks), 3, 3)).copy()
+    rotation[found] = flat.rotation
+    scale, origin = np.ones(len(landmarks)), np.zeros((len(landmarks), 2))
+    scale[found], origin[found] = flat.scale, flat.origin
+    prior = Priors(PORTRAIT_FOCAL * 2 * max(centre), focal_spread=0.35)
+    start = weak_perspective_poses(rotation, scale, origin, prior.focal, centre)
+    noise = face_topology.landmark_noise(flat.shape) * _LANDMARK_NOISE * float(np.median(flat.scale)) / 10
+    key = choose_key_frames(rotation, found, KEY_FRAMES)
+    fitted = adjust(landmarks[key, :, :2], start[key], flat.shape, noise, centre, prior)
+    start = weak_perspective_poses(rotation, scale, origin, fitted.focal, centre)
+    poses = fit_poses(fitted.shape, landmarks[..., :2], fitted.noise, fitted.focal, centre, start)
+    return fitted.shape, fitted.focal, poses, fitted.noise
+
+
+def _from_features(
+    features: FeatureTracks,
+    landmarks: Array,
+    found: NDArray[np.bool_],
+    start: Poses,
+    shape: Array,
+    noise: Array,
+    focal: float,
+    centre: tuple[float, float],
+) -> tuple[Array, float, Poses, Array, Array, Array]:
+    """Shape, focal length and N poses by tracked skin; and the rigid points, their pixels and their noise [N, P]."""
+    prior = Priors(focal, focal_spread=0.15, shape_spread=0.1, evidence=1.0)
+    believed = np.full(len(features.points), _FEATURE_NOISE * 2 * max(centre))
+    key = choose_key_frames(start.rotation, found, KEY_FRAMES)
+    fitted = adjust(features.pixels[key], start[key], features.points, believed, centre, prior, features.seen[key])
+    by_feature = np.where(features.seen, fitted.noise, np.inf)
+    usable = found & (features.seen.sum(axis=1) >= MIN_FEATURES)
+    poses = fit_poses(fitted.shape, features.pixels, by_feature, fitted.focal, centre, start)
+    rigid = np.flatnonzero(face_topology.landmark_noise(shape) < face_topology.RIGID_BELOW)
+    shape = _fit_landmark_shape(landmarks, usable, poses, shape, noise, fitted.focal, centre)
+    by_landmark = np.broadcast_to(noise[rigid] * _LANDMARKS_BESIDE_FEATURES, (len(found), len(rigid)))
+    points = np.concatenate([fitted.shape, shape[rigid]])
+    pixels = np.concatenate([features.pixels, landmarks[:, rigid]], axis=1)
+    spread = np.concatenate([by_feature, by_landmark], axis=1)
+    poses = fit_poses(points, pixels, spread, fitted.focal, centre, start)
+    return shape, fitted.focal, poses, points, pixels, spread
+
+
+def _fit_landmark_shape(
+    landmarks: Array,
+    usable: NDArray[np.bool_],
+    poses: Poses,
+    shape: Array,
+    noise: Array,
+    focal: float,
+    centre: tuple[float, float],
+) -> Array:
+    """The person's landmarks [478, 3] under known poses, from at most SHAPE_FRAMES frames; irises as the loosest."""
+    frames = np.flatnonzero(usable)
+    frames = frames[:: -(-len(frames) // SHAPE_FRAMES)]
+    loose = np.minimum(noise, noise[np.isfinite(noise)].max())
+    return fit_shape(landmarks[frames], poses[frames], shape, loose, focal, centre, Priors(focal))
+
+
+def _reprojection(
+    points: Array,
+    pixels: Array,
+    spread: Array,
+    poses: Poses,
+    found: NDArray[np.bool_],
+    focal: float,
+    centre: tuple[float, float],
+) -> Array:
+    """RMS distance [N] in pixels of rigid points, fitted under the poses, from where they are seen, robustly weighted.
+
+    Args:
+        points: [P, 3] about where they are.
+        pixels: [N, P, 2]; spread: [N, P] pixels, infinite where a point is not seen.
+    """
+    frames = choose_key_frames(poses.rotation, found, KEY_FRAMES)
+    prior = Priors(focal, shape_spread=0.1, evidence=1.0)
+    points = fit_shape(pixels[frames], poses[frames], points, spread[frames], focal, centre, prior)
+    squared = ((pixels - project(poses.transform(points), focal, centre)) ** 2).sum(-1)
+    weight = cauchy_weight(squared / spread**2) / spread**2
+    return np.sqrt((weight * squared).sum(1) / np.maximum(weight.sum(1), 1e-12))

@@ -1,0 +1,71 @@
+"""ori_imgs/ and video.mp4: the cropped clip at 25 fps, as pictures and as a film."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+from arguments.atomic import atomic_path
+from arguments.dataset_folder import DatasetFolder
+from data_utils.face_mesh import detect_in_files, jobs_of, save
+from data_utils.source import Source
+from data_utils.staging import staged_folder
+from media.images import write_image
+from media.sound import iter_audio
+from media.video import read_frames
+from media.video_writer import VideoWriter
+
+logger = logging.getLogger(__name__)
+
+_IN_FLIGHT = 16  # pictures being encoded while the next are decoded
+_SOUND_RATE = 48000  # Hz, of video.mp4
+_CRF, _PRESET = 14, "superfast"  # of video.mp4: near lossless, as it may be all that is kept of the source
+
+
+def write_frames(source: Source, folder: DatasetFolder, done: Callable[[int], None] = lambda frames: None) -> int:
+    """Write every frame as ori_imgs/i.jpg, video.mp4 and face_mesh.npz. Returns the number of frames.
+
+    The face is sought in all frames before anything that stood there before is replaced.
+
+    Raises:
+        EGSTalkerError: the source will not do, or the face is lost in more than a fifth of the frames.
+    """
+    num_frames = source.info.num_frames
+    with atomic_path(folder.video) as video, staged_folder(folder.frames) as pictures:
+        paths = [pictures / f"{i}.jpg" for i in range(num_frames)]
+        with closing(_written(source, video, paths, done)) as ready:
+            track = detect_in_files(paths, ready=ready)
+        if source.path == folder.video:  # given in the folder itself: it stays there under another name
+            shutil.copy2(source.path, folder.root / "source.mp4")
+    save(track, folder)
+    for remark in track.remarks:
+        logger.warning(remark)
+    return num_frames
+
+
+def _written(
+    source: Source, video: Path, paths: list[Path], done: Callable[[int], None]
+) -> Generator[range, None, None]:
+    """Write film and pictures; yields ranges of pictures once they are there, so that the face is sought meanwhile."""
+    info, crop = source.info, source.crop
+    sound = iter_audio(source.path, _SOUND_RATE, origin=info.start)
+    film = VideoWriter(video, crop.size, crop.size, audio=sound, audio_rate=_SOUND_RATE, crf=_CRF, preset=_PRESET)
+    frames = read_frames(source.path, len(paths))
+    with ThreadPoolExecutor(2) as encoders, film:
+        for job in jobs_of(len(paths)):
+            waiting: deque[Future[None]] = deque()
+            for i in job:
+                frame = crop(next(frames))
+                waiting.append(encoders.submit(write_image, paths[i], frame))
+                film.write(frame)
+                if len(waiting) > _IN_FLIGHT:
+                    waiting.popleft().result()
+                done(1)
+            for picture in waiting:
+                picture.result()
+            yield job

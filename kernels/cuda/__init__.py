@@ -1,0 +1,1 @@
+"""Kernels for NVIDIA GPUs: Triton's, and recorded CUDA graphs."""

@@ -1,0 +1,174 @@
+"""Video and audio files of any codec, rate and orientation, read through PyAV.
+
+Everything runs on one clock: frame ``i`` of a clip is what its source shows in the 40 ms from ``i / 25`` s on, and
+second 0 is the first picture's. Sound that begins later than the picture is preceded by silence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from arguments.clock import FPS
+from arguments.errors import EGSTalkerError
+from media.container import decodable, decoded, open_media, packets
+
+MIN_SECONDS = 2.0
+_COVER_ART = av.stream.Disposition.attached_pic
+_HALF_SLOT = Fraction(1, 2 * FPS) - Fraction(1, 2000)  # the files' clocks round times to a millisecond at worst
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file holds, from its packets' times (not from its header, which may be wrong)."""
+
+    width: int  # pixels, upright
+    height: int
+    fps: float  # mean pictures per second
+    start: float  # seconds on the file's clock at which the first picture is shown
+    seconds: float  # the picture's length
+    audio_start: float  # seconds after the first picture's; may be negative
+    audio_end: float  # seconds after the first picture's; 0 where there is no sound track
+    has_audio: bool
+
+    @property
+    def num_frames(self) -> int:
+        """Frames at 25 fps for which there are picture and sound. Without a sound track: for which there is picture."""
+        pictures = _whole_slots(self.seconds)
+        # Rounded, since coders end a sound track at the end of a frame of their own, some milliseconds off.
+        return max(0, min(pictures, round(self.audio_end * FPS))) if self.has_audio else pictures
+
+
+def probe(path: Path | str) -> VideoInfo:
+    """Measure a video file without decoding it.
+
+    Raises:
+        EGSTalkerError: the file is missing, unreadable or truncated, or has no picture.
+    """
+    with open_media(path) as container:
+        stream = _video_stream(container, path)
+        times: dict[int, list[Any]] = {}
+        pictures = 0
+        for packet in packets(container):
+            if packet.pts is None or packet.is_discard:  # an edit list's cuts
+                continue
+            pictures += packet.stream.index == stream.index
+            begin, end = packet.pts * packet.time_base, (packet.pts + (packet.duration or 0)) * packet.time_base
+            extent = times.setdefault(packet.stream.index, [begin, end, begin])
+            extent[0], extent[1], extent[2] = min(extent[0], begin), max(extent[1], end), max(extent[2], begin)
+        if stream.index not in times:
+            raise EGSTalkerError(f"{path} has no pictures; use a whole video file")
+        first, end, last = times[stream.index]
+        if end <= last:  # no packet durations: the last picture lasts as long as the mean one
+            end = last + (last - first) / max(pictures - 1, 1)
+        declared = (stream.duration or 0) * (stream.time_base or 0)
+        if declared > (end - first) + 1:
+            raise EGSTalkerError(
+                f"{path} is truncated: {float(end - first):.1f} of {float(declared):.1f} s; copy it again"
+            )
+        container.seek(0)
+        picture = next(decoded(container, stream), None)
+        if picture is None:
+            raise EGSTalkerError(f"{path} has no picture that can be decoded; use a whole video file")
+        height, width = _upright(picture, stream).shape[:2]
+        sound = next((s for s in decodable(container.streams.audio) if s.index in times), None)
+        audio = times[sound.index] if sound else (first, first, first)
+    return VideoInfo(
+        width=width,
+        height=height,
+        fps=float(pictures / (end - first)) if end > first else 0.0,
+        start=float(first),
+        seconds=float(end - first),
+        audio_start=float(audio[0] - first),
+        audio_end=float(audio[1] - first),
+        has_audio=sound is not None,
+    )
+
+
+def read_frames(path: Path | str, num_frames: int | None = None) -> Iterator[np.ndarray]:
+    """The pictures of a video at constant 25 fps, upright, RGB uint8 [H, W, 3].
+
+    Frame i is the latest picture that begins before the middle of the 40 ms from i / 25 s on. With ``num_frames`` the
+    last picture is held where the file ends up to half a second early.
+
+    Raises:
+        EGSTalkerError: unreadable, no picture, or more than half a second short of ``num_frames``.
+    """
+    count, image = 0, None
+    for _, image in _slots(path, None, num_frames):
+        count += 1
+        yield image
+    if num_frames is None or count == num_frames:
+        return
+    if image is None or num_frames - count > FPS // 2:
+        raise EGSTalkerError(f"{path} is damaged: {count} of {num_frames} frames can be decoded; export it again")
+    for _ in range(num_frames - count):
+        yield image
+
+
+def sample_frames(path: Path | str, num_frames: int, count: int) -> list[np.ndarray]:
+    """About ``count`` of the first ``num_frames`` frames at 25 fps, evenly spread, RGB uint8 [H, W, 3]."""
+    wanted = set(np.linspace(0, num_frames - 1, min(count, num_frames)).round().astype(int).tolist())
+    return [image for _, image in _slots(path, wanted, num_frames)]
+
+
+def _slots(path: Path | str, wanted: set[int] | None, num_frames: int | None) -> Iterator[tuple[int, np.ndarray]]:
+    """Frame numbers at 25 fps and their pictures; only those ``wanted`` are converted (None: all)."""
+    with open_media(path) as container:
+        stream = _video_stream(container, path)
+        stream.thread_type = "AUTO"
+        slot, start = 0, Fraction(0)
+        latest: Any = None
+
+        def emit(stop: int) -> Iterator[tuple[int, np.ndarray]]:
+            nonlocal slot
+            image = None
+            while slot < (stop if num_frames is None else min(stop, num_frames)):
+                if wanted is None or slot in wanted:
+                    image = _upright(latest, stream) if image is None else image
+                    yield slot, image
+                slot += 1
+
+        for frame in decoded(container, stream):
+            if frame.pts is None:
+                continue
+            time = frame.pts * frame.time_base
+            if latest is None:
+                start = time
+            else:
+                yield from emit(math.ceil((time - start - _HALF_SLOT) * FPS))
+                if slot == num_frames:
+                    return
+            latest, ends = frame, time - start + (frame.duration or 0) * frame.time_base
+        if latest is not None:
+            yield from emit(max(_whole_slots(ends), 1))
+
+
+def _whole_slots(seconds: float | Fraction) -> int:
+    """How many 40 ms fit; a twentieth of one may lack, since files' clocks round."""
+    return math.floor(seconds * FPS + 0.05)
+
+
+def _upright(frame: av.VideoFrame, stream: Any) -> np.ndarray:
+    """A decoded picture as RGB uint8 [H, W, 3], turned as its display matrix says, with square pixels."""
+    image: np.ndarray = frame.to_ndarray(format="rgb24")
+    aspect = stream.sample_aspect_ratio
+    if aspect and aspect != 1:
+        size = (max(2, round(image.shape[1] * aspect)), image.shape[0])
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
+
+
+def _video_stream(container: Any, path: Path | str) -> Any:
+    streams = [stream for stream in decodable(container.streams.video) if not stream.disposition & _COVER_ART]
+    if not streams:
+        raise EGSTalkerError(f"{path} has no picture that can be decoded; give a video file")
+    return streams[0]

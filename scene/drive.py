@@ -1,0 +1,55 @@
+"""What makes a head move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from scene.audio_window import audio_windows
+from scene.cameras import Camera
+
+
+@dataclass(frozen=True)
+class Drive:
+    """What makes the head move in B frames."""
+
+    audio: Float[Tensor, "B T *D"]
+    """Features of the frames around each frame."""
+    audio_frames: Int[Tensor, "B T"]
+    """Absolute numbers of those frames (25 a second)."""
+    eye: Float[Tensor, "B 1"]
+    """Blink intensity, 0 (open) to 1 (AU45 / 5)."""
+    camera: Camera
+    """Pose of the head, as the camera's."""
+
+    @classmethod
+    def of(
+        cls,
+        features: Float[Tensor, "N *D"],
+        rows: Int[Tensor, "B"],
+        window: int,
+        eyes: Float[Tensor, "B"],
+        camera: Camera,
+    ) -> Drive:
+        """The drive of B frames.
+
+        Args:
+            features: audio features of a whole recording, one row a frame.
+            rows: each frame's row among them, on their device.
+            window: rows of audio that one frame sees, centred on its own.
+            eyes: blink intensity of each frame, 0..1.
+            camera: B views.
+        """
+        audio, numbers = audio_windows(features, rows, window)
+        return cls(audio, numbers, eyes[:, None], camera)
+
+    def __len__(self) -> int:
+        return len(self.eye)
+
+    def to(self, device: torch.device | str) -> Drive:
+        """The same drive on a device."""
+        audio, frames, eye = (part.to(device) for part in (self.audio, self.audio_frames, self.eye))
+        return Drive(audio, frames, eye, self.camera.to(device))

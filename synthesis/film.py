@@ -1,0 +1,70 @@
+"""Frames and sound become a video file, a few frames at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from arguments.errors import EGSTalkerError
+from media.sound import iter_audio
+from media.video_writer import VideoWriter
+from scene.head import GaussianHead
+from scene.reference_clip import ReferenceClip
+from synthesis.rendering import Shown, Watch, film
+from synthesis.script import Script, check_pair, script_of_sound
+
+SOUND_RATE = 48_000  # Hz, what the encoder takes: nothing audible of a 44.1 or 48 kHz source is lost
+
+
+def write_video(frames: Iterable[Shown], script: Script, target: Path) -> int:
+    """Stream frames and the script's sound, cut or padded to their length, into an mp4; returns the frames' number.
+
+    Raises:
+        EGSTalkerError: there are no frames, or the sound cannot be read. ``target`` is then what it was before.
+    """
+    sound = None if script.sound is None else iter_audio(script.sound, SOUND_RATE, origin=script.sound_start)
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None:
+        raise EGSTalkerError(f"there are no frames to write into {target}")
+    count = 1
+    planar = first.ndim == 2
+    width, height = first.shape[1], first.shape[0] * 2 // 3 if planar else first.shape[0]
+    with VideoWriter(target, width, height, audio=sound, audio_rate=SOUND_RATE, hardware=planar) as writer:
+        writer.write(first)
+        for frame in frames:
+            writer.write(frame)
+            count += 1
+    return count
+
+
+def speak(
+    head: GaussianHead,
+    clip: ReferenceClip,
+    sound: Path,
+    target: Path,
+    *,
+    batch: int | None = None,
+    watch: Watch = lambda frames, total: frames,
+) -> int:
+    """From a sound file of any length to a video of the head saying it; returns the number of frames.
+
+    Raises:
+        EGSTalkerError: the sound is unreadable, silent or too short, the model does not fit the data set, or the
+            folder of ``target`` cannot be written.
+    """
+    check_pair(head, clip)
+    make_writable(target.parent)
+    script = script_of_sound(clip, sound, target.parent, str(next(head.parameters()).device))
+    return write_video(watch(film(head, clip, script, batch=batch), len(script)), script, target)
+
+
+def make_writable(folder: Path) -> None:
+    """Make a folder for results; raises EGSTalkerError where that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise EGSTalkerError(f"cannot write to {folder}: {error.strerror}; choose another output folder") from error

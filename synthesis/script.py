@@ -1,0 +1,75 @@
+"""What a film shows and says: whose audio features, over which frames of a clip, to which sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from arguments.clock import FPS
+from arguments.errors import EGSTalkerError
+from scene.head import GaussianHead
+from scene.reference_clip import ReferenceClip
+from synthesis.speech import extractor_of, speech_features
+
+
+@dataclass(frozen=True)
+class Script:
+    """What a video shows and says, 25 frames a second."""
+
+    features: Float[Tensor, "M *D"]  # audio features; rows around the shown ones are their context
+    rows: Int[Tensor, "F"]  # for each frame, its row of ``features``
+    reference: Int[Tensor, "F"]  # for each frame, the data set's frame that lends pose, torso and eyes
+    sound: Path | None = None  # file that is heard; None for a video without sound
+    sound_start: float | None = None  # seconds on the file's clock where the video begins; None: at its first sample
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def ping_pong(count: int, num_frames: int) -> Int[Tensor, "count"]:
+    """``count`` numbers that go 0, 1, ..., num_frames - 1, ..., 1, 0, 1, ...; the ends are not shown twice in a row."""
+    period = max(2 * (num_frames - 1), 1)
+    position = torch.arange(count) % period
+    return torch.minimum(position, period - position)
+
+
+def script_of_split(clip: ReferenceClip, frames: range) -> Script:
+    """The data set's own frames with their own sound."""
+    folder = clip.folder
+    sound = next((path for path in (folder.video, folder.audio) if path.is_file()), None)
+    numbers = torch.arange(frames.start, frames.stop)
+    return Script(clip.audio, numbers, numbers, sound, frames.start / FPS)
+
+
+def script_of_features(clip: ReferenceClip, features: Float[Tensor, "M *D"], sound: Path | None) -> Script:
+    """Other speech: the clip's poses, torso and blinks go forth and back under it for as long as it lasts.
+
+    Raises:
+        EGSTalkerError: the features of a frame have another shape than the data set's.
+    """
+    if features.shape[1:] != clip.audio.shape[1:]:
+        raise EGSTalkerError(
+            f"the custom audio features have shape {tuple(features.shape[1:])} a frame and the model wants "
+            f"{clip.feature_shape}; make them with the extractor that the data set was made with"
+        )
+    return Script(features, torch.arange(len(features)), ping_pong(len(features), clip.num_frames), sound)
+
+
+def script_of_sound(clip: ReferenceClip, sound: Path, work_folder: Path, device: str | None = None) -> Script:
+    """The script for any sound file; raises what :func:`script_of_features` and ``speech_features`` do."""
+    features = speech_features(sound, extractor_of(clip.folder, clip.feature_shape), work_folder, device)
+    return script_of_features(clip, features, sound)
+
+
+def check_pair(head: GaussianHead, clip: ReferenceClip) -> None:
+    """Raises EGSTalkerError where the model was trained on another kind of audio features than the data set's."""
+    if tuple(head.feature_shape) != clip.feature_shape:
+        raise EGSTalkerError(
+            f"the model takes audio features of shape {tuple(head.feature_shape)} a frame and those of "
+            f"{clip.folder.root} are {clip.feature_shape}; give the data set that the model was trained on, or "
+            "train again"
+        )

@@ -1,0 +1,105 @@
+"""A dataset folder, ready to train from: what a film borrows of it, and what only a training looks at."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from arguments.errors import EGSTalkerError
+from data_utils.landmark_file import read_landmarks
+from data_utils.track_file import open_track
+from imaging.boxes import LEFT_EYE, MOUTH, RIGHT_EYE, feature_box, largest_region
+from imaging.masks import read_head_mask
+from media.images import read_rgb
+from scene.reference_clip import ReferenceClip
+
+CROP_MARGIN = 12  # pixels around the head's box
+
+
+@dataclass(frozen=True)
+class CroppedFrame:
+    """One frame within its head's box."""
+
+    image: UInt8[np.ndarray, "H W 3"]  # the frame over the clean background
+    background: UInt8[np.ndarray, "H W 3"]  # clean background with the torso over it
+    head: Bool[np.ndarray, "H W"]
+
+
+class TalkingHeadDataset(ReferenceClip):
+    """A clip with its tracked face, its masks, and crops of its pictures.
+
+    Attributes:
+        vertices: of the tracked face [N, V, 3] (head frame, decimetres; float16 or 32), mapped from the disk.
+        faces: their triangles [F, 3]; none where the track has none.
+        learnt: the training frames in which the person was seen.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        """Raises EGSTalkerError, naming the task that mends it, where the folder is wrong, half made or damaged."""
+        super().__init__(root)
+        self.learnt = self.usable(self.train)
+        self.vertices, self.faces = _read_vertices(self.folder.track_params, self.num_frames)
+        self._boxes: tuple[Int[np.ndarray, "N 2"], tuple[int, int]] | None = None
+
+    def head_mask(self, i: int) -> Bool[np.ndarray, "H W"]:
+        """Pixels that parsing calls head."""
+        return read_head_mask(self.folder, i)
+
+    def head_boxes(self) -> tuple[Int[np.ndarray, "N 2"], tuple[int, int]]:
+        """Top left corners [N, 2] (x, y) and the one size (width, height) of boxes around every frame's head."""
+        if self._boxes is None:
+            with ThreadPoolExecutor(2) as pool:
+                boxes = np.array(list(pool.map(lambda i: largest_region(self.head_mask(i)), range(self.num_frames))))
+            sides = np.percentile(boxes[:, 2:] - boxes[:, :2], 99.0, axis=0) + 2 * CROP_MARGIN
+            limit = np.array([self.width, self.height])
+            size = np.minimum(np.ceil(sides / 16) * 16, limit).astype(int)
+            centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+            corners = np.clip(np.round(centres - size / 2), 0, limit - size).astype(np.int64)
+            self._boxes = corners, (int(size[0]), int(size[1]))
+        return self._boxes
+
+    def crop(self, i: int) -> CroppedFrame:
+        """The pictures of frame ``i`` within its head's box, read from the files."""
+        corners, (width, height) = self.head_boxes()
+        x, y = corners[i]
+        inside = (slice(y, y + height), slice(x, x + width))
+        whole = read_rgb(self.folder.ground_truth_image(i))
+        if whole.shape[:2] != (self.height, self.width):
+            raise EGSTalkerError(f"{self.folder.ground_truth_image(i)} has another size than frame 0; run --task 6")
+        return CroppedFrame(whole[inside], self.backdrops.compose(i)[inside], self.head_mask(i)[inside])
+
+    def feature_boxes(self, i: int) -> Float[np.ndarray, "3 4"]:
+        """Boxes (left, top, right, bottom) around mouth and eyes of frame ``i``, in pixels of its crop.
+
+        They are a third larger than the landmarks' boxes, by at least six pixels on each side.
+        """
+        landmarks = read_landmarks(self.folder.landmarks(i)) - self.head_boxes()[0][i]
+        return np.stack([feature_box(landmarks[part]) for part in (MOUTH, RIGHT_EYE, LEFT_EYE)]).astype(np.float32)
+
+
+def _read_vertices(path: Path, num_frames: int) -> tuple[Float[Tensor, "N V 3"], Int[Tensor, "F 3"]]:
+    """Tracked face vertices (head frame; float16 or 32) and their triangles; without triangles in the file, none."""
+    problem = EGSTalkerError(f"{path} is damaged; run preprocess.sh with --task 8")
+    try:
+        params = open_track(path)
+        vertices = params["vertices"]
+        faces = params["faces"].long() if "faces" in params else torch.zeros(0, 3, dtype=torch.long)
+    except Exception as error:  # torch.load raises many types on damaged files
+        raise problem from error
+    if vertices.ndim != 3 or vertices.shape[0] < num_frames or vertices.shape[2] != 3 or vertices.shape[1] < 4:
+        raise problem
+    if (
+        faces.ndim != 2
+        or faces.shape[1] != 3
+        or (len(faces) and not 0 <= faces.min() <= faces.max() < vertices.shape[1])
+    ):
+        raise problem
+    if not vertices.is_floating_point() or not all(torch.isfinite(part).all() for part in vertices.split(256)):
+        raise problem
+    return vertices[:num_frames], faces
