@@ -15,7 +15,7 @@
 STATE=${EGSTALKER_HOME:-$ROOT}
 if [ -z "${EGSTALKER_HOME:-}" ] && [ ! -w "$ROOT" ]; then
   STATE=${XDG_CACHE_HOME:-~/.cache} # bash knows ~ even where HOME is not set
-  STATE="$STATE/egstalker/${ROOT##*/}-$(cksum <<<"$ROOT" | tr -dc 0-9)"
+  STATE="$STATE/egstalker/${ROOT##*/}-$(cksum <<<"$ROOT" | sed 's/ .*//')"
 fi
 case $STATE in /*) ;; *) STATE="$PWD/$STATE" ;; esac
 VENV="$STATE/.venv"
@@ -85,7 +85,8 @@ install_locks() {
   install_locked "$@"
   import_once >"$log" 2>&1 || fail "the packages are installed but do not work: $(last_line "$log")"
   for name in torch "$@"; do
-    cp "$ROOT/requirements/$name.txt" "$VENV/.$name.txt" || fail "cannot write to $VENV"
+    # -f: the copy of a lock that cannot be written cannot be written either.
+    cp -f "$ROOT/requirements/$name.txt" "$VENV/.$name.txt" || fail "cannot write to $VENV"
   done
   rm -f "$VENV/.installing"
 }
