@@ -19,7 +19,8 @@ RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates git \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
-    pip install ninja==1.13.2 wheel==0.45.1
+    --mount=type=bind,source=requirements/container-build.txt,target=/requirements/container-build.txt \
+    pip install --no-deps --require-hashes -r /requirements/container-build.txt
 
 ARG TORCH_CUDA_ARCH_LIST=8.6
 ARG MAX_JOBS=4
@@ -33,7 +34,8 @@ RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,targ
 # gsplat (Apache-2.0): its wheel compiles itself at first use; its source distribution, here and now.
 RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
     --mount=type=bind,source=requirements/cuda.txt,target=/requirements/cuda.txt \
-    pip wheel --no-deps --no-build-isolation --no-binary gsplat --wheel-dir /wheels -r /requirements/cuda.txt
+    pip wheel --no-deps --require-hashes --no-build-isolation --no-binary gsplat --wheel-dir /wheels \
+    -r /requirements/cuda.txt
 
 # Inria's rasterizer and nearest neighbours, which their licence allows for research only; INRIA=no leaves them out.
 # simple-knn uses FLT_MAX and leaves it to luck that a header defines it.
@@ -47,7 +49,7 @@ RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,targ
 # Pure Python, but published as source only.
 RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
     --mount=type=bind,source=requirements/container-cuda.txt,target=/requirements/container-cuda.txt \
-    pip wheel --no-deps --wheel-dir /wheels -r /requirements/container-cuda.txt
+    pip wheel --no-deps --require-hashes --no-build-isolation --wheel-dir /wheels -r /requirements/container-cuda.txt
 
 # What runs on a GPU: the same PyTorch without its compilers.
 FROM ${RUNTIME_IMAGE} AS cuda
@@ -61,9 +63,8 @@ RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,targ
     --mount=type=bind,source=requirements/native.txt,target=/requirements/native.txt \
     --mount=type=bind,source=requirements/container.txt,target=/requirements/container.txt \
     python -m venv --system-site-packages /opt/venv \
- && grep -hv '^torch==' /requirements/native.txt /requirements/container.txt >/tmp/lock.txt \
- && pip install --no-deps --no-compile --only-binary :all: -r /tmp/lock.txt \
- && rm /tmp/lock.txt
+ && pip install --no-deps --require-hashes --no-compile --only-binary :all: \
+    -r /requirements/native.txt -r /requirements/container.txt
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir --no-deps --no-compile --no-index /wheels/*.whl
 RUN python -c 'import torch, gsplat.csrc, pytorch3d._C, pytorch3d.renderer'
@@ -80,10 +81,10 @@ RUN apt-get update \
  && { command -v python3 || apt-get install -y --no-install-recommends python3 python3-venv; } \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
  && python3 -m venv /opt/venv
-# torch in a layer of its own, without its headers and its own tests.
+# torch in a layer of its own, without its headers and its own tests. The lock has no hash of its CPU build (torch.in).
 RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
-    --mount=type=bind,source=requirements/native.txt,target=/requirements/native.txt \
-    sed -n 's/^\(torch==[^ ;#]*\).*/\1+cpu/p' /requirements/native.txt >/tmp/torch.txt \
+    --mount=type=bind,source=requirements/torch.txt,target=/requirements/torch.txt \
+    sed -n 's/^\(torch==[^ ;#]*\).*/\1+cpu/p' /requirements/torch.txt >/tmp/torch.txt \
  && { pip install --no-deps --no-compile -r /tmp/torch.txt \
       || pip install --no-deps --no-compile --index-url https://download.pytorch.org/whl/cpu -r /tmp/torch.txt; } \
  && rm -rf /tmp/torch.txt /opt/venv/lib/python3*/site-packages/torch/include /opt/venv/lib/python3*/site-packages/torch/test \
@@ -91,9 +92,8 @@ RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,targ
 RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
     --mount=type=bind,source=requirements/native.txt,target=/requirements/native.txt \
     --mount=type=bind,source=requirements/container.txt,target=/requirements/container.txt \
-    grep -hv '^torch==' /requirements/native.txt /requirements/container.txt >/tmp/lock.txt \
- && pip install --no-deps --no-compile --only-binary :all: -r /tmp/lock.txt \
- && rm /tmp/lock.txt
+    pip install --no-deps --require-hashes --no-compile --only-binary :all: \
+    -r /requirements/native.txt -r /requirements/container.txt
 
 FROM ${DEVICE} AS egstalker
 # Shows that the packages load, and leaves the byte code that a read-only image could not write.

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Everything on a built-in sample, in demo/.
+# Everything on a built-in sample, in demo/ of the checkout or, where that cannot be written, of STATE.
 set -eu
 
 ROOT=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/environment.sh
 . "$ROOT/scripts/environment.sh"
+
+DEMO=demo
+[ "$STATE" = "$ROOT" ] || DEMO="$STATE/demo"
 
 usage() {
   cat <<'TEXT'
@@ -20,12 +23,13 @@ Makes a sample video, learns the head in it and lets it speak, all in demo/:
   demo/report.png            truth, render and error, side by side
 
 Run again, it goes on where it stopped and keeps what is whole; --clean starts afresh. The first run makes .venv.
+Where the checkout cannot be written, demo/ and .venv are in ~/.cache/egstalker, or in the folder EGSTALKER_HOME.
 TEXT
 }
 
 case "${1:-}" in
   "") ;;
-  --clean) rm -rf "$ROOT/demo" ;;
+  --clean) rm -rf "$STATE/demo" ;;
   -h | --help)
     usage
     exit
@@ -75,22 +79,23 @@ write_stages() {
 }
 
 make_sample() {
-  if [ ! -e demo/sample.mp4 ] || [ ! -e demo/sample_truth.npz ]; then
-    python -m sample demo/sample.mp4
+  if [ ! -e "$DEMO/sample.mp4" ] || [ ! -e "$DEMO/sample_truth.npz" ]; then
+    python -m sample "$DEMO/sample.mp4"
   fi
 }
 
-TIMES="$ROOT/demo/.stages"
+TIMES="$STATE/demo/.stages"
 cd "$ROOT"
-mkdir -p "$TIMES"
+mkdir -p "$TIMES" 2>/dev/null || fail "cannot write to $STATE; set EGSTALKER_HOME to a folder of yours"
 stage set_up set_up native
 PATH="$VENV/bin:$PATH"
 stage sample make_sample
-stage preprocess python data_utils/process.py demo/sample.mp4
-stage train python train.py -s demo/sample --model_path demo/model --configs arguments/demo.py
-stage predict python predict.py --audio_path demo/sample.mp4 --reference_path demo/sample --model_path demo/model \
-  --output_dir demo/results
-stage metrics python metrics.py -s demo/sample --model_path demo/model
-printf '{%s}\n' "$(write_stages set_up sample preprocess train predict metrics)" >demo/stages.json
-python -m evaluation.report --dataset demo/sample --model_path demo/model --stages demo/stages.json --output demo
-note "The head speaks in demo/results/sample.mp4; demo/report.json and demo/report.png say how well."
+stage preprocess python data_utils/process.py "$DEMO/sample.mp4"
+stage train python train.py -s "$DEMO/sample" --model_path "$DEMO/model" --configs arguments/demo.py
+stage predict python predict.py --audio_path "$DEMO/sample.mp4" --reference_path "$DEMO/sample" \
+  --model_path "$DEMO/model" --output_dir "$DEMO/results"
+stage metrics python metrics.py -s "$DEMO/sample" --model_path "$DEMO/model"
+printf '{%s}\n' "$(write_stages set_up sample preprocess train predict metrics)" >"$DEMO/stages.json"
+python -m evaluation.report --dataset "$DEMO/sample" --model_path "$DEMO/model" --stages "$DEMO/stages.json" \
+  --output "$DEMO"
+note "The head speaks in $DEMO/results/sample.mp4; $DEMO/report.json and $DEMO/report.png say how well."

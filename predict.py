@@ -24,10 +24,27 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
     parser.add_argument("--batch", type=int, help="frames rendered at once (4 on a CPU, 32 on a GPU)")
     parser.add_argument("--device", help="cpu, cuda, or cuda:1 of several (what is here and can render)")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(join_dashed_paths(sys.argv[1:] if arguments is None else arguments))
     if options.batch is not None and options.batch < 1:
         parser.error("--batch is at least 1")
     return options
+
+
+def join_dashed_paths(arguments: list[str]) -> list[str]:
+    """The arguments, where a path that begins with a dash is joined to its option: argparse would read it as another.
+
+    Example:
+        >>> join_dashed_paths(["--audio_path", "-a.wav", "--batch", "4"])
+        ['--audio_path=-a.wav', '--batch', '4']
+    """
+    joined: list[str] = []
+    for argument in arguments:
+        named = bool(joined) and joined[-1].startswith("--") and joined[-1].endswith(("_path", "_dir"))
+        if named and argument.startswith("-") and not argument.startswith("--"):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 @door

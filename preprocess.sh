@@ -36,7 +36,11 @@ fi
 }
 
 case $1 in
-  -*) fail "the video comes first: ./preprocess.sh data/input.mp4 $*" ;;
+  -*)
+    [ -e "$1" ] || fail "the video comes first: ./preprocess.sh data/input.mp4 $*"
+    # A name that begins with a dash, which must not pass for an option.
+    set -- "./$1" "${@:2}"
+    ;;
 esac
 [ -e "$1" ] || fail "$1 does not exist; give the path of a video, or of a dataset folder to go on with"
 [ -r "$1" ] || fail "$1 cannot be read; see to its permissions"

@@ -8,5 +8,6 @@ ROOT=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
 set_up native dev
 cd "$ROOT"
+[ "$STATE" = "$ROOT" ] || set -- -o "cache_dir=$STATE/.pytest_cache" "$@"
 [ -t 1 ] || set -- --color=no "$@"
 exec "$VENV/bin/python" -m pytest "$@"

@@ -8,8 +8,17 @@
 # as its copy installs nothing. .venv/.installing is there while something is installed: if a new set-up finds it, the
 # last one was killed, and .venv is made afresh. EGSTALKER_TORCH=cpu|cuda chooses PyTorch's build (otherwise: cuda where
 # nvidia-smi lists a GPU), EGSTALKER_TORCH_INDEX where its CPU build comes from, PYTHON the interpreter.
+#
+# STATE is where all that the checkout's commands make goes: .venv, .setup, .cache, demo. It is the checkout itself;
+# where the caller cannot write there, a folder of the checkout's name in the caller's cache; or EGSTALKER_HOME.
 
-VENV="$ROOT/.venv"
+STATE=${EGSTALKER_HOME:-$ROOT}
+if [ -z "${EGSTALKER_HOME:-}" ] && [ ! -w "$ROOT" ]; then
+  STATE=${XDG_CACHE_HOME:-~/.cache} # bash knows ~ even where HOME is not set
+  STATE="$STATE/egstalker/${ROOT##*/}-$(cksum <<<"$ROOT" | sed 's/ .*//')"
+fi
+case $STATE in /*) ;; *) STATE="$PWD/$STATE" ;; esac
+VENV="$STATE/.venv"
 
 fail() {
   printf 'error: %s\n' "$*" >&2
@@ -21,8 +30,9 @@ note() {
 }
 
 set_up() {
+  [ "$STATE" = "$ROOT" ] || take_place "$@"
   up_to_date "$@" && return
-  mkdir -p "$ROOT/.setup" || fail "cannot write to $ROOT; copy the checkout to a folder of yours"
+  mkdir -p "$STATE/.setup" 2>/dev/null || fail "cannot write to $STATE; set EGSTALKER_HOME to a folder of yours"
   # A subshell, so that the lock goes when it ends; what it starts holds the lock too, so none is left half at work.
   (
     if command -v flock >/dev/null 2>&1; then
@@ -34,44 +44,59 @@ set_up() {
       while installer=$(cat "$VENV/.installing" 2>/dev/null) && kill -0 "$installer" 2>/dev/null; do sleep 1; done
     fi
     up_to_date "$@" || install_locks "$@"
-  ) 9>"$ROOT/.setup/lock" || exit
+  ) 9>"$STATE/.setup/lock" || exit
+}
+
+# Sends compiled kernels and byte code to STATE. The environment of the checkout's owner serves all where it is whole.
+take_place() {
+  export NUMBA_CACHE_DIR="${NUMBA_CACHE_DIR:-$STATE/.cache/numba}"
+  if [ -z "${EGSTALKER_HOME:-}" ]; then
+    VENV="$ROOT/.venv"
+    up_to_date "$@" && return
+  fi
+  VENV="$STATE/.venv"
+  export PYTHONPYCACHEPREFIX="${PYTHONPYCACHEPREFIX:-$STATE/.cache/python}"
 }
 
 up_to_date() {
   local name
-  for name in "$@"; do
+  for name in torch "$@"; do
     [ -e "$VENV/.$name.txt" ] && [ "$(<"$VENV/.$name.txt")" = "$(<"$ROOT/requirements/$name.txt")" ] || return
   done
   [ ! -e "$VENV/.installing" ] && "$VENV/bin/python" -c '' 2>/dev/null
 }
 
 install_locks() {
-  local python name log="$ROOT/.setup/install.log" removed
-  local -a locks=()
+  local python name log="$STATE/.setup/install.log" removed
   if [ -e "$VENV/.installing" ] || ! "$VENV/bin/python" -c '' 2>/dev/null; then
     python=$(find_python) || exit
-    note "Making .venv with $("$python" --version 2>&1) (a minute or two, once) ..."
+    note "Making ${VENV#"$ROOT/"} with $("$python" --version 2>&1) (a minute or two, once) ..."
     rm -rf "$VENV"
     "$python" -m venv "$VENV" >"$log" 2>&1 || fail "could not make $VENV: $(last_line "$log")"
   else
-    note "Bringing .venv up to date ..."
+    note "Bringing ${VENV#"$ROOT/"} up to date ..."
     check_python "$VENV/bin/python" || fail "$VENV/bin/python $UNSUITABLE; delete $VENV and run again"
   fi
   echo $$ >"$VENV/.installing" || fail "cannot write to $VENV"
-  for name in "$@"; do
-    removed=$(dropped_packages "$VENV/.$name.txt" "$ROOT/requirements/$name.txt")
-    # shellcheck disable=SC2086 # a list of names
-    [ -z "$removed" ] || pip uninstall --yes $removed >"$log" 2>&1 || fail_install
-    grep -v '^torch==' "$ROOT/requirements/$name.txt" >"$ROOT/.setup/$name.txt" || fail "cannot write to $ROOT/.setup"
-    locks+=(-r "$ROOT/.setup/$name.txt")
-  done
+  removed=$(dropped_packages torch "$@")
+  # shellcheck disable=SC2086 # a list of names
+  [ -z "$removed" ] || pip uninstall --yes $removed >"$log" 2>&1 || fail_install
   install_torch
-  pip install --no-deps "${locks[@]}" >"$log" 2>&1 || fail_install
+  install_locked "$@"
   import_once >"$log" 2>&1 || fail "the packages are installed but do not work: $(last_line "$log")"
-  for name in "$@"; do
-    cp "$ROOT/requirements/$name.txt" "$VENV/.$name.txt" || fail "cannot write to $VENV"
+  for name in torch "$@"; do
+    # -f: the copy of a lock that cannot be written cannot be written either.
+    cp -f "$ROOT/requirements/$name.txt" "$VENV/.$name.txt" || fail "cannot write to $VENV"
   done
   rm -f "$VENV/.installing"
+}
+
+# The locks carry hashes: a package that is not byte for byte the one that was locked is refused.
+install_locked() {
+  local name log="$STATE/.setup/install.log"
+  local -a locks=()
+  for name in "$@"; do locks+=(-r "$ROOT/requirements/$name.txt"); done
+  pip install --no-deps --require-hashes "${locks[@]}" >"$log" 2>&1 || fail_install
 }
 
 # Wheels only: no compiler is ever needed. Byte code is left to import_once, which makes a fifth of it.
@@ -93,22 +118,22 @@ PYTHON
 }
 
 # PyPI's PyTorch for Linux brings several gigabytes of CUDA. Without a GPU its CPU build is taken instead: from wherever
-# pip is configured to look, if it is there, else from PyTorch's own index.
+# pip is configured to look, if it is there, else from PyTorch's own index. No hash of it is locked: PyPI does not have it.
 install_torch() {
-  local pin build log="$ROOT/.setup/install.log" index=${EGSTALKER_TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
-  pin=$(sed -n 's/^\(torch==[^ ;#]*\).*/\1/p' "$ROOT/requirements/native.txt")
+  local pin build log="$STATE/.setup/install.log" index=${EGSTALKER_TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
   if [ "$(uname -s)" != Linux ]; then
-    pip install --no-deps "$pin" >"$log" 2>&1 || fail_install
+    install_locked torch
     return
   fi
   build=$(torch_build) || exit
   if [ "$build" = cpu ]; then
+    pin=$(sed -n 's/^\(torch==[^ ;#]*\).*/\1/p' "$ROOT/requirements/torch.txt")
     pip install --no-deps "$pin+cpu" >"$log" 2>&1 && return
     pip install --no-deps --index-url "$index" --retries 1 --timeout 15 "$pin+cpu" >"$log" 2>&1 && return
     note "$index does not give $pin for the CPU; taking PyPI's build, which needs several gigabytes ..."
   fi
-  pip install -c "$ROOT/.setup/native.txt" "$pin" >"$log" 2>&1 || fail_install
-  [ "$build" = cpu ] || pip install --no-deps -r "$ROOT/requirements/cuda.txt" >"$log" 2>&1 || fail_install
+  install_locked torch
+  [ "$build" = cpu ] || install_locked cuda
 }
 
 torch_build() {
@@ -123,14 +148,21 @@ has_gpu() {
   command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -q '^GPU '
 }
 
-# The packages that the first lock names and the second does not.
+# The packages that were installed from these locks and are in none of them any more.
 dropped_packages() {
-  [ -e "$1" ] || return 0
-  comm -23 <(package_names "$1") <(package_names "$2") | tr '\n' ' '
+  local name
+  local -a before=() now=()
+  for name in "$@"; do
+    [ ! -e "$VENV/.$name.txt" ] || before+=("$VENV/.$name.txt")
+    now+=("$ROOT/requirements/$name.txt")
+  done
+  [ "${#before[@]}" -gt 0 ] || return 0
+  comm -23 <(package_names "${before[@]}") <(package_names "${now[@]}") | tr '\n' ' '
 }
 
+# Of the lines that begin a package; its hashes follow on lines of their own.
 package_names() {
-  sed -n 's/^\([a-z0-9][a-z0-9.-]*\)==.*/\1/p' "$1" | sort -u
+  sed -n 's/^\([a-z0-9][a-z0-9.-]*\)==.*/\1/p' "$@" | sort -u
 }
 
 # Prints the first suitable Python. PYTHON, where it is set, is the only one asked.
@@ -168,6 +200,10 @@ elif (sys.platform, platform.machine()) not in (("linux", "x86_64"), ("darwin", 
     print("runs on %s %s, for which MediaPipe or PyTorch has no package" % (sys.platform, platform.machine()))
 elif sys.platform == "linux" and platform.libc_ver()[0] != "glibc":
     print("is not built on glibc, for which PyTorch has packages")
+elif sys.platform == "linux" and tuple(map(int, platform.libc_ver()[1].split(".")[:2])) < (2, 28):
+    print("runs on glibc %s, and PyTorch and PyAV have packages for 2.28 and later" % platform.libc_ver()[1])
+elif sys.platform == "darwin" and int(platform.mac_ver()[0].split(".")[0]) < 14:
+    print("runs on macOS %s, and PyAV has packages for 14 and later" % platform.mac_ver()[0])
 else:
     try:
         import ensurepip, venv
@@ -185,10 +221,13 @@ last_line() {
   grep -v '^ *$' "$1" | tail -n 1
 }
 
-# A pip that found nothing to install changed nothing: then .venv stays as it was.
+# A pip that found nothing to install, or another file than the one locked, changed nothing: then .venv stays as it was.
 fail_install() {
-  local log="$ROOT/.setup/install.log" reason
-  ! grep -q 'No matching distribution' "$log" || rm -f "$VENV/.installing"
+  local log="$STATE/.setup/install.log" reason altered
+  altered=$(sed -n '/DO NOT MATCH THE HASHES/{n;s/^ *\([^ ]*\).*/\1/p;}' "$log")
+  if [ -n "$altered" ] || grep -q 'No matching distribution' "$log"; then rm -f "$VENV/.installing"; fi
+  [ -z "$altered" ] || fail "packages could not be installed: $altered is not the file that was locked, its SHA-256 is" \
+    "another (all of it: $log); let pip take it from PyPI or from a true copy ('pip config list' says where pip looks)"
   if grep -q -e 'NewConnectionError' -e 'ConnectTimeoutError' -e 'ReadTimeoutError' -e 'name resolution' "$log"; then
     fail "packages could not be installed: the package index cannot be reached (all of it: $log);" \
       "see to the network and run again"

@@ -9,7 +9,7 @@
 # In the container every path is what it is outside: the checkout, the working folder and every path among the arguments
 # are mounted where they are, and so are the folders in the array WRITTEN, where the command writes unasked.
 # EGSTALKER_RUNTIME=docker|native forces one; EGSTALKER_IMAGE names another image; EGSTALKER_CACHE, another folder for
-# what lasts from run to run (.cache/container): models that libraries fetch, and compiled kernels.
+# what lasts from run to run (.cache/container in STATE): models that libraries fetch, and compiled kernels.
 
 WRITTEN=()
 NEEDS_PACKAGES=yes
@@ -36,9 +36,14 @@ run_command() {
 }
 
 run_natively() {
-  local script=$1 python="$VENV/bin/python"
+  local script=$1 python
   shift
-  if [ "$NEEDS_PACKAGES" = yes ]; then set_up native; else python=$(find_python) || exit; fi
+  if [ "$NEEDS_PACKAGES" = yes ]; then
+    set_up native
+    python="$VENV/bin/python"
+  else
+    python=$(find_python) || exit
+  fi
   PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}" exec "$python" "$ROOT/$script" "$@"
 }
 
@@ -53,7 +58,7 @@ run_in_container() {
   for argument in "$@"; do
     case $argument in
       -*=*) mount_argument "${argument#*=}" ;;
-      -*) ;;
+      -*) [ ! -e "$argument" ] || mount_path "$argument" ;;
       *) mount_argument "$argument" ;;
     esac
   done
@@ -88,7 +93,7 @@ local_path() {
 
 # Files belong to the caller, who under a rootless daemon is the container's root. HOME keeps caches from run to run.
 add_user_and_gpu() {
-  local user home=${EGSTALKER_CACHE:-$ROOT/.cache/container} engine
+  local user home=${EGSTALKER_CACHE:-$STATE/.cache/container} engine
   engine=$(ask_docker info --format '{{.SecurityOptions}} {{.Runtimes}}' 2>/dev/null) || engine=""
   user="$(id -u):$(id -g)"
   case $engine in *name=rootless*) user=0:0 ;; esac

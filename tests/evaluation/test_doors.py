@@ -65,6 +65,28 @@ def test_predict_names_the_video_after_the_sound(
     assert info.num_frames == 13 and info.has_audio and abs(info.audio_end - info.seconds) < 0.04
 
 
+@pytest.mark.parametrize("joined", [True, False])
+def test_predict_takes_names_that_begin_with_a_dash(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dataset: DatasetFolder, model: Path, joined: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_wav(Path("-a.wav"), speech_like(0.5))
+    dataset.root.rename("-set")
+    model.rename("-m")
+    named = {"--audio_path": "-a.wav", "--reference_path": "-set", "--model_path": "-m", "--output_dir": "-out"}
+    if joined:
+        assert run(predict.main, *(f"{option}={path}" for option, path in named.items())) == 0
+    else:
+        assert run(predict.main, *(word for pair in named.items() for word in pair)) == 0
+    assert probe(tmp_path / "-out" / "-a.mp4").num_frames == 13
+
+
+def test_predict_still_misses_a_path_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        predict.parse(["--audio_path", "--reference_path", "d", "--model_path", "m"])
+    assert "--audio_path: expected one argument" in capsys.readouterr().err
+
+
 def test_predict_says_in_one_line_what_is_wrong(
     run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path, dataset: DatasetFolder, model: Path, sound: Path
 ) -> None:

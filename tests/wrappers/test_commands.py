@@ -66,6 +66,17 @@ def test_arguments_arrive_as_they_are_in_the_callers_folder(checkout, video, tmp
     assert checkout.argv("python") == [str(tmp_path), str(checkout.root / "train.py"), "-s", "*", "", "a\nb"]
 
 
+def test_a_name_that_begins_with_a_dash_is_a_file_all_the_same(checkout, video):
+    dashed = checkout.root / "-x.mp4"
+    dashed.touch()
+    for given in ("-x.mp4", "./-x.mp4"):
+        assert checkout.run("preprocess.sh", given, "--task", "7").returncode == 0
+        assert checkout.argv("python")[2:] == ["./-x.mp4", "--task", "7"]
+    for given in (["--audio_path", "-x.mp4"], ["--audio_path=-x.mp4"]):
+        assert checkout.run("predict.sh", *given, "--reference_path", "-x").returncode == 0
+        assert checkout.argv("python")[2:-4] == [*given, "--reference_path", "-x"]
+
+
 def test_predict_fills_in_what_is_not_said(checkout, video):
     assert checkout.run("predict.sh", "--audio_path", str(video), "--model_path=mine").returncode == 0
     expected = ["--audio_path", str(video), "--model_path=mine", "--reference_path", "data/input"]

@@ -185,6 +185,12 @@ def test_where_links_lead_is_mounted_too(checkout, tmp_path):
     assert run.mounts[str(tmp_path / "alias/input")] == str(disk / "input")
 
 
+def test_where_a_link_with_a_leading_dash_leads_is_mounted_too(checkout, tmp_path):
+    (tmp_path / "disk/input").mkdir(parents=True)
+    (checkout.root / "-d").symlink_to(tmp_path / "disk/input")
+    assert str(tmp_path / "disk/input") in _train(checkout, "-s", "-d").mounts
+
+
 def test_another_working_folder_is_mounted_and_kept(checkout, tmp_path):
     work = tmp_path / "work"
     work.mkdir()

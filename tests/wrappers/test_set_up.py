@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -31,7 +33,8 @@ def test_the_first_run_installs_wheels_without_dependencies_and_the_second_nothi
     calls = checkout.lines("pip.log")
     assert [call.split()[0] for call in calls] == ["venv", "install", "install"]
     assert all("--only-binary :all:" in call and "--no-deps" in call for call in calls[1:])
-    assert "torch==2.13.0+cpu" in calls[1]
+    assert "torch==2.13.0+cpu" in calls[1] and "--require-hashes" not in calls[1]
+    assert "--require-hashes" in calls[2]
     assert "native.txt" in calls[2] and "dev.txt" in calls[2]
     assert checkout.run("test.sh").returncode == 0
     assert checkout.lines("pip.log") == calls
@@ -48,7 +51,7 @@ def test_a_changed_lock_is_installed_into_the_same_environment(checkout):
     checkout.run("test.sh")
     kept = checkout.root / ".venv/kept"
     kept.touch()
-    (checkout.root / "requirements/native.txt").write_text("numpy==1.26.5\ntorch==2.13.0\n")
+    (checkout.root / "requirements/native.txt").write_text("numpy==1.26.5 \\\n    --hash=sha256:0e\n")
     assert checkout.run("test.sh").returncode == 0
     calls = checkout.lines("pip.log")[3:]
     assert [call.split()[0] for call in calls] == ["uninstall", "install", "install"]
@@ -97,6 +100,54 @@ def test_a_failed_installation_is_one_line_and_leaves_a_whole_environment(checko
     assert kept.exists()
 
 
+def test_a_package_that_moves_to_another_lock_stays_installed(checkout):
+    checkout.run("test.sh")
+    lock = checkout.root / "requirements/native.txt"
+    lock.write_text(lock.read_text() + "pytest==9.2.0\n")
+    (checkout.root / "requirements/dev.txt").write_text("mypy==2.4.1\n")
+    assert checkout.run("test.sh").returncode == 0
+    assert [call.split()[0] for call in checkout.lines("pip.log")[3:]] == ["install", "install"]
+
+
+def test_a_changed_torch_is_installed(checkout):
+    checkout.run("train.sh", "-s", "x")
+    (checkout.root / "requirements/torch.txt").write_text("torch==2.14.0\n")
+    assert checkout.run("train.sh", "-s", "x").returncode == 0
+    assert "torch==2.14.0+cpu" in checkout.lines("pip.log")[3]
+
+
+def _wheel(folder: Path, name: str, version: str) -> str:
+    """Make a package of nothing; returns the SHA-256 of its wheel."""
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    described = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{described}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        archive.writestr(f"{described}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{described}/RECORD", "")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_package_of_another_hash_is_one_line_and_is_not_installed(checkout, tmp_path):
+    checkout.program("python3", f'#!/usr/bin/env bash\nexec "{sys.executable}" "$@"\n')
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    digests = [_wheel(wheels, name, "1.0") for name in ("first", "second")]
+    _wheel(wheels, "torch", "2.13.0+cpu")
+    lock = checkout.root / "requirements/native.txt"
+    rows = [
+        f"{name}==1.0 \\\n    --hash=sha256:{digest}\n"
+        for name, digest in zip(("first", "second"), digests, strict=True)
+    ]
+    lock.write_text("".join(rows).replace(digests[1], "0" * 64))
+    pip = {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "EGSTALKER_TORCH": "cpu"}
+    error = _one_line_error(checkout.run("train.sh", "-s", "x", **pip))
+    assert "second==1.0 is not the file that was locked" in error and "first" not in error
+    installed = {path.name.split("-")[0] for path in checkout.root.glob(".venv/lib/*/site-packages/*.dist-info")}
+    assert "torch" in installed and not installed & {"first", "second"}
+    lock.write_text("".join(rows))
+    assert "the packages are installed but do not work" in _one_line_error(checkout.run("train.sh", "-s", "x", **pip))
+
+
 def test_without_a_gpu_torch_is_its_cpu_build_wherever_that_is_found(checkout):
     (checkout.bin / "refused").write_text("--no-deps torch==2.13.0+cpu")
     assert checkout.run("train.sh", "-s", "x", EGSTALKER_TORCH_INDEX="https://mirror.invalid/cpu").returncode == 0
@@ -111,8 +162,9 @@ def test_where_no_cpu_build_is_found_pypi_serves(checkout):
     result = checkout.run("train.sh", "-s", "x")
     assert result.returncode == 0
     assert "several gigabytes" in result.stderr
-    last_torch = checkout.lines("pip.log")[3]
-    assert last_torch.endswith("torch==2.13.0") and "-c " in last_torch and "--no-deps" not in last_torch
+    assert checkout.lines("pip.log")[3].endswith(
+        "--no-deps --require-hashes -r " + str(checkout.root / "requirements/torch.txt")
+    )
 
 
 @pytest.mark.parametrize("chosen", ["by the machine", "by the user"])
@@ -122,7 +174,7 @@ def test_with_a_gpu_torch_comes_from_pypi(checkout, chosen):
     else:
         checkout.environment["EGSTALKER_TORCH"] = "cuda"
     assert checkout.run("train.sh", "-s", "x").returncode == 0
-    assert checkout.lines("pip.log")[1].endswith("torch==2.13.0")
+    assert checkout.lines("pip.log")[1].endswith("requirements/torch.txt")
     assert checkout.lines("pip.log")[2].endswith("requirements/cuda.txt")
 
 
@@ -161,3 +213,13 @@ def test_this_python_is_judged_by_its_version_and_modules(checkout, tmp_path):
     (tmp_path / "modules/ensurepip.py").write_text("raise ImportError\n")
     answer = checkout.run("probe", PYTHONPATH=str(tmp_path / "modules")).stdout
     assert "without the venv module" in answer
+
+
+def test_a_system_that_is_too_old_for_the_packages_is_named(checkout, tmp_path):
+    checkout.program("python3", f'#!/usr/bin/env bash\nexec "{sys.executable}" "$@"\n')
+    (tmp_path / "platform.py").write_text(
+        "machine = lambda: 'arm64' if __import__('sys').platform == 'darwin' else 'x86_64'\n"
+        "libc_ver = lambda: ('glibc', '2.27')\nmac_ver = lambda: ('13.6', (), 'arm64')\n"
+    )
+    error = _one_line_error(checkout.run("train.sh", "-s", "x", PYTHONPATH=str(tmp_path)))
+    assert "runs on glibc 2.27" in error or "runs on macOS 13.6" in error
