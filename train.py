@@ -22,9 +22,7 @@ def parse() -> argparse.Namespace:
         "--test_iterations", type=int, nargs="*", default=[], help="further iterations to validate after"
     )
     parser.add_argument("--save_iterations", type=int, nargs="*", default=[], help="further iterations to save after")
-    parser.add_argument(
-        "--device", help="cpu, cuda, or cuda:1 of several (what is here and can render)"
-    )
+    parser.add_argument("--device", help="cpu, cuda, or cuda:1 of several (what is here and can render)")
     parser.add_argument("--use_wandb", action="store_true", help="log to Weights & Biases (WANDB_MODE=offline works)")
     return parser.parse_args()
 

@@ -26,10 +26,10 @@ from data_utils.transforms import write_transforms
 from media.video import read_frames
 from scene.head_files import Progress, load_head
 from synthesis.speech import speech_features
-from tests.tiny_video import write_video
 from tests.data_utils.sounds import tone
 from tests.robustness.damage import STRANGERS, at_most, damaged, traps
 from tests.tiny_head import make_dataset, make_head, make_model, speech_like, write_wav
+from tests.tiny_video import write_video
 from training.checkpoints import load_training_state, save_checkpoint
 from training.dataset import TalkingHeadDataset
 
