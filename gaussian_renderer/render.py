@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from jaxtyping import Float
@@ -29,6 +30,7 @@ BACKENDS: dict[str, Rasterizer] = {
 DEVICE_BACKENDS = {CPU: ("cpu",), GPU: ("gsplat", "diff_gaussian_rasterization")}
 
 
+@lru_cache
 def backend_for(device: str) -> str | None:
     """The rasterizer for tensors of a kind of device; None where there is none."""
     names = DEVICE_BACKENDS.get(kind_of(device), ())
@@ -38,7 +40,7 @@ def backend_for(device: str) -> str | None:
 def render(
     gaussians: Gaussians,
     camera: Camera,
-    background: Float[Tensor, "*B H W 3"] | None = None,
+    background: Float[Tensor, "..."] | None = None,
     backend: str | None = None,
 ) -> RenderOutput:
     """Render B views of N Gaussians; differentiable in every field of ``gaussians`` and in the background.

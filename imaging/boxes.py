@@ -33,7 +33,8 @@ def head_box(mask: Bool[np.ndarray, "H W"], margin: float = HEAD_MARGIN) -> Box 
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if rows.size == 0:
         return None
-    return _box(columns[0], rows[0], columns[-1] + 1, rows[-1] + 1, margin, mask.shape)
+    left, top, right, bottom = (int(x) for x in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+    return _box(left, top, right, bottom, margin, mask.shape)
 
 
 def mouth_box(

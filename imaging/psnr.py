@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def psnr(image: Float[Tensor, "*B H W C"], truth: Float[Tensor, "*B H W C"]) -> Float[Tensor, "*B"]:
+def psnr(image: Float[Tensor, "*B H W C"], truth: Float[Tensor, "..."]) -> Float[Tensor, "*B"]:
     """PSNR of each picture in decibels, ``10 log10(1 / MSE)`` for values in 0..1; infinity for equal pictures.
 
     The mean squared error runs over pixels and channels; ``image`` is clamped to 0..1 first, as a screen would show it.

@@ -6,8 +6,8 @@ On a CPU one compiled pass (:mod:`kernels.cpu.deformation`); on a GPU the plain 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -28,12 +28,8 @@ from scene.gaussian_model import GaussianModel
 from scene.gaussians import Gaussians
 from scene.kan import KAN
 
-
-class Mover(Protocol):
-    """A head at rest that can be moved."""
-
-    def __call__(self, drive: Drive) -> Gaussians:
-        """The head in the frames of ``drive``."""
+Mover = Callable[[Drive], Gaussians]
+"""A head at rest that can be moved: from what drives B frames to the head in each of them."""
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ class Gaussians:
     The leading dimensions are optional: no batch is one head seen by every camera, a batch of B is one head per frame.
     """
 
-    means: Float[Tensor, "*B N 3"]  # centres, head units
-    quats: Float[Tensor, "*B N 4"]  # unit, scalar first
-    scales: Float[Tensor, "*B N 3"]  # standard deviations, head units
-    opacities: Float[Tensor, "*B N"]  # 0..1
-    colors: Float[Tensor, "*B N K 3"]  # spherical harmonics, K = (degree + 1)^2, constant term first
+    means: Float[Tensor, "... N 3"]  # centres, head units
+    quats: Float[Tensor, "... N 4"]  # unit, scalar first
+    scales: Float[Tensor, "... N 3"]  # standard deviations, head units
+    opacities: Float[Tensor, "... N"]  # 0..1
+    colors: Float[Tensor, "... N K 3"]  # spherical harmonics, K = (degree + 1)^2, constant term first
 
     @property
     def count(self) -> int:

@@ -18,8 +18,8 @@ from torch.nn import functional
 from kernels.table import served
 
 ORDER = 3  # cubic splines
-EdgeWeights = tuple[Float[Tensor, "I O"], Float[Tensor, "I G O"]]
-"""Of a layer's edges: of the base function, and of each spline."""
+EdgeWeights = tuple[Float[Tensor, "_ _"], Float[Tensor, "_ _ _"]]
+"""Of a layer's edges: of the base function [I, O], and of each spline [I, G, O]."""
 
 
 def spline_basis(x: Float[Tensor, "*S"], grid: int) -> Float[Tensor, "*S G"]:

@@ -11,8 +11,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytest
+from jaxtyping import install_import_hook
 
+from tests import shape_checks
 from tests.tiny_video import write_video
+
+install_import_hook(shape_checks.ROOMS, "tests.shape_checks.checked")
 
 signal.signal(
     signal.SIGINT, signal.default_int_handler

@@ -40,7 +40,9 @@ class StandIn:
         intrinsics[0, 2], intrinsics[1, 2] = (projection[0, 2] + 1) * width / 2, (projection[1, 2] + 1) * height / 2
         assert torch.allclose(projection[0, 0] * width / 2, intrinsics[0, 0], rtol=1e-4)
         camera = Camera(view[None], intrinsics[None], width, height)
-        one = Gaussians(means3D[None], rotations[None], scales[None], opacities[None, :, 0], colors_precomp[None])
+        one = Gaussians(
+            means3D[None], rotations[None], scales[None], opacities[None, :, 0], colors_precomp[None, :, None]
+        )
         drawn = reference.rasterize(one, colors_precomp[None], camera, torch.zeros(1, height, width, 3))
         picture = drawn.image[0].permute(2, 0, 1) + PULL * (means2D - means2D.detach()).sum()
         return (picture, drawn.radii[0].round().int(), drawn.alpha[0])[: self.outputs]
