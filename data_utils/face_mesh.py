@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from arguments.atomic import atomic_path
-from arguments.dataset_folder import DatasetFolder
+from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.errors import EGSTalkerError
 from data_utils.face_mesh_model import NUM_POINTS
 from data_utils.frame_files import numbered, read_rgb
@@ -64,7 +64,8 @@ def detect_in_files(
 ) -> FaceMeshTrack:
     """FaceMesh over the image files of consecutive frames, over processes; lost frames are interpolated.
 
-    The person who is seen longest is followed; where somebody else is shown, the face counts as lost.
+    The person who is seen longest in the training part is followed; where somebody else is shown, the face counts as
+    lost.
 
     Args:
         ready: those of :func:`jobs_of`, each yielded once its files are there, where they are yet to be written.
@@ -82,10 +83,11 @@ def detect_in_files(
         done=lambda i: done(len(jobs[i])),
     )
     sightings = Sightings.join(parts)
-    found = of_one_person(sightings)
+    fit_frames = num_train_frames(len(paths))
+    found = of_one_person(sightings, fit_frames)
     _check_found(found, sightings)
     return FaceMeshTrack(
-        interpolate_lost(sightings.points, found),
+        interpolate_lost(sightings.points, found, fit_frames),
         found,
         tuple(np.flatnonzero(sightings.cuts).tolist()),
         _remarks(found, sightings),

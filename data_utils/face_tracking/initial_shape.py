@@ -29,9 +29,14 @@ class OrthographicFit:
     origin: Array  # [N, 2] the head origin's pixel
 
 
-def fit_orthographic(landmarks: Array, rounds: int = 4) -> OrthographicFit:
-    """Mean shape of landmarks [N, 478, 3] (pixels, FaceMesh's axes) and each frame's similarity to it."""
-    clouds = upright(landmarks)
+def fit_orthographic(landmarks: Array, usable: NDArray[np.bool_] | None = None, rounds: int = 4) -> OrthographicFit:
+    """Mean shape of some frames' landmarks, and every frame's similarity to it.
+
+    Args:
+        landmarks: [N, 478, 3] pixels, FaceMesh's axes.
+        usable: [N] the frames that the shape is fitted on; all unless given.
+    """
+    clouds = upright(landmarks if usable is None else landmarks[usable])
     shape = _in_head_frame(clouds[len(clouds) // 2])
     weights = 1.0 / topology.landmark_noise(shape) ** 2
     for _ in range(rounds):
@@ -39,7 +44,7 @@ def fit_orthographic(landmarks: Array, rounds: int = 4) -> OrthographicFit:
         aligned = np.einsum("nji,npj->npi", rotation, clouds - offset[:, None]) / scale[:, None, None]
         shape = _in_head_frame(np.median(aligned, axis=0))
     shape = shape * _metric_scale(clouds, scale)
-    rotation, scale, offset = similarities(shape, clouds, weights)
+    rotation, scale, offset = similarities(shape, upright(landmarks), weights)
     origin = offset[:, :2] * np.array([1.0, -1.0])
     return OrthographicFit(shape, rotation, scale, origin)
 

@@ -41,9 +41,15 @@ class Poses:
         """Each pose after a step [N, 6]: rotation vector about the head's origin in camera axes, then translation."""
         return Poses(rotations.exp(step[:, :3]) @ self.rotation, self.translation + step[:, 3:])
 
-    def filled(self, found: NDArray[np.bool_]) -> Poses:
-        """The poses with those of frames that are not ``found`` [N] interpolated between their neighbours."""
-        return Poses(rotations.interpolate(self.rotation, found), interpolate_lost(self.translation, found))
+    def filled(self, found: NDArray[np.bool_], fit_frames: int | None = None) -> Poses:
+        """The poses with those of frames that are not ``found`` [N] interpolated between their neighbours.
+
+        The first ``fit_frames`` take nothing from later ones.
+        """
+        rotation = rotations.interpolate(self.rotation, found)
+        if fit_frames is not None and found[:fit_frames].any():
+            rotation[:fit_frames] = rotations.interpolate(self.rotation[:fit_frames], found[:fit_frames])
+        return Poses(rotation, interpolate_lost(self.translation, found, fit_frames))
 
     def reframed(self, axes: Array, origin: Array) -> Poses:
         """The same poses for a head frame with new = axes @ (old - origin): axes [3, 3] and origin [3]."""
@@ -115,6 +121,7 @@ def fit_poses(
     for first in range(0, len(observed), _CHUNK):
         rows = slice(first, first + _CHUNK)
         poses = start[rows]
+        moving = np.ones(len(poses), bool)
         for _ in range(iterations):
             points = poses.transform(shape[rows][:, used])
             residual = observed[rows][:, used] - project(points, focal, centre)
@@ -126,8 +133,9 @@ def fit_poses(
             weighted = np.swapaxes(flat * np.repeat(weight, 2, axis=1)[..., None], 1, 2)
             normal = weighted @ flat + 1e-9 * np.eye(6)
             step = np.linalg.solve(normal, weighted @ residual.reshape(count, total, 1))[..., 0]
-            poses = poses.moved(_bounded(step, poses))
-            if np.abs(step).max() < 1e-7:
+            poses = poses.moved(_bounded(step, poses) * moving[:, None])
+            moving &= np.abs(step).max(axis=1) >= 1e-7  # each stops by itself, whatever the others do
+            if not moving.any():
                 break
         parts.append(poses)
     return Poses(np.concatenate([p.rotation for p in parts]), np.concatenate([p.translation for p in parts]))

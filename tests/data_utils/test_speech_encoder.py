@@ -16,8 +16,8 @@ from arguments.errors import EGSTalkerError
 from data_utils import audio_features
 from data_utils.audio_features import extract
 from data_utils.audio_features.pretrained import load_speech_model
+from data_utils.audio_features.self_supervised import wav2vec2
 from data_utils.audio_features.speech_encoder import Pieces, Waveform, frame_features
-from data_utils.audio_features.wav2vec2 import wav2vec2
 
 SMALL = {"num_hidden_layers": 2, "intermediate_size": 32, "conv_dim": [8] * 7, "num_conv_pos_embedding_groups": 16}
 TINY = {**SMALL, "hidden_size": 32, "num_attention_heads": 4}
