@@ -21,8 +21,8 @@ def read_feature_file(path: Path) -> np.ndarray:
     except Exception as error:  # numpy raises many types on damaged files
         raise EGSTalkerError(f"{path} is not an array of audio features; make it again") from error
     if not isinstance(values, np.ndarray) or values.ndim not in (2, 3) or 0 in values.shape or values.dtype.kind != "f":
-        found = f"{values.dtype} {list(values.shape)}" if isinstance(values, np.ndarray) else "an archive"
-        raise EGSTalkerError(f"{path} holds {found}, not [N, D] or [N, 16, 29] floats; make it again")
+        content = f"{values.dtype} {list(values.shape)}" if isinstance(values, np.ndarray) else "an archive"
+        raise EGSTalkerError(f"{path} holds {content}, not [N, D] or [N, 16, 29] floats; make it again")
     with np.errstate(over="ignore"):
         rows = values.astype(np.float32)
     if not np.isfinite(rows).all():

@@ -94,10 +94,10 @@ def load_bisenet(path: Path) -> BiSeNet:
         raise EGSTalkerError(f"{path} is damaged or holds more than weights; delete it, {FETCH}") from error
     network = BiSeNet()
     expected = {name: value.shape for name, value in network.state_dict().items()}
-    found = (
+    given = (
         {name: getattr(value, "shape", None) for name, value in weights.items()} if isinstance(weights, dict) else {}
     )
-    if wrong := sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)):
+    if wrong := sorted(name for name in expected.keys() | given.keys() if expected.get(name) != given.get(name)):
         raise EGSTalkerError(
             f"{path} holds another network's weights ({len(wrong)} of {len(expected)} do not fit, such as {wrong[0]}); "
             f"delete it, {FETCH}"
