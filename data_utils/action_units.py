@@ -51,7 +51,12 @@ def action_unit_45(openings: np.ndarray, usable: np.ndarray | None = None) -> np
 
 
 def write_action_units(path: Path, blinks: np.ndarray) -> None:
-    """Write au.csv: frame (from 1), timestamp (s) and AU45_r, of ``blinks`` [N] in 0..5."""
+    """Write au.csv: frame (from 1), timestamp (s) and AU45_r.
+
+    Args:
+        path: of au.csv.
+        blinks: [N], 0 (open) to 5 (shut).
+    """
     rows = [f"{i + 1}, {i / FPS:.3f}, {blink:.3f}\n" for i, blink in enumerate(blinks)]
     with atomic_path(path) as temporary:
         temporary.write_text("frame, timestamp, AU45_r\n" + "".join(rows))

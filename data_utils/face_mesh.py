@@ -125,22 +125,39 @@ def save(track: FaceMeshTrack, folder: DatasetFolder) -> None:
 
 
 def to_68(points: np.ndarray) -> np.ndarray:
-    """iBUG's 68 landmarks [N, 68, 2] in pixels from mesh points [N, 478, 3]."""
+    """iBUG's 68 landmarks.
+
+    Args:
+        points: [N, 478, 3] mesh points, pixels.
+
+    Returns:
+        [N, 68, 2] pixels, in iBUG's order.
+    """
     return points[:, IBUG_68, :2]
 
 
 def mouth_opening(points: np.ndarray) -> np.ndarray:
-    """Gap between the inner lips over the distance of the outer eye corners, [N], 0 (shut) to about 0.6.
+    """Gap between the inner lips over the distance of the outer eye corners.
 
-    Measured in 3D on ``points`` [N, 478, 3], so that a turned head does not change it.
+    Measured in 3D, so that a turned head does not change it.
+
+    Args:
+        points: [N, 478, 3] mesh points, pixels.
+
+    Returns:
+        [N], 0 (shut) to about 0.6.
     """
     return np.mean([_distance(points, *pair) for pair in _INNER_LIPS], axis=0) / _distance(points, 33, 263)
 
 
 def eye_openings(points: np.ndarray) -> np.ndarray:
-    """Eye aspect ratio (Soukupova and Cech, 2016) of the right and the left eye, [N, 2]; about 0.3 open, 0.1 shut.
+    """Eye aspect ratio (Soukupova and Cech, 2016) of the right and the left eye, measured in 3D.
 
-    Measured in 3D on ``points`` [N, 478, 3].
+    Args:
+        points: [N, 478, 3] mesh points, pixels.
+
+    Returns:
+        [N, 2], about 0.3 open and 0.1 shut.
     """
     ratios = [
         (_distance(points, *upper) + _distance(points, *lower)) / (2 * _distance(points, *corners))

@@ -57,7 +57,15 @@ def write_frames(source: Source, folder: DatasetFolder, done: Callable[[int], No
 
 
 def leaves_picture(track: FaceMeshTrack, size: int) -> np.ndarray:
-    """Bool [N]: the frames of a track in which part of the face is outside the square of ``size`` pixels."""
+    """The frames in which part of the face is outside the picture.
+
+    Args:
+        track: of N frames.
+        size: side of the square picture, pixels.
+
+    Returns:
+        bool [N]; False where the face is lost.
+    """
     beyond = (track.points[..., :2] < 0) | (track.points[..., :2] > size)
     return track.found & beyond.any(axis=(1, 2))
 

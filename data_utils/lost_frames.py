@@ -6,10 +6,15 @@ import numpy as np
 
 
 def interpolate_lost(points: np.ndarray, found: np.ndarray, fit_frames: int | None = None) -> np.ndarray:
-    """``points`` [N, ...] with the frames that are not ``found`` [N] interpolated linearly (held at the ends).
+    """The values with those of lost frames interpolated linearly (held at the ends).
 
     Args:
+        points: [N, ...].
+        found: bool [N], False where the face is lost.
         fit_frames: the first so many frames take nothing from later ones.
+
+    Returns:
+        as ``points``.
     """
     if fit_frames is not None and found[:fit_frames].any():
         first = interpolate_lost(points[:fit_frames], found[:fit_frames])
@@ -25,11 +30,14 @@ def interpolate_lost(points: np.ndarray, found: np.ndarray, fit_frames: int | No
 
 
 def frames_to_fit(found: np.ndarray, fit_frames: int | None = None) -> np.ndarray:
-    """Bool [N]: the frames that what belongs to the person is fitted on.
+    """The frames that what belongs to the person is fitted on.
 
     Args:
-        found: [N] bool, where the face is seen.
+        found: bool [N], where the face is seen.
         fit_frames: of these, the first so many count (the training part); all unless given.
+
+    Returns:
+        bool [N].
     """
     return found & (np.arange(len(found)) < (len(found) if fit_frames is None else fit_frames))
 

@@ -53,7 +53,15 @@ def of_one_person(sightings: Sightings, fit_frames: int | None = None) -> np.nda
 
 
 def likeness(portraits: np.ndarray, others: np.ndarray) -> float:
-    """Correlation, -1..1, of the likest two of portraits [P, D] and [Q, D], each of mean 0 and norm 1; 0 for none."""
+    """Correlation of the likest two portraits.
+
+    Args:
+        portraits: [P, D], each of mean 0 and norm 1.
+        others: [Q, D], the same.
+
+    Returns:
+        -1..1; 0 where either has none.
+    """
     return float((portraits @ others.T).max(initial=-1.0)) if portraits.size and others.size else 0.0
 
 

@@ -80,7 +80,14 @@ def _in_context(cepstra: Float[np.ndarray, "T C"]) -> Float[np.ndarray, "T D"]:
 
 
 def windows(scores: Float[np.ndarray, "T 29"]) -> Float[np.ndarray, "N 16 29"]:
-    """Row i holds the steps 2 i - 8 .. 2 i + 7; steps before and after the recording are zeros."""
+    """The 16 steps around each video frame; steps before and after the recording are zeros.
+
+    Args:
+        scores: [2 N, 29], one row for each 20 ms.
+
+    Returns:
+        [N, 16, 29]; row i holds the steps 2 i - 8 .. 2 i + 7.
+    """
     padded = np.pad(scores, ((WINDOW // 2, WINDOW // 2), (0, 0)))
     view = np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=0)[: len(scores) : STEPS_PER_FRAME]
     return np.ascontiguousarray(view.transpose(0, 2, 1))

@@ -10,9 +10,13 @@ from arguments.errors import EGSTalkerError
 
 
 def read_feature_file(path: Path) -> np.ndarray:
-    """One row of features for every video frame, [N, D] or [N, 16, 29], finite, float32.
+    """One row of features for every video frame, from a .npy file.
 
-    Raises EGSTalkerError for a missing or damaged file, pickled objects, another shape, or values that are not finite.
+    Returns:
+        [N, D] or [N, 16, 29] float32, finite.
+
+    Raises:
+        EGSTalkerError: a missing or damaged file, pickled objects, another shape, or values that are not finite.
     """
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: a false header allocates nothing

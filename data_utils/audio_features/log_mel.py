@@ -63,7 +63,14 @@ def log_mel(samples: np.ndarray, num_frames: int, fit_frames: int | None = None)
 
 
 def speech_level(samples: np.ndarray) -> float:
-    """Root mean square of the loud pieces of a recording (95th percentile over 10 ms pieces)."""
+    """Root mean square of the loud pieces of a recording (95th percentile over 10 ms pieces).
+
+    Args:
+        samples: mono [T] at 16 kHz, -1..1; may lie on disk.
+
+    Returns:
+        at least 1e-4, the level of a recording without speech.
+    """
     whole = len(samples) // HOP * HOP
     if whole == 0:
         return _QUIETEST_SPEECH

@@ -104,8 +104,17 @@ def track_features(
 def choose_references(
     rotation: Array, usable: NDArray[np.bool_], spacing: float = _SPACING, most: int = MAX_REFERENCES
 ) -> list[int]:
-    """Frames whose poses cover the clip's: the one nearest to the mean, then always the one farthest from those, at
-    most ``most`` and at least ``spacing`` rad apart."""
+    """Frames whose poses cover the clip's: the one nearest to the mean, then always the one farthest from those.
+
+    Args:
+        rotation: [N, 3, 3].
+        usable: [N] bool, the frames to choose from.
+        spacing: rad, at least, between the poses that are chosen.
+        most: how many, at most.
+
+    Returns:
+        numbers of frames, in the order of choice.
+    """
     frames = np.flatnonzero(usable)
     used = rotation[frames]
     chosen = [int(_angles(used, rotations.mean(used)[None])[:, 0].argmin())]

@@ -55,7 +55,16 @@ def upright(landmarks: Array) -> Array:
 
 
 def similarities(shape: Array, clouds: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """Rotation [N, 3, 3], scale [N] and offset [N, 3] with cloud ~ scale * R shape + offset, least squares."""
+    """The similarities cloud ~ scale * R shape + offset of least squares (Kabsch).
+
+    Args:
+        shape: [P, 3].
+        clouds: [N, P, 3].
+        weights: [P].
+
+    Returns:
+        rotation [N, 3, 3], scale [N] and offset [N, 3].
+    """
     share = weights / weights.sum()
     middle = share @ shape
     middles = np.einsum("p,npi->ni", share, clouds)
@@ -72,9 +81,15 @@ def similarities(shape: Array, clouds: Array, weights: Array) -> tuple[Array, Ar
 
 
 def head_frame(shape: Array) -> tuple[Array, Array]:
-    """The head frame of a shape [478, 3] in any frame: rows of axes [3, 3] and origin [3], new = axes @ (old - origin).
+    """The head frame of a shape in any frame: new = axes @ (old - origin).
 
     x runs from the subject's right to the left, y from the chin to the forehead, the origin lies between the ears.
+
+    Args:
+        shape: [478, 3].
+
+    Returns:
+        axes [3, 3], in rows, and origin [3].
     """
     left = shape[topology.EAR_LEFT] + shape[263] + shape[362]
     right = shape[topology.EAR_RIGHT] + shape[33] + shape[133]

@@ -174,7 +174,13 @@ def track_head(
 
 
 def write_track(head: HeadTrack, found: NDArray[np.bool_], target: Path) -> None:
-    """Write a track as the tensors that :func:`track` describes, atomically."""
+    """Write a track as the tensors that :func:`track` describes, atomically.
+
+    Args:
+        head: of N frames.
+        found: bool [N], where a face was seen.
+        target: track_params.pt.
+    """
     tensors = {
         "focal": torch.tensor([head.focal], dtype=torch.float32),
         "euler": torch.from_numpy(rotations.matrix_to_euler(head.poses.rotation)).float(),

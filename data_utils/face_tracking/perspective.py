@@ -57,7 +57,16 @@ class Poses:
 
 
 def project(points: Array, focal: float, centre: tuple[float, float]) -> Array:
-    """Camera-frame points [..., 3] to pixels [..., 2]."""
+    """Pixels of points before the camera.
+
+    Args:
+        points: [..., 3] in the camera's frame, decimetres.
+        focal: pixels.
+        centre: principal point, pixels.
+
+    Returns:
+        [..., 2].
+    """
     depth = np.maximum(-points[..., 2], _NEAREST)
     u = centre[0] + focal * points[..., 0] / depth
     v = centre[1] - focal * points[..., 1] / depth
@@ -65,7 +74,15 @@ def project(points: Array, focal: float, centre: tuple[float, float]) -> Array:
 
 
 def point_jacobian(points: Array, focal: float) -> Array:
-    """d pixel / d camera-frame point: [..., 3] -> [..., 2, 3]."""
+    """d pixel / d point.
+
+    Args:
+        points: [..., 3] in the camera's frame, decimetres.
+        focal: pixels.
+
+    Returns:
+        [..., 2, 3] pixels a decimetre.
+    """
     x, y, z = np.moveaxis(points, -1, 0)
     scale = focal / np.maximum(-z, _NEAREST)
     ratio = scale / np.maximum(-z, _NEAREST)
@@ -74,21 +91,42 @@ def point_jacobian(points: Array, focal: float) -> Array:
 
 
 def pose_jacobian(points: Array, translation: Array, focal: float) -> Array:
-    """d pixel / d step of :meth:`Poses.moved`: camera-frame points [N, P, 3] -> [N, P, 2, 6]."""
+    """d pixel / d step of :meth:`Poses.moved`.
+
+    Args:
+        points: [N, P, 3] in the camera's frame, decimetres.
+        translation: [N, 3] of the poses, decimetres.
+        focal: pixels.
+
+    Returns:
+        [N, P, 2, 6].
+    """
     by_point = point_jacobian(points, focal)
     lever = rotations.cross_matrix(points - translation[:, None])
     return np.concatenate([-by_point @ lever, by_point], axis=-1)
 
 
 def cauchy_weight(squared: Array) -> Array:
-    """IRLS weight of a squared normalised residual under Cauchy's loss."""
+    """Weight 0..1 that Cauchy's loss gives a residual in iteratively reweighted least squares.
+
+    Args:
+        squared: any shape, squared residuals over their variance.
+    """
     return 1.0 / (1.0 + squared / CAUCHY_WIDTH**2)
 
 
 def weak_perspective_poses(
     rotation: Array, scale: Array, origin: Array, focal: float, centre: tuple[float, float]
 ) -> Poses:
-    """Poses from scaled orthography: rotation [N, 3, 3], scale [N] (pixels per decimetre), origin's pixel [N, 2]."""
+    """Poses from scaled orthography.
+
+    Args:
+        rotation: [N, 3, 3].
+        scale: [N] pixels a decimetre.
+        origin: [N, 2] the head origin's pixel.
+        focal: pixels.
+        centre: principal point, pixels.
+    """
     depth = focal / scale
     x = (origin[:, 0] - centre[0]) * depth / focal
     y = (centre[1] - origin[:, 1]) * depth / focal

@@ -90,10 +90,15 @@ def measured_noise(values: Array, usable: NDArray[np.bool_] | None = None) -> Ar
 
 
 def smooth_poses(poses: Poses, cuts: Sequence[int] = (), usable: NDArray[np.bool_] | None = None) -> Poses:
-    """Smooth N poses within their shots, by the noise of those that are ``usable`` [N] (all unless given).
+    """Smooth N poses within their shots.
 
     The rotation is taken as a vector about the clip's mean, the translation as view direction and log depth: depth is
     the noisiest part, and taking the direction to the head apart from it keeps the projection on the landmarks.
+
+    Args:
+        poses: N.
+        cuts: frames at which a new shot begins; nothing is averaged across them.
+        usable: bool [N], the poses that mean and noise are taken of; all unless given.
     """
     middle = rotations.mean(poses.rotation if usable is None else poses.rotation[usable])
     turn = rotations.log(middle.T @ poses.rotation)
