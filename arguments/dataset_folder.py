@@ -130,6 +130,11 @@ class DatasetFolder:
             raise EGSTalkerError(f"{self.record} is not a JSON object; delete it and run preprocess.sh again")
         return value
 
+    def lost_frames(self) -> list[int]:
+        """The frames in which the face is lost, as dataset.json has them; none where it does not say."""
+        lost = self.read_record().get("lost_frames")
+        return [i for i in lost if isinstance(i, int)] if isinstance(lost, list) else []
+
     def update_record(self, **entries: Any) -> None:
         """Set entries of dataset.json, keeping the others."""
         write_json(self.record, {**self.read_record(), **entries})

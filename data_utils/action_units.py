@@ -25,20 +25,25 @@ _TOLERANCE = 0.05  # of the frames: that many rows too few or too many are let p
 _MOST_FAILED = 0.5  # of the rows
 
 
-def action_unit_45(openings: np.ndarray) -> np.ndarray:
-    """Blink intensity per frame in OpenFace's range: 0 (open) to 5 (shut), [N] float32.
+def action_unit_45(openings: np.ndarray, usable: np.ndarray | None = None) -> np.ndarray:
+    """Blink intensity per frame in OpenFace's range.
 
     The clip calibrates it, each eye by itself: its median is open, the median depth of its blinks is shut. What the two
     eyes do not do together is noise (behind glasses, in small faces), and as much closing counts as open.
 
     Args:
         openings: eye aspect ratio of the right and the left eye [N, 2], see :func:`data_utils.face_mesh.eye_openings`.
+        usable: bool [N], the frames that calibrate it; all unless given.
+
+    Returns:
+        [N] float32, 0 (open) to 5 (shut).
     """
-    share = openings / np.maximum(np.median(openings, axis=0), 1e-6)
+    usable = np.ones(len(openings), bool) if usable is None else usable
+    share = openings / np.maximum(np.median(openings[usable], axis=0), 1e-6)
     opening = share.mean(axis=1)
-    difference = share[:, 0] - share[:, 1]
+    difference = (share[:, 0] - share[:, 1])[usable]
     noise = 1.4826 * np.median(np.abs(difference - np.median(difference))) / 2  # of the mean of two
-    depths = [opening[begin:end].min() for begin, end in _runs(opening < _BLINK)]
+    depths = [opening[begin:end].min() for begin, end in _runs((opening < _BLINK) & usable)]
     shut = float(np.clip(np.median(depths), *_SHUT)) if depths else _SHUT_UNSEEN
     still_open = max(_OPEN * (1 - shut), min(_OPEN_NOISE * float(noise), _MOST_NOISE))
     closing = (1 - opening - still_open) / (1 - shut - still_open)
@@ -46,7 +51,12 @@ def action_unit_45(openings: np.ndarray) -> np.ndarray:
 
 
 def write_action_units(path: Path, blinks: np.ndarray) -> None:
-    """Write au.csv: frame (from 1), timestamp (s) and AU45_r, of ``blinks`` [N] in 0..5."""
+    """Write au.csv: frame (from 1), timestamp (s) and AU45_r.
+
+    Args:
+        path: of au.csv.
+        blinks: [N], 0 (open) to 5 (shut).
+    """
     rows = [f"{i + 1}, {i / FPS:.3f}, {blink:.3f}\n" for i, blink in enumerate(blinks)]
     with atomic_path(path) as temporary:
         temporary.write_text("frame, timestamp, AU45_r\n" + "".join(rows))

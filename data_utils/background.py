@@ -8,6 +8,7 @@ import numpy as np
 from arguments.dataset_folder import DatasetFolder
 from data_utils.face_parsing.classes import BACKGROUND, to_classes
 from data_utils.inpaint import fill_smoothly
+from data_utils.lost_frames import spread
 from media.images import read_rgb
 
 SAMPLES = 40  # frames, spread over the clip
@@ -18,12 +19,19 @@ _ROWS = 64  # handled at once, to bound memory
 
 
 def clean_background(folder: DatasetFolder, num_frames: int) -> np.ndarray:
-    """Per-pixel median of the frames in which the pixel is background, RGB uint8 [H, W, 3].
+    """Per-pixel median of the frames in which the pixel is background.
 
     Pixels that the person uncovers only for moments are the mean of these moments; those that stay covered are filled
-    smoothly from around.
+    smoothly from around. Frames in which the face is lost are left out: they may show another scene, and what hides a
+    face hides it from parsing, too.
+
+    Returns:
+        RGB uint8 [H, W, 3].
     """
-    wanted = _spread(num_frames, SAMPLES)
+    frames = np.arange(num_frames)
+    shown = np.setdiff1d(frames, folder.lost_frames())
+    usable = shown if len(shown) else frames
+    wanted = spread(usable, SAMPLES)
     frames = np.stack([read_rgb(folder.frame(i)) for i in wanted])
     hidden = np.stack([_hidden(folder, i) for i in wanted])
     seen = (~hidden).sum(0)
@@ -33,7 +41,7 @@ def clean_background(folder: DatasetFolder, num_frames: int) -> np.ndarray:
         background[rows] = _median(frames[:, rows], hidden[:, rows], seen[rows])
     known = seen >= min(MIN_SEEN, len(wanted))
     total, times = np.zeros_like(background), np.zeros(known.shape, np.float32)
-    for i in _spread(num_frames, SECOND_LOOK):
+    for i in spread(usable, SECOND_LOOK):
         uncovered = ~(known | _hidden(folder, i))
         if uncovered.any():
             total[uncovered] += read_rgb(folder.frame(i))[uncovered]
@@ -41,10 +49,6 @@ def clean_background(folder: DatasetFolder, num_frames: int) -> np.ndarray:
     late = times >= MIN_SEEN
     background[late] = total[late] / times[late][:, None]
     return np.clip(np.rint(fill_smoothly(background, known | late)), 0, 255).astype(np.uint8)
-
-
-def _spread(num_frames: int, most: int) -> np.ndarray:
-    return np.unique(np.linspace(0, num_frames - 1, min(most, num_frames)).round().astype(int))
 
 
 def _hidden(folder: DatasetFolder, i: int) -> np.ndarray:

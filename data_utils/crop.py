@@ -47,10 +47,14 @@ class Crop:
 
 
 def choose_crop(samples: Sequence[np.ndarray], seconds: float = 0.0) -> Crop:
-    """The square for a clip of ``seconds``, from RGB frames [H, W, 3] sampled across it.
+    """The square around the head of the person who is seen the longest.
 
     Where several people are seen, the one who is seen longest is followed, and of two seen as long the larger; a
     warning says when the others are seen, unless they are inside the square.
+
+    Args:
+        samples: RGB uint8 frames [H, W, 3], evenly spread over a part of the clip.
+        seconds: how long that part is.
 
     Raises:
         EGSTalkerError: no face, a face in too few of the samples, or one too small to learn from.
@@ -102,8 +106,8 @@ def _square(boxes: np.ndarray, face: float, width: int, height: int) -> tuple[in
 def _people(boxes: list[np.ndarray]) -> list[dict[int, np.ndarray]]:
     """The people of the samples' boxes [F, 4]: for each a box [4] (left, top, right, bottom) by sample."""
     people: list[dict[int, np.ndarray]] = []
-    for sample, found in enumerate(boxes):
-        for box in sorted(found, key=lambda box: box[1] - box[3]):
+    for sample, faces in enumerate(boxes):
+        for box in sorted(faces, key=lambda box: box[1] - box[3]):
             known = [person for person in people if sample not in person]
             apart = [_apart(box, next(reversed(person.values()))) for person in known]
             if apart and min(apart) < 1:
@@ -137,16 +141,16 @@ def _face_boxes(samples: Sequence[np.ndarray]) -> list[np.ndarray]:
     with finder, FaceMesh(tracking=False) as mesh:
         for image in samples:
             height, width = image.shape[:2]
-            found = []
+            faces: list[np.ndarray] = []
             for detection in finder.process(image).detections or ():
                 box = detection.location_data.relative_bounding_box
                 centre = np.array([(box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height])
                 reach = 1.2 * max(box.width * width, box.height * height)
                 left, top = np.maximum(centre - reach, 0).astype(int)
                 right, bottom = np.minimum(centre + reach, (width, height)).astype(int)
-                found += [
+                faces += [
                     np.concatenate([points[:, :2].min(0), points[:, :2].max(0)]) + (left, top) * 2
                     for points in mesh.faces(image[top:bottom, left:right])[:1]
                 ]
-            boxes.append(np.array(found).reshape(-1, 4))
+            boxes.append(np.array(faces).reshape(-1, 4))
     return boxes

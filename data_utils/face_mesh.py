@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from arguments.atomic import atomic_path
-from arguments.dataset_folder import DatasetFolder
+from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.errors import EGSTalkerError
 from data_utils.face_mesh_model import NUM_POINTS
 from data_utils.lost_frames import interpolate_lost
@@ -64,7 +64,8 @@ def detect_in_files(
 ) -> FaceMeshTrack:
     """FaceMesh over the image files of consecutive frames, over processes; lost frames are interpolated.
 
-    The person who is seen longest is followed; where somebody else is shown, the face counts as lost.
+    The person who is seen longest in the training part is followed; where somebody else is shown, the face counts as
+    lost.
 
     Args:
         ready: those of :func:`jobs_of`, each yielded once its files are there, where they are yet to be written.
@@ -82,10 +83,11 @@ def detect_in_files(
         done=lambda i: done(len(jobs[i])),
     )
     sightings = Sightings.join(parts)
-    found = of_one_person(sightings)
+    fit_frames = num_train_frames(len(paths))
+    found = of_one_person(sightings, fit_frames)
     _check_found(found, sightings)
     return FaceMeshTrack(
-        interpolate_lost(sightings.points, found),
+        interpolate_lost(sightings.points, found, fit_frames),
         found,
         tuple(np.flatnonzero(sightings.cuts).tolist()),
         _remarks(found, sightings),
@@ -123,22 +125,39 @@ def save(track: FaceMeshTrack, folder: DatasetFolder) -> None:
 
 
 def to_68(points: np.ndarray) -> np.ndarray:
-    """iBUG's 68 landmarks [N, 68, 2] in pixels from mesh points [N, 478, 3]."""
+    """iBUG's 68 landmarks.
+
+    Args:
+        points: [N, 478, 3] mesh points, pixels.
+
+    Returns:
+        [N, 68, 2] pixels, in iBUG's order.
+    """
     return points[:, IBUG_68, :2]
 
 
 def mouth_opening(points: np.ndarray) -> np.ndarray:
-    """Gap between the inner lips over the distance of the outer eye corners, [N], 0 (shut) to about 0.6.
+    """Gap between the inner lips over the distance of the outer eye corners.
 
-    Measured in 3D on ``points`` [N, 478, 3], so that a turned head does not change it.
+    Measured in 3D, so that a turned head does not change it.
+
+    Args:
+        points: [N, 478, 3] mesh points, pixels.
+
+    Returns:
+        [N], 0 (shut) to about 0.6.
     """
     return np.mean([_distance(points, *pair) for pair in _INNER_LIPS], axis=0) / _distance(points, 33, 263)
 
 
 def eye_openings(points: np.ndarray) -> np.ndarray:
-    """Eye aspect ratio (Soukupova and Cech, 2016) of the right and the left eye, [N, 2]; about 0.3 open, 0.1 shut.
+    """Eye aspect ratio (Soukupova and Cech, 2016) of the right and the left eye, measured in 3D.
 
-    Measured in 3D on ``points`` [N, 478, 3].
+    Args:
+        points: [N, 478, 3] mesh points, pixels.
+
+    Returns:
+        [N, 2], about 0.3 open and 0.1 shut.
     """
     ratios = [
         (_distance(points, *upper) + _distance(points, *lower)) / (2 * _distance(points, *corners))

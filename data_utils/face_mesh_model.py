@@ -45,10 +45,10 @@ class FaceMesh:
         image = np.ascontiguousarray(image)
         for _ in range(self._attempts):  # where the track is lost in this frame, the second attempt detects
             with contextlib.nullcontext() if self._has_seen_a_face else quiet_stderr():
-                found = self._model.process(image).multi_face_landmarks or ()
-            if found:
+                detected = self._model.process(image).multi_face_landmarks or ()
+            if detected:
                 break
-        self._has_seen_a_face |= len(found) > 0
+        self._has_seen_a_face |= len(detected) > 0
         height, width = image.shape[:2]
-        faces = [[(p.x, p.y, p.z) for p in face.landmark] for face in found]
+        faces = [[(p.x, p.y, p.z) for p in face.landmark] for face in detected]
         return np.asarray(faces, np.float32).reshape(-1, NUM_POINTS, 3) * np.array((width, height, width), np.float32)

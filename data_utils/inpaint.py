@@ -22,7 +22,15 @@ def fill_smoothly(image: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def fill_from_nearest(image: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Give each unknown pixel the colour of the nearest known one. Same arguments; any dtype."""
+    """Give each unknown pixel the colour of the nearest known one.
+
+    Args:
+        image: [H, W, C], any dtype; values where not ``known`` are ignored.
+        known: bool [H, W].
+
+    Returns:
+        as ``image``, which comes back itself where all or nothing is known.
+    """
     if known.all() or not known.any():
         return image
     unknown = (~known).astype(np.uint8)

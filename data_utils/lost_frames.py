@@ -1,12 +1,24 @@
-"""What is measured of a face, in frames where there was none."""
+"""What is measured of a face: in frames where there was none, and in those that one may learn from."""
 
 from __future__ import annotations
 
 import numpy as np
 
 
-def interpolate_lost(points: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """``points`` [N, ...] with the frames that are not ``found`` [N] interpolated linearly (held at the ends)."""
+def interpolate_lost(points: np.ndarray, found: np.ndarray, fit_frames: int | None = None) -> np.ndarray:
+    """The values with those of lost frames interpolated linearly (held at the ends).
+
+    Args:
+        points: [N, ...].
+        found: bool [N], False where the face is lost.
+        fit_frames: the first so many frames take nothing from later ones.
+
+    Returns:
+        as ``points``.
+    """
+    if fit_frames is not None and found[:fit_frames].any():
+        first = interpolate_lost(points[:fit_frames], found[:fit_frames])
+        return np.concatenate([first, interpolate_lost(points, found)[fit_frames:]])
     if found.all() or not found.any():
         return points
     known = np.flatnonzero(found)
@@ -15,3 +27,21 @@ def interpolate_lost(points: np.ndarray, found: np.ndarray) -> np.ndarray:
     after = np.minimum(before + 1, len(known) - 1)
     share = (position - before).astype(points.dtype).reshape(-1, *[1] * (points.ndim - 1))
     return points[known[before]] * (1 - share) + points[known[after]] * share
+
+
+def frames_to_fit(found: np.ndarray, fit_frames: int | None = None) -> np.ndarray:
+    """The frames that what belongs to the person is fitted on.
+
+    Args:
+        found: bool [N], where the face is seen.
+        fit_frames: of these, the first so many count (the training part); all unless given.
+
+    Returns:
+        bool [N].
+    """
+    return found & (np.arange(len(found)) < (len(found) if fit_frames is None else fit_frames))
+
+
+def spread(frames: np.ndarray, most: int) -> np.ndarray:
+    """At most ``most`` of ``frames`` [K] (numbers, in order), evenly spread over them."""
+    return frames[np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int))]

@@ -69,7 +69,14 @@ def box_of(points: np.ndarray) -> np.ndarray:
 
 
 def near(box: np.ndarray, place: np.ndarray, reach: float = _REACH, scale: float = _SCALE) -> bool:
-    """Whether a face's box [3] goes on where another was."""
+    """Whether a face goes on where another was.
+
+    Args:
+        box: [3] centre x, y and height, pixels.
+        place: [3] the same of the other.
+        reach: heights that it may move.
+        scale: factor by which it may grow or shrink.
+    """
     distance = np.hypot(*(box[:2] - place[:2]))
     return bool(distance < reach * place[2] and 1 / scale < box[2] / max(place[2], 1e-6) < scale)
 

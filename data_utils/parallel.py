@@ -31,9 +31,9 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def ranges(total: int, size: int) -> list[range]:
-    """Cut 0..total into consecutive ranges of at most ``size``."""
-    return [range(start, min(start + size, total)) for start in range(0, total, size)]
+def ranges(total: int, size: int, start: int = 0) -> list[range]:
+    """Cut start..total into consecutive ranges of at most ``size``."""
+    return [range(begin, min(begin + size, total)) for begin in range(start, total, size)]
 
 
 def run_jobs(

@@ -18,37 +18,54 @@ class _Piece:
     """Frames in which a face was followed without a break."""
 
     frames: np.ndarray  # [n] numbers
+    to_fit: int  # how many of these are frames to fit
     shot: int
     place: np.ndarray  # [3], see one_face.box_of; the median
     portraits: np.ndarray  # [P, 64 * 64], see one_face.Sightings
 
 
-def of_one_person(sightings: Sightings) -> np.ndarray:
-    """Bool [N]: the frames that show the person whose track is the longest.
+def of_one_person(sightings: Sightings, fit_frames: int | None = None) -> np.ndarray:
+    """The frames that show the person whose track is the longest.
 
     Two pieces of the track are of one person where they are at one place in the picture and, if a cut lies between
     them, look alike in their likest portraits, which show about the same pose.
+
+    Args:
+        sightings: of N frames.
+        fit_frames: who the person is, the first so many frames say; all unless given.
+
+    Returns:
+        bool [N].
     """
     groups: list[list[_Piece]] = []
-    for piece in sorted(_pieces(sightings), key=lambda piece: -len(piece.frames)):
+    pieces = _pieces(sightings, len(sightings.found) if fit_frames is None else fit_frames)
+    for piece in sorted(pieces, key=lambda piece: (-piece.to_fit, -len(piece.frames))):
         home = next((group for group in groups if any(_alike(piece, other) for other in group)), None)
         if home is None:
             groups.append([piece])
         else:
             home.append(piece)
     shown = np.zeros(len(sightings.found), bool)
-    longest = max(groups, key=lambda group: sum(len(piece.frames) for piece in group), default=[])
+    longest = max(groups, key=lambda group: sum(piece.to_fit for piece in group), default=[])
     for piece in longest:
         shown[piece.frames] = True
     return shown
 
 
 def likeness(portraits: np.ndarray, others: np.ndarray) -> float:
-    """Correlation, -1..1, of the likest two of portraits [P, D] and [Q, D], each of mean 0 and norm 1; 0 for none."""
+    """Correlation of the likest two portraits.
+
+    Args:
+        portraits: [P, D], each of mean 0 and norm 1.
+        others: [Q, D], the same.
+
+    Returns:
+        -1..1; 0 where either has none.
+    """
     return float((portraits @ others.T).max(initial=-1.0)) if portraits.size and others.size else 0.0
 
 
-def _pieces(sightings: Sightings) -> list[_Piece]:
+def _pieces(sightings: Sightings, fit_frames: int) -> list[_Piece]:
     frames = np.flatnonzero(sightings.found)
     if len(frames) == 0:
         return []
@@ -61,9 +78,11 @@ def _pieces(sightings: Sightings) -> list[_Piece]:
     shots = np.cumsum(sightings.cuts)
     pieces = []
     for part, places in zip(np.split(frames, breaks), np.split(boxes, breaks), strict=True):
-        portraits = [sightings.portraits[i].ravel() for i in part.tolist() if i in sightings.portraits]
+        to_fit = int((part < fit_frames).sum())
+        shown = slice(to_fit or None)  # the frames to fit speak for the piece where it has some
+        portraits = [sightings.portraits[i].ravel() for i in part[shown].tolist() if i in sightings.portraits]
         some = np.array(portraits[:: -(-len(portraits) // _PORTRAITS) or 1], np.float32)
-        pieces.append(_Piece(part, int(shots[part[0]]), np.median(places, axis=0), some))
+        pieces.append(_Piece(part, to_fit, int(shots[part[0]]), np.median(places[shown], axis=0), some))
     return pieces
 
 

@@ -17,7 +17,9 @@ from data_utils.face_parsing import DEFAULT_PARSER, PARSERS
 from data_utils.source import Source
 from data_utils.staging import exclusive, sweep
 from data_utils.tasks import TASKS, Preparation, Task
-from data_utils.wholeness import count_frames, up_to_date
+from data_utils.wholeness import count_frames, fingerprints, up_to_date
+
+logger = logging.getLogger(__name__)
 
 BFM_MODEL = Path(__file__).parent / "face_tracking" / "3DMM" / "3DMM_info.safetensors"  # as convert_BFM.py writes it
 
@@ -48,7 +50,7 @@ def preprocess(
     """Run the nine tasks, or one, on a dataset folder; yields each outcome as it comes.
 
     Args:
-        source: the video; None where it is gone and the tasks that read it are whole.
+        source: the video, or what stands in for it; None where it is gone and the tasks that read it are whole.
         only: the number of the one task to run.
         progress: makes a context manager for a task and its number of frames (0: not known yet); what it yields is
             called with numbers of frames finished.
@@ -62,11 +64,13 @@ def preprocess(
         from data_utils.face_tracking import TRACKERS
 
         _check("tracker", tracker, TRACKERS)
-    if tracker == "bfm" and only in (None, 8):
+    run = Preparation(folder, source, extractor, parser, tracker)
+    if tracker == "bfm" and only in (None, 8) and not _is_whole(TASKS[7], run):
         from data_utils.face_tracking.bfm import check_installed
 
         check_installed()  # before the minutes that the other tasks take
-    run = Preparation(folder, source, extractor, parser, tracker)
+    if only in (None, 1, 3):
+        _say_if_replaced(run)
     with exclusive(folder.root) if folder.root.is_dir() or source else nullcontext():
         sweep(folder.root)
         for task in TASKS:
@@ -85,19 +89,38 @@ def default_tracker() -> str:
 
 def _run(task: Task, run: Preparation, progress: Progress | None) -> Outcome:
     begin = time.perf_counter()
-    settings = task.settings(run)
-    marks = run.folder.read_record().get("tasks", {})
-    mark = marks.get(str(task.number))
-    if mark in (None, settings) and up_to_date(run.folder, task.reads, task.writes, run.num_frames):
+    if _is_whole(task, run):
         return Outcome(task, time.perf_counter() - begin, run.num_frames, skipped=True)
     lacking = _lacking(task, run.folder)
     if lacking:
         raise EGSTalkerError(lacking)
     with _noted() as warnings, progress(task, run.num_frames) if progress else nullcontext(run.done) as done:
         task.run(dataclasses.replace(run, done=done))
-    marks = run.folder.read_record().get("tasks", {})
-    run.folder.update_record(tasks={**marks, str(task.number): settings})
+    record, number = run.folder.read_record(), str(task.number)
+    # What was made from what this task wrote before is judged by the files' times alone, and so made anew.
+    outdated = {str(other.number) for other in TASKS if set(other.reads) & set(task.writes)}
+    made = {other: value for other, value in record.get("made", {}).items() if other not in outdated}
+    run.folder.update_record(
+        tasks={**record.get("tasks", {}), number: task.settings(run)},
+        made={**made, number: fingerprints(run.folder, (*task.reads, *task.writes))},
+    )
     return Outcome(task, time.perf_counter() - begin, run.num_frames, skipped=False, warnings=tuple(warnings))
+
+
+def _is_whole(task: Task, run: Preparation) -> bool:
+    record, number = run.folder.read_record(), str(task.number)
+    if record.get("tasks", {}).get(number) not in (None, task.settings(run)):
+        return False
+    return up_to_date(run.folder, task.reads, task.writes, run.num_frames, record.get("made", {}).get(number))
+
+
+def _say_if_replaced(run: Preparation) -> None:
+    recorded = run.folder.read_record().get("source")
+    if run.source and isinstance(recorded, dict) and recorded.get("sha256") != run.identity.get("sha256"):
+        logger.warning(
+            "%s is another video than the one that %s was made from (%s, %s bytes); it is made anew",
+            *(run.source.path, run.folder.root, recorded.get("name"), recorded.get("size")),
+        )
 
 
 @contextmanager

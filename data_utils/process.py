@@ -28,7 +28,10 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("path", type=Path, help="a video, or a dataset folder to go on with")
     parser.add_argument("--task", type=int, default=-1, choices=[-1, *range(1, 10)], metavar="N", help=TASKS_HELP)
-    parser.add_argument("--tracker", help="head tracker: mediapipe, or bfm where it is installed (then the default)")
+    parser.add_argument(
+        "--tracker",
+        help="head tracker: mediapipe, or bfm (default: the one used before, else bfm where it is installed)",
+    )
     parser.add_argument("--asr", help="audio features, see below (default: those there are, else log_mel)")
     parser.add_argument(
         "--parser", help="face parser: mediapipe (default), or bisenet with the weights of download_models.sh"
@@ -50,9 +53,11 @@ def main() -> None:
 
     folder, source = locate(arguments.path)
     recorded = folder.read_record()
-    tracker = arguments.tracker or default_tracker()
+    tracked_with = recorded.get("tracker") if folder.track_params.is_file() else None
+    tracker = arguments.tracker or tracked_with or default_tracker()
     if arguments.tracker is None and arguments.task in (-1, 8):
-        print(f"tracker: {tracker}" + ("" if tracker == "bfm" else " (no converted BFM model is installed)"))
+        missing = "" if tracker == "bfm" else " (no converted BFM model is installed)"
+        print(f"tracker: {tracker}" + (" (as before)" if tracked_with else missing))
     outcomes = []
     for outcome in preprocess(
         folder,

@@ -41,6 +41,10 @@ def write_audio(source: Source, folder: DatasetFolder) -> int:
 
 
 def clipped_share(samples: np.ndarray) -> float:
-    """The share of ``samples`` (-1..1) that are in runs of three or more at full scale."""
+    """The share of samples that are in runs of three or more at full scale.
+
+    Args:
+        samples: [T], -1..1.
+    """
     full = np.abs(samples) > _FULL_SCALE
     return float((full[2:] & full[1:-1] & full[:-2]).mean()) if len(full) > 2 else 0.0

@@ -1,9 +1,11 @@
-"""The video that a dataset is made from: where it is, whether it will do, and how it is cropped."""
+"""The video that a dataset is made from: where it is, whether it will do, and how it is cropped.
+
+Where the original is gone, the dataset's own video.mp4 stands in for it: cropped already, and a little worse.
+"""
 
 from __future__ import annotations
 
 import functools
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from arguments.clock import FPS
-from arguments.dataset_folder import DatasetFolder
+from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.errors import EGSTalkerError
 from data_utils.crop import SAMPLES, Crop, choose_crop
+from data_utils.wholeness import sha256
 from media.sound import iter_audio
 from media.video import MIN_SECONDS, VideoInfo, probe, sample_frames
 
@@ -26,15 +29,12 @@ class Source:
     """A video file, measured when first asked and then remembered."""
 
     path: Path
+    stands_in: bool = False  # the dataset's own film, for an original that is gone
 
     @functools.cached_property
     def identity(self) -> dict[str, Any]:
         """Name, size and SHA-256 of the file: what dataset.json remembers it by."""
-        digest = hashlib.sha256()
-        with self.path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-        return {"name": self.path.name, "size": self.path.stat().st_size, "sha256": digest.hexdigest()}
+        return {"name": self.path.name, "size": self.path.stat().st_size, "sha256": sha256(self.path)}
 
     @functools.cached_property
     def info(self) -> VideoInfo:
@@ -57,9 +57,14 @@ class Source:
 
     @functools.cached_property
     def crop(self) -> Crop:
-        """The square around the head. Raises EGSTalkerError where no face, or too little of one, is seen."""
-        num_frames = self.info.num_frames
-        return choose_crop(sample_frames(self.path, num_frames, SAMPLES), num_frames / FPS)
+        """The square around the head, as it moves in the training part; a stand-in is cropped already.
+
+        Raises EGSTalkerError where no face, or too little of one, is seen.
+        """
+        if self.stands_in:
+            return Crop(0, 0, self.info.width, self.info.width)
+        fit_frames = num_train_frames(self.info.num_frames)
+        return choose_crop(sample_frames(self.path, fit_frames, SAMPLES), fit_frames / FPS)
 
 
 def locate(path: Path | str) -> tuple[DatasetFolder, Source | None]:
@@ -90,8 +95,12 @@ def locate(path: Path | str) -> tuple[DatasetFolder, Source | None]:
 
 
 def _source_of(root: Path) -> Source | None:
-    beside = [root.parent / (root.name + suffix) for suffix in SUFFIXES]
-    return next((Source(path) for path in (*beside, root / "source.mp4", root / "video.mp4") if path.is_file()), None)
+    folder = DatasetFolder(root)
+    originals = [*(root.parent / (root.name + suffix) for suffix in SUFFIXES), root / "source.mp4"]
+    original = next((Source(path) for path in originals if path.is_file()), None)
+    if original or not folder.video.is_file():
+        return original
+    return Source(folder.video, stands_in="source" in folder.read_record())
 
 
 def _is_dataset(root: Path) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from arguments.atomic import atomic_path
-from arguments.dataset_folder import DatasetFolder
+from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.errors import EGSTalkerError
 from data_utils import wholeness
 from data_utils.action_units import action_unit_45, read_action_unit_45, write_action_units
@@ -19,12 +20,15 @@ from data_utils.audio_features.dataset_features import write_features
 from data_utils.face_mesh import eye_openings, load_or_detect, to_68
 from data_utils.face_parsing import PARSERS
 from data_utils.frame_extraction import write_frames
+from data_utils.lost_frames import frames_to_fit
 from data_utils.soundtrack import write_audio
 from data_utils.source import Source
 from data_utils.staging import staged_folder
 from data_utils.transforms import write_transforms
-from data_utils.wholeness import Artefact
+from data_utils.wholeness import Artefact, sha256
 from media.images import read_rgb, write_image
+
+logger = logging.getLogger(__name__)
 
 POSE_FORMAT = 2  # of angles and units in track_params.pt and transforms; a dataset of an older one is tracked anew
 
@@ -44,10 +48,35 @@ class Preparation:
     def num_frames(self) -> int:
         return wholeness.count_frames(self.folder)
 
+    @property
+    def has_original(self) -> bool:
+        """Whether the video itself is there, rather than nothing or the film that was made from it."""
+        return self.source is not None and not self.source.stands_in
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Of the video: as the file says or, where that is gone, as dataset.json remembers it; empty where neither."""
+        if self.source is not None and not self.source.stands_in:
+            return self.source.identity
+        recorded = self.folder.read_record().get("source")
+        return recorded if isinstance(recorded, dict) else {}
+
     def need_source(self) -> Source:
-        """The video. Raises EGSTalkerError where it is gone."""
-        if self.source is None:
-            raise EGSTalkerError(f"the video that {self.folder.root} was made from is gone; put it beside the folder")
+        """The video, or the film that was made from it.
+
+        Raises:
+            EGSTalkerError: both are gone, or the film is of another video than the one that was worked on last.
+        """
+        if self.source is not None and not self.source.stands_in:
+            return self.source
+        name = self.identity.get("name", "the video")
+        film_of = self.folder.read_record().get("tasks", {}).get(str(wholeness.VIDEO.task), {}).get("source")
+        if self.source is None or film_of != self.identity.get("sha256"):
+            raise EGSTalkerError(
+                f"{name}, which {self.folder.root} was made from, is gone; put it beside the folder as "
+                f"{self.folder.root.name}{Path(name).suffix or '.mp4'}"
+            )
+        logger.warning("%s is gone; what is missing is made from %s, which lost a little", name, self.source.path)
         return self.source
 
 
@@ -67,7 +96,7 @@ def _audio(run: Preparation) -> None:
     source = run.need_source()
     _ = source.crop  # a video without a usable face is refused before anything is replaced
     num_frames = write_audio(source, run.folder)
-    run.folder.update_record(format=1, source=source.identity, num_frames=num_frames)
+    run.folder.update_record(format=1, source=run.identity, num_frames=num_frames)
     run.done(num_frames)
 
 
@@ -78,10 +107,9 @@ def _features(run: Preparation) -> None:
 def _frames(run: Preparation) -> None:
     source = run.need_source()
     num_frames = write_frames(source, run.folder, run.done)
-    crop = source.crop
-    run.folder.update_record(
-        format=1, source=source.identity, num_frames=num_frames, crop=[crop.x, crop.y, crop.side], size=crop.size
-    )
+    run.folder.update_record(format=1, source=run.identity, num_frames=num_frames, size=source.crop.size)
+    if run.has_original:
+        run.folder.update_record(crop=[source.crop.x, source.crop.y, source.crop.side])
 
 
 def _parsing(run: Preparation) -> None:
@@ -105,26 +133,23 @@ def _torso(run: Preparation) -> None:
 
 
 def _landmarks(run: Preparation) -> None:
-    points = load_or_detect(run.folder).points
+    mesh = load_or_detect(run.folder)
+    points, usable = mesh.points, frames_to_fit(mesh.found, num_train_frames(len(mesh.points)))
     for i, landmarks in enumerate(to_68(points)):
         with atomic_path(run.folder.landmarks(i)) as path:
             path.write_text("".join(f"{x:.3f} {y:.3f}\n" for x, y in landmarks))
-    _write_action_units(run.folder, action_unit_45(eye_openings(points)))
+    _write_action_units(run.folder, action_unit_45(eye_openings(points), usable))
     run.done(len(points))
 
 
 def _write_action_units(folder: DatasetFolder, blinks: np.ndarray) -> None:
     """Write au.csv unless somebody else did (OpenFace's is kept, if it fits the clip)."""
-    if folder.action_units.is_file() and _sha256(folder) != folder.read_record().get("action_units"):
+    if folder.action_units.is_file() and sha256(folder.action_units) != folder.read_record().get("action_units"):
         read_action_unit_45(folder.action_units, len(blinks))
         folder.action_units.touch()
         return
     write_action_units(folder.action_units, blinks)
-    folder.update_record(action_units=_sha256(folder))
-
-
-def _sha256(folder: DatasetFolder) -> str:
-    return hashlib.sha256(folder.action_units.read_bytes()).hexdigest()
+    folder.update_record(action_units=sha256(folder.action_units))
 
 
 def _tracking(run: Preparation) -> None:
@@ -142,7 +167,7 @@ def _transforms(run: Preparation) -> None:
 
 
 def _from_source(run: Preparation) -> dict[str, Any]:
-    return {"source": run.source.identity["sha256"]} if run.source else {}
+    return {"source": run.identity["sha256"]} if "sha256" in run.identity else {}
 
 
 TASKS = (

@@ -8,7 +8,13 @@ from arguments.clock import FPS
 
 
 def spans(marked: np.ndarray, *, rate: float = FPS, most: int = 6) -> str:
-    """Where ``marked`` [N] (bool, ``rate`` a second) is set, as times: "0:07.2-0:09.0, 1:15.4 and 3 more"."""
+    """Where something is the case, as times: "0:07.2-0:09.0, 1:15.4 and 3 more".
+
+    Args:
+        marked: bool [N].
+        rate: entries a second.
+        most: spans that are written out.
+    """
     edges = np.flatnonzero(np.diff(np.concatenate(([0], marked, [0])).astype(int)))
     ends = [(clock(a / rate), clock((b - 1) / rate)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
     texts = [first if first == last else f"{first}-{last}" for first, last in ends]

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from arguments.dataset_folder import DatasetFolder
 from media.images import numbered
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content, in hexadecimal; the file may be larger than memory."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,13 @@ class Artefact:
             return None
         return min(stat.st_mtime for stat in stats), max(stat.st_mtime for stat in stats)
 
+    def fingerprint(self, folder: DatasetFolder) -> str:
+        """What a copy has in common with it: one file's content, or the names and sizes of one file a frame."""
+        digest, files = hashlib.sha256(), self.files(folder)
+        for path in files:
+            digest.update(f"{path.name} {path.stat().st_size if '*' in self.name else sha256(path)}\n".encode())
+        return digest.hexdigest()[:16] if files else ""
+
 
 AUDIO = Artefact("aud.wav", 1)
 AUDIO_TRAIN = Artefact("aud_train.wav", 1)
@@ -59,13 +76,27 @@ def count_frames(folder: DatasetFolder) -> int:
     return recorded if isinstance(recorded, int) and recorded > 0 else len(FRAMES.files(folder))
 
 
+def fingerprints(folder: DatasetFolder, artefacts: tuple[Artefact, ...]) -> dict[str, str]:
+    """The fingerprint of each artefact, by name."""
+    return {artefact.name: artefact.fingerprint(folder) for artefact in artefacts}
+
+
 def up_to_date(
-    folder: DatasetFolder, reads: tuple[Artefact, ...], writes: tuple[Artefact, ...], num_frames: int
+    folder: DatasetFolder,
+    reads: tuple[Artefact, ...],
+    writes: tuple[Artefact, ...],
+    num_frames: int,
+    recorded: dict[str, str] | None = None,
 ) -> bool:
-    """Whether all that is written is whole and not older than what it was made from."""
+    """Whether all that is written is whole and made from what is read.
+
+    That is so where nothing that is written is older than what is read; or, since copying a folder mixes up the times,
+    where everything still has the fingerprint that was ``recorded`` when it was made.
+    """
     written = [artefact.times(folder, num_frames) for artefact in writes]
     if num_frames == 0 or any(times is None for times in written):
         return False
     read = [times for artefact in reads if (times := artefact.times(folder, num_frames))]
     oldest = min(times[0] for times in written if times)
-    return all(newest <= oldest for _, newest in read)
+    in_order = all(newest <= oldest for _, newest in read)
+    return in_order or (bool(recorded) and fingerprints(folder, (*reads, *writes)) == recorded)

@@ -10,9 +10,8 @@ import numpy as np
 
 from arguments.errors import EGSTalkerError
 from data_utils.audio_features.deepspeech import deepspeech
-from data_utils.audio_features.hubert import hubert
 from data_utils.audio_features.log_mel import DIMENSION, log_mel
-from data_utils.audio_features.wav2vec2 import wav2vec2
+from data_utils.audio_features.self_supervised import hubert, wav2vec2
 
 SAMPLE_RATE = 16000  # Hz, of the samples that every extractor takes
 MODELS = Path(__file__).resolve().parent / "models"
@@ -23,7 +22,8 @@ class Extractor:
     """One kind of audio features."""
 
     shape: tuple[int, ...]  # of one frame's
-    compute: Callable[[np.ndarray, int, Path, str | None], np.ndarray]  # samples, frames, the model's path, device
+    # samples, frames, the model's path, device, frames to fit: see extract
+    compute: Callable[[np.ndarray, int, Path, str | None, int | None], np.ndarray]
     model: str = ""  # file or folder below MODELS; none where it is empty
     megabytes: int = 0  # of the model
     licence: str = "-"  # of the model
@@ -36,7 +36,7 @@ class Extractor:
 
 
 EXTRACTORS: dict[str, Extractor] = {
-    "log_mel": Extractor((DIMENSION,), lambda samples, num_frames, *_: log_mel(samples, num_frames)),
+    "log_mel": Extractor((DIMENSION,), lambda samples, num_frames, _, __, fit: log_mel(samples, num_frames, fit)),
     "wav2vec2": Extractor(
         (768,), wav2vec2, "wav2vec2-base-960h", 378, "Apache-2.0", "huggingface.co/facebook/wav2vec2-base-960h"
     ),
@@ -45,7 +45,7 @@ EXTRACTORS: dict[str, Extractor] = {
     ),
     "deepspeech": Extractor(
         (16, 29),
-        lambda samples, num_frames, path, _: deepspeech(samples, num_frames, path),
+        lambda samples, num_frames, path, _, fit: deepspeech(samples, num_frames, path, fit_frames=fit),
         "deepspeech/output_graph.pb",
         490,
         "MPL-2.0",
@@ -64,7 +64,9 @@ def extractor_table() -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def extract(name: str, samples: np.ndarray, num_frames: int, device: str | None = None) -> np.ndarray:
+def extract(
+    name: str, samples: np.ndarray, num_frames: int, device: str | None = None, fit_frames: int | None = None
+) -> np.ndarray:
     """Audio features, one row for the 40 ms of each video frame.
 
     Args:
@@ -72,6 +74,8 @@ def extract(name: str, samples: np.ndarray, num_frames: int, device: str | None 
         samples: mono float32 [T] at 16 kHz, -1..1.
         num_frames: N, rows wanted; beyond the sound's end there is silence.
         device: of PyTorch, for the models; the GPU where there is one unless given.
+        fit_frames: the sound's scale (loudness, spectrum, mean and variance, whatever the extractor normalises by) is
+            that of the first so many frames, a dataset's training part; of the whole sound unless given.
 
     Returns:
         [N, D] float32; [N, 16, 29] for DeepSpeech.
@@ -89,7 +93,7 @@ def extract(name: str, samples: np.ndarray, num_frames: int, device: str | None 
             f"{entry.licence}): run ./download_models.sh, or give features that another program made "
             "(aud.npy in the dataset, --custom_aud of render.py)"
         )
-    rows = entry.compute(samples, num_frames, path, device)
+    rows = entry.compute(samples, num_frames, path, device, fit_frames)
     if rows.shape != (num_frames, *entry.shape) or not np.isfinite(rows).all():
         raise EGSTalkerError(f"the features {name} of this sound are not finite; check the sound track and {path}")
     return rows.astype(np.float32, copy=False)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from arguments.atomic import atomic_path
 from arguments.clock import SAMPLE_RATE
-from arguments.dataset_folder import DatasetFolder
+from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.errors import EGSTalkerError
 from data_utils.audio_features import DEFAULT_EXTRACTOR, EXTRACTORS, extract
 from data_utils.audio_features.feature_file import read_feature_file
+from data_utils.wholeness import sha256
 from media.sound import read_audio
 
 
@@ -22,8 +22,8 @@ def default_extractor(folder: DatasetFolder) -> str:
     if isinstance(recorded, str):
         return recorded
     shapes: dict[tuple[int, ...] | None, str] = {entry.shape: name for name, entry in EXTRACTORS.items() if entry.model}
-    found = (shapes.get(_shape(path)) for path in (folder.audio_features_ds, folder.audio_features))
-    return next((name for name in found if name), DEFAULT_EXTRACTOR)
+    by_shape = (shapes.get(_shape(path)) for path in (folder.audio_features_ds, folder.audio_features))
+    return next((name for name in by_shape if name), DEFAULT_EXTRACTOR)
 
 
 def write_features(folder: DatasetFolder, extractor: str, num_frames: int) -> int:
@@ -44,7 +44,8 @@ def write_features(folder: DatasetFolder, extractor: str, num_frames: int) -> in
                 f"{given[0]} has {len(rows)} rows for {num_frames} frames; give one a frame (25 a second), or remove it"
             )
     else:
-        rows = extract(extractor, read_audio(folder.audio, SAMPLE_RATE), num_frames)
+        samples = read_audio(folder.audio, SAMPLE_RATE)
+        rows = extract(extractor, samples, num_frames, fit_frames=num_train_frames(num_frames))
     written = {}
     for path in files:
         if path in given:
@@ -52,7 +53,7 @@ def write_features(folder: DatasetFolder, extractor: str, num_frames: int) -> in
             continue
         with atomic_path(path) as temporary:
             np.save(temporary, rows)
-        written[path.name] = _sha256(path)
+        written[path.name] = sha256(path)
     folder.update_record(extractor=extractor, features=written)
     return len(rows)
 
@@ -65,7 +66,7 @@ def _is_given(folder: DatasetFolder, path: Path, extractor: str) -> bool:
     ours = record.get("features")
     if not isinstance(ours, dict):  # a dataset of before this was recorded, or of another program
         return record.get("extractor") != extractor
-    return ours.get(path.name) != _sha256(path)
+    return ours.get(path.name) != sha256(path)
 
 
 def _shape(path: Path) -> tuple[int, ...] | None:
@@ -75,7 +76,3 @@ def _shape(path: Path) -> tuple[int, ...] | None:
         return tuple(values.shape[1:]) if isinstance(values, np.ndarray) else None
     except Exception:  # numpy raises many types on damaged files
         return None
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -27,7 +27,11 @@ Graph = Callable[[Float[np.ndarray, "T C"]], Float[np.ndarray, "T 29"]]
 
 
 def deepspeech(
-    samples: np.ndarray, num_frames: int, path: Path, load: Callable[[Path], Graph] | None = None
+    samples: np.ndarray,
+    num_frames: int,
+    path: Path,
+    load: Callable[[Path], Graph] | None = None,
+    fit_frames: int | None = None,
 ) -> np.ndarray:
     """Letter scores (logits) around each video frame.
 
@@ -36,6 +40,7 @@ def deepspeech(
         num_frames: N, rows wanted; the sound is cut or continued by silence.
         path: output_graph.pb.
         load: turns that file into a function; TensorFlow unless given.
+        fit_frames: the cepstra are standardised by those of the first so many frames; by all unless given.
 
     Returns:
         [N, 16, 29] float32.
@@ -44,29 +49,45 @@ def deepspeech(
         EGSTalkerError: TensorFlow is not installed, or the graph is damaged or another one.
     """
     graph = (load or load_graph)(path)
-    inputs = network_inputs(samples, num_frames)
+    inputs = network_inputs(samples, num_frames, fit_frames)
     scores = np.asarray(graph(inputs), np.float32)
     if scores.shape != (len(inputs), LETTERS):
         raise EGSTalkerError(f"{path} is not DeepSpeech's graph: it gives {list(scores.shape)}; {_FETCH}")
     return windows(scores)
 
 
-def network_inputs(samples: np.ndarray, num_frames: int) -> Float[np.ndarray, "T 494"]:
-    """What the network hears at each 20 ms of N video frames, T = 2 N: standardised cepstra, context included."""
+def network_inputs(samples: np.ndarray, num_frames: int, fit_frames: int | None = None) -> Float[np.ndarray, "T 494"]:
+    """What the network is given at each 20 ms of N video frames, T = 2 N: standardised cepstra with their context.
+
+    Args: as of :func:`deepspeech`.
+    """
     length = num_frames * STEPS_PER_FRAME * 2 * HOP
     whole = np.zeros(length)
     given = samples[:length]
     whole[: len(given)] = given
-    cepstra = mfcc(np.trunc(whole * _FULL_SCALE).clip(-_FULL_SCALE, _FULL_SCALE - 1))[::2]
+    whole = np.trunc(whole * _FULL_SCALE).clip(-_FULL_SCALE, _FULL_SCALE - 1)
+    flat = _in_context(mfcc(whole)[::2])
+    to_fit = flat if fit_frames is None else _in_context(mfcc(whole[: fit_frames * STEPS_PER_FRAME * 2 * HOP])[::2])
+    deviation = to_fit.std()
+    return ((flat - to_fit.mean()) / (deviation if deviation > 0 else 1.0)).astype(np.float32)
+
+
+def _in_context(cepstra: Float[np.ndarray, "T C"]) -> Float[np.ndarray, "T D"]:
+    """Each step's cepstra with those of the steps around it; beyond the ends zeros."""
     padded = np.pad(cepstra, ((CONTEXT, CONTEXT), (0, 0)))
     contexts = np.lib.stride_tricks.sliding_window_view(padded, 2 * CONTEXT + 1, axis=0)
-    flat = contexts.transpose(0, 2, 1).reshape(len(cepstra), -1)
-    deviation = flat.std()
-    return ((flat - flat.mean()) / (deviation if deviation > 0 else 1.0)).astype(np.float32)
+    return contexts.transpose(0, 2, 1).reshape(len(cepstra), -1)
 
 
 def windows(scores: Float[np.ndarray, "T 29"]) -> Float[np.ndarray, "N 16 29"]:
-    """Row i holds the steps 2 i - 8 .. 2 i + 7; steps before and after the recording are zeros."""
+    """The 16 steps around each video frame; steps before and after the recording are zeros.
+
+    Args:
+        scores: [2 N, 29], one row for each 20 ms.
+
+    Returns:
+        [N, 16, 29]; row i holds the steps 2 i - 8 .. 2 i + 7.
+    """
     padded = np.pad(scores, ((WINDOW // 2, WINDOW // 2), (0, 0)))
     view = np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=0)[: len(scores) : STEPS_PER_FRAME]
     return np.ascontiguousarray(view.transpose(0, 2, 1))

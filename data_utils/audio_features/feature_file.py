@@ -10,9 +10,13 @@ from arguments.errors import EGSTalkerError
 
 
 def read_feature_file(path: Path) -> np.ndarray:
-    """One row of features for every video frame, [N, D] or [N, 16, 29], finite, float32.
+    """One row of features for every video frame, from a .npy file.
 
-    Raises EGSTalkerError for a missing or damaged file, pickled objects, another shape, or values that are not finite.
+    Returns:
+        [N, D] or [N, 16, 29] float32, finite.
+
+    Raises:
+        EGSTalkerError: a missing or damaged file, pickled objects, another shape, or values that are not finite.
     """
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: a false header allocates nothing
@@ -21,8 +25,8 @@ def read_feature_file(path: Path) -> np.ndarray:
     except Exception as error:  # numpy raises many types on damaged files
         raise EGSTalkerError(f"{path} is not an array of audio features; make it again") from error
     if not isinstance(values, np.ndarray) or values.ndim not in (2, 3) or 0 in values.shape or values.dtype.kind != "f":
-        found = f"{values.dtype} {list(values.shape)}" if isinstance(values, np.ndarray) else "an archive"
-        raise EGSTalkerError(f"{path} holds {found}, not [N, D] or [N, 16, 29] floats; make it again")
+        content = f"{values.dtype} {list(values.shape)}" if isinstance(values, np.ndarray) else "an archive"
+        raise EGSTalkerError(f"{path} holds {content}, not [N, D] or [N, 16, 29] floats; make it again")
     with np.errstate(over="ignore"):
         rows = values.astype(np.float32)
     if not np.isfinite(rows).all():

@@ -33,7 +33,7 @@ _PITCH_WINDOW = 640  # samples, 40 ms
 _CHUNK_FRAMES = 1500  # a minute: an hour of sound then needs no more memory than its samples and features
 
 
-def log_mel(samples: np.ndarray, num_frames: int) -> np.ndarray:
+def log_mel(samples: np.ndarray, num_frames: int, fit_frames: int | None = None) -> np.ndarray:
     """Log mel spectra and voicing aligned to video frames.
 
     Row i describes the 40 ms of video frame i: four 32 ms windows, 10 ms apart and centred in it, averaged in pairs.
@@ -44,13 +44,16 @@ def log_mel(samples: np.ndarray, num_frames: int) -> np.ndarray:
     Args:
         samples: mono float32 [T] at 16 kHz, -1..1.
         num_frames: N, rows wanted; the sound is cut or continued by silence.
+        fit_frames: the scale is that of the speech in the first so many frames; in all unless given.
 
     Returns:
         [N, 162] float32; silence -1.5, mean speech 1.5, its peaks about 3.
     """
     samples = np.asarray(samples, np.float32)[: num_frames * HOPS_PER_FRAME * HOP]
-    gain = 1 / speech_level(samples)
-    usual = _speech_spectrum(samples, num_frames, gain)
+    fit_frames = num_frames if fit_frames is None else fit_frames
+    to_fit = samples[: fit_frames * HOPS_PER_FRAME * HOP]
+    gain = 1 / speech_level(to_fit)
+    usual = _speech_spectrum(to_fit, fit_frames, gain)
     features = np.empty((num_frames, DIMENSION), np.float32)
     for start, stop in _chunks(num_frames):
         bands = np.log(_mel_power(samples, start, stop, gain) / usual + _FLOOR)
@@ -60,7 +63,14 @@ def log_mel(samples: np.ndarray, num_frames: int) -> np.ndarray:
 
 
 def speech_level(samples: np.ndarray) -> float:
-    """Root mean square of the loud pieces of a recording (95th percentile over 10 ms pieces)."""
+    """Root mean square of the loud pieces of a recording (95th percentile over 10 ms pieces).
+
+    Args:
+        samples: mono [T] at 16 kHz, -1..1; may lie on disk.
+
+    Returns:
+        at least 1e-4, the level of a recording without speech.
+    """
     whole = len(samples) // HOP * HOP
     if whole == 0:
         return _QUIETEST_SPEECH

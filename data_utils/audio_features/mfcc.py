@@ -24,7 +24,14 @@ _CHUNK = 6000  # windows, a minute: bounds the memory of a long recording
 
 
 def mfcc(samples: Float[np.ndarray, "T"]) -> Float[np.ndarray, "M 26"]:
-    """Cepstra of every 10 ms, M = 1 + ceil((T - 400) / 160); the last window is filled with zeros."""
+    """Cepstra of every 10 ms; the last window is filled with zeros.
+
+    Args:
+        samples: mono [T] at 16 kHz, of 16-bit size (-32768..32767).
+
+    Returns:
+        [M, 26], M = 1 + ceil((T - 400) / 160).
+    """
     count = 1 + max(0, -(-(len(samples) - WINDOW) // HOP))
     emphasised = np.append(samples[:1], samples[1:] - _PRE_EMPHASIS * samples[:-1])
     padded = np.pad(emphasised, (0, max(0, (count - 1) * HOP + WINDOW - len(samples))))

@@ -54,18 +54,25 @@ class Pieces:
 class Waveform:
     """N frames of a recording, cut or continued by silence, at zero mean and unit variance, with zeros at the ends."""
 
-    def __init__(self, samples: Float[np.ndarray, "T"], num_frames: int, *, normalise: bool) -> None:
-        """``samples`` may lie on disk. ``normalise``: as the model's preprocessor_config.json says."""
+    def __init__(
+        self, samples: Float[np.ndarray, "T"], num_frames: int, *, normalise: bool, fit_frames: int | None = None
+    ) -> None:
+        """``samples`` may lie on disk. ``normalise``: as the model's preprocessor_config.json says.
+
+        Statistics are those of the first ``fit_frames`` frames; of all unless given.
+        """
         self.length = num_frames * SAMPLES_PER_FRAME
+        self.length_to_fit = self.length if fit_frames is None else fit_frames * SAMPLES_PER_FRAME
         self.samples = samples[: self.length]
         self.mean, self.gain = 0.0, 1.0
         if normalise:
             total = squares = 0.0
-            for start in range(0, len(self.samples), 1 << 20):
-                block = np.asarray(self.samples[start : start + (1 << 20)], np.float64)
+            to_fit = self.samples[: self.length_to_fit]
+            for start in range(0, len(to_fit), 1 << 20):
+                block = np.asarray(to_fit[start : start + (1 << 20)], np.float64)
                 total, squares = total + block.sum(), squares + np.square(block).sum()
-            self.mean = total / self.length
-            self.gain = 1 / np.sqrt(max(squares / self.length - self.mean**2, 0.0) + 1e-7)
+            self.mean = total / self.length_to_fit
+            self.gain = 1 / np.sqrt(max(squares / self.length_to_fit - self.mean**2, 0.0) + 1e-7)
 
     def __getitem__(self, extent: slice) -> Float[Tensor, "T"]:
         """Samples of the padded recording, [0, length + 2 MARGIN)."""
@@ -120,9 +127,10 @@ def _projected(model: Module, waveform: Waveform, pieces: Pieces, device: torch.
 def _group_norm_scale(
     layer: Module, waveform: Waveform, pieces: Pieces, device: torch.device
 ) -> tuple[Float[Tensor, "C 1"], Float[Tensor, "C 1"]]:
-    """Factor and summand by which the first convolution's group normalisation over the whole recording acts."""
+    """Factor and summand by which the first convolution's group normalisation over the recording acts."""
     kernel, stride = KERNELS[0], STRIDES[0]
-    count = (waveform.length + 2 * MARGIN - kernel) // stride + 1
+    margins = 2 * MARGIN if waveform.length_to_fit == waveform.length else MARGIN  # without what comes after
+    count = (waveform.length_to_fit + margins - kernel) // stride + 1
     total = torch.zeros(layer.conv.out_channels, dtype=torch.float64, device=device)
     squares = torch.zeros_like(total)
     step = pieces.tokens * STRIDE // stride

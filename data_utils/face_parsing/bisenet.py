@@ -7,6 +7,7 @@ the head belongs to it, a necklace to the neck.
 
 from __future__ import annotations
 
+import itertools
 import platform
 import warnings
 from collections import deque
@@ -20,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from arguments.dataset_folder import DatasetFolder
+from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.device import CPU, GPU, fastest_device, on_gpu
 from arguments.errors import EGSTalkerError
 from data_utils.face_parsing.bisenet_network import NUM_CLASSES, BiSeNet
@@ -63,7 +64,9 @@ def parse(folder: DatasetFolder, target: Path, done: Callable[[int], None] = lam
     drawn: deque[Future[None]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
-            for i, (image, probabilities) in enumerate(steadied(_parsed(network, paths, pool))):
+            fit_frames = num_train_frames(len(paths))  # held-out frames steady no others
+            parts = (steadied(_parsed(network, part, pool)) for part in (paths[:fit_frames], paths[fit_frames:]))
+            for i, (image, probabilities) in enumerate(itertools.chain.from_iterable(parts)):
                 drawn.append(pool.submit(write_map, target / f"{i}.png", image, probabilities))
                 if len(drawn) > 2 * workers:
                     drawn.popleft().result()
@@ -92,10 +95,10 @@ def load_bisenet(path: Path) -> BiSeNet:
         raise EGSTalkerError(f"{path} is damaged or holds more than weights; delete it, {FETCH}") from error
     network = BiSeNet()
     expected = {name: value.shape for name, value in network.state_dict().items()}
-    found = (
+    given = (
         {name: getattr(value, "shape", None) for name, value in weights.items()} if isinstance(weights, dict) else {}
     )
-    if wrong := sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)):
+    if wrong := sorted(name for name in expected.keys() | given.keys() if expected.get(name) != given.get(name)):
         raise EGSTalkerError(
             f"{path} holds another network's weights ({len(wrong)} of {len(expected)} do not fit, such as {wrong[0]}); "
             f"delete it, {FETCH}"

@@ -10,11 +10,25 @@ _OF_BITS = np.array([BACKGROUND, HEAD, NECK, HEAD, TORSO, BACKGROUND, TORSO, BAC
 
 
 def to_colours(classes: np.ndarray) -> np.ndarray:
-    """A parsing map as RGB uint8 [H, W, 3] from class numbers [H, W]."""
+    """A parsing map's picture.
+
+    Args:
+        classes: [H, W] class numbers.
+
+    Returns:
+        RGB uint8 [H, W, 3].
+    """
     return np.take(COLOURS, classes, axis=0)
 
 
 def to_classes(picture: np.ndarray) -> np.ndarray:
-    """Class numbers [H, W] uint8 from a parsing map's RGB picture [H, W, 3]; colours between them go to the nearest."""
+    """Class numbers from a parsing map's picture; colours between the classes' go to the nearest.
+
+    Args:
+        picture: RGB uint8 [H, W, 3].
+
+    Returns:
+        uint8 [H, W].
+    """
     red, green, blue = (picture[..., channel] >> 7 for channel in range(3))
     return _OF_BITS[(red << 2) | (green << 1) | blue]

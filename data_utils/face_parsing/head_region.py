@@ -37,7 +37,13 @@ class HeadRegion:
 
 
 def head_region(points: np.ndarray, height: int, width: int) -> HeadRegion:
-    """The head's region in a picture of ``height`` x ``width`` from mesh points [478, 3] in its pixels."""
+    """The head's region in a picture.
+
+    Args:
+        points: [478, 3] mesh points, pixels.
+        height: of the picture, pixels.
+        width: of the picture, pixels.
+    """
     flat = points[:, :2].astype(np.float32)
     axis = flat[_CHIN] - flat[_FOREHEAD]
     face_height = float(np.linalg.norm(axis)) + 1e-6

@@ -1,7 +1,7 @@
 """Head, neck, torso and background from FaceMesh geometry, selfie segmentation and the clip's own colours.
 
 The person comes from MediaPipe's selfie segmentation. Above the earlobes the person is head (skull, hair, ears), inside
-the face's outline as well; elsewhere hair, neck and torso are told apart by colour: histograms that the clip itself
+the face's outline as well; elsewhere hair, neck and torso are told apart by colour: histograms that the training part
 gives (hair above the forehead, skin in the face, clothes at the bottom), with a prior that follows the head's pose.
 """
 
@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from arguments.dataset_folder import DatasetFolder
+from arguments.dataset_folder import DatasetFolder, num_train_frames
 from data_utils.face_mesh import load_or_detect
 from data_utils.face_parsing.class_map import steadied, write_map
 from data_utils.face_parsing.head_region import HeadRegion, head_region
+from data_utils.lost_frames import frames_to_fit, spread
 from data_utils.parallel import ranges, run_jobs
 from data_utils.quiet import import_mediapipe, quiet_stderr
 from media.images import read_rgb
@@ -39,10 +40,13 @@ def parse(folder: DatasetFolder, target: Path, done: Callable[[int], None] = lam
     Raises:
         EGSTalkerError: no frames, or no face in them.
     """
-    points = load_or_detect(folder).points
-    colours = _clip_colours(folder, points)
-    jobs = ranges(len(points), 50)
-    run_jobs(partial(_parse_range, folder, target, points, colours), jobs, done=lambda i: done(len(jobs[i])))
+    mesh = load_or_detect(folder)
+    fit_frames = num_train_frames(len(mesh.points))
+    colours = _clip_colours(folder, mesh.points, frames_to_fit(mesh.found, fit_frames))
+    jobs = ranges(fit_frames, 50) + ranges(len(mesh.points), 50, fit_frames)
+    run_jobs(
+        partial(_parse_range, folder, target, mesh.points, colours, fit_frames), jobs, done=lambda i: done(len(jobs[i]))
+    )
 
 
 class PersonMask:
@@ -65,9 +69,12 @@ class PersonMask:
         return self._model.process(np.ascontiguousarray(image)).segmentation_mask
 
 
-def _parse_range(folder: DatasetFolder, target: Path, points: np.ndarray, colours: np.ndarray, frames: range) -> None:
+def _parse_range(
+    folder: DatasetFolder, target: Path, points: np.ndarray, colours: np.ndarray, fit_frames: int, frames: range
+) -> None:
     cv2.setNumThreads(1)
-    around = range(max(frames.start - 1, 0), min(frames.stop + 1, len(points)))
+    end = fit_frames if frames.stop <= fit_frames else len(points)  # held-out frames steady no others
+    around = range(max(frames.start - 1, 0), min(frames.stop + 1, end))
     with PersonMask() as person:
         images = ((i, read_rgb(folder.frame(i))) for i in around)
         seen = ((image, _probabilities(image, points[i], person, colours)) for i, image in images)
@@ -136,12 +143,12 @@ def _above_collar(evidence: np.ndarray) -> np.ndarray:
     return np.arange(len(evidence), dtype=np.float32)[:, None] < collar
 
 
-def _clip_colours(folder: DatasetFolder, points: np.ndarray) -> np.ndarray:
-    """[colours, 3]: how likely a colour is on hair, skin and clothes, learnt from some frames of the clip."""
+def _clip_colours(folder: DatasetFolder, points: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """[colours, 3]: how likely a colour is on hair, skin and clothes, learnt from some ``usable`` [N] frames."""
     bins = 1 << _COLOUR_BITS
     counts = np.zeros((3, bins**3))
     with PersonMask() as person:
-        for i in np.linspace(0, len(points) - 1, min(_COLOUR_FRAMES, len(points))).round().astype(int):
+        for i in spread(np.flatnonzero(usable), _COLOUR_FRAMES):
             image = read_rgb(folder.frame(i))
             small, mesh = _at_working_size(image, points[i])
             region = head_region(mesh, *small.shape[:2])

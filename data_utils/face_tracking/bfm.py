@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from arguments.dataset_folder import DatasetFolder
+from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.errors import EGSTalkerError
 from data_utils.face_mesh import IBUG_68, FaceMeshTrack, load_or_detect, to_68
 from data_utils.face_tracking import bfm_files, face_alignment_network, mesh_photometry, morphable_model
@@ -22,15 +22,16 @@ from data_utils.face_tracking.bundle_adjustment import choose_key_frames
 from data_utils.face_tracking.frame_alignment import Similarity, align, poses_in
 from data_utils.face_tracking.head_points import HeadMask
 from data_utils.face_tracking.landmark_basis import Detections, LandmarkBasis
-from data_utils.face_tracking.mediapipe_tracker import PORTRAIT_FOCAL, HeadTrack, head_mask_of, shots, track_head
+from data_utils.face_tracking.mediapipe_tracker import PORTRAIT_FOCAL, HeadTrack, head_mask_of, scene_cuts, track_head
 from data_utils.face_tracking.mesh_track import MeshTrack, write_mesh_track
 from data_utils.face_tracking.model_fitting import FocalPrior, LandmarkFit, Shared
 from data_utils.face_tracking.morphable_model import MorphableModel
 from data_utils.face_tracking.motion import Motion
 from data_utils.face_tracking.orthographic_pose import orthographic_poses
 from data_utils.face_tracking.perspective import fit_poses, weak_perspective_poses
-from data_utils.face_tracking.smoothing import measured_noise, smooth, smooth_poses
+from data_utils.face_tracking.smoothing import measured_noise, shots, smooth, smooth_poses
 from data_utils.face_tracking.tracking_report import write_tracking_report
+from data_utils.lost_frames import frames_to_fit
 from media.images import numbered, read_grey
 
 Array = NDArray[np.float64]
@@ -57,9 +58,11 @@ def track(folder: DatasetFolder) -> None:
     mesh = load_or_detect(folder)
     frames = numbered(folder.frames, ".jpg")
     height, width = read_grey(frames[0]).shape
-    fitted = track_mesh(model, detect(frames, mesh), (width, height), mesh, frames, head_mask_of(folder), shots(folder))
+    size, fit_frames = (width, height), num_train_frames(len(frames))
+    mask, cuts = head_mask_of(folder), scene_cuts(folder)
+    fitted = track_mesh(model, detect(frames, mesh), size, mesh, frames, mask, cuts, fit_frames)
     if mesh_photometry.available():
-        fitted = mesh_photometry.refine(fitted, model, frames, (width, height))
+        fitted = mesh_photometry.refine(fitted, model, frames, size, fit_frames=fit_frames)
     write_mesh_track(fitted, model, folder.track_params)
     centre = (width / 2, height / 2)
     write_tracking_report(
@@ -97,6 +100,7 @@ def track_mesh(
     frames: list[Path] | None = None,
     head_mask: HeadMask | None = None,
     cuts: Sequence[int] = (),
+    fit_frames: int | None = None,
 ) -> MeshTrack:
     """Fit a model to a clip.
 
@@ -107,11 +111,14 @@ def track_mesh(
         frames: N image files.
         head_mask: gives a frame's pixels of head, hair and ears; without it the face alone gives the rigid poses.
         cuts: frames at which a new shot begins; nothing is smoothed across them.
+        fit_frames: what belongs to the person is fitted on the first so many frames, and nothing that is measured in
+            these depends on the later ones; all unless given.
 
     Raises:
-        EGSTalkerError: no face in any frame, or landmarks that no head projects on.
+        EGSTalkerError: no face in the frames to fit, or landmarks that no head projects on.
     """
-    if not _usable(seen, size):
+    usable = frames_to_fit(seen.found, fit_frames)
+    if not _is_a_face(seen.pixels, usable, size):
         raise EGSTalkerError("no usable face landmarks; run preprocess.sh with --task 7 again")
     if frames is not None and len(frames) != len(seen.pixels):
         raise EGSTalkerError(
@@ -119,40 +126,42 @@ def track_mesh(
         )
     centre = (size[0] / 2, size[1] / 2)
     basis = LandmarkBasis.of(model, seen.outline)
-    fit, key, shared, motion = _fit_key_frames(basis, seen, centre)
+    fit, key, shared, motion = _fit_key_frames(basis, seen, usable, centre)
     if mesh is not None and frames is not None:
-        head = track_head(mesh.points.astype(np.float64), mesh.found, size, frames, head_mask, cuts)
-        shared, motion = _under_rigid_track(fit, key, shared, motion, head)
+        head = track_head(mesh.points.astype(np.float64), mesh.found, size, frames, head_mask, cuts, fit_frames)
+        shared, motion = _under_rigid_track(fit, key, shared, motion, head, fit_frames)
         reprojection, correlation = head.reprojection, head.correlation
     else:
-        motion = fit.follow(shared, _everywhere(fit, shared, key, motion).held(seen.found))
+        start = _everywhere(fit, shared, key, motion).held(seen.found, fit_frames)
+        motion = _follow(fit, shared, start, fit_frames)
         reprojection, correlation = fit.errors(shared, motion), np.zeros(len(seen.pixels))
-        motion = Motion(smooth_poses(motion.poses, cuts), motion.expression)
-    motion = Motion(motion.poses, smooth(motion.expression, measured_noise(motion.expression), cuts))
+        motion = Motion(smooth_poses(motion.poses, _parts(cuts, fit_frames), usable), motion.expression)
+    noise = measured_noise(motion.expression, usable)
+    motion = Motion(motion.poses, smooth(motion.expression, noise, _parts(cuts, fit_frames)))
     if not all(np.isfinite(a).all() for a in (motion.poses.rotation, motion.poses.translation, motion.expression)):
         raise EGSTalkerError("the head cannot be followed in this video; use one that shows a face from the front")
-    reprojection = np.where(seen.found, reprojection, reprojection[seen.found].max())
+    reprojection = np.where(seen.found, reprojection, reprojection[usable].max())
     identity = shared.lasting[: basis.identities]
     return MeshTrack(shared.focal, motion.poses, identity, motion.expression, reprojection, correlation, seen.found)
 
 
-def _usable(seen: Detections, size: tuple[int, int]) -> bool:
-    """Whether the landmarks are those of a face that is seen, in and about the picture."""
-    if not seen.found.any() or not np.isfinite(seen.pixels).all() or np.abs(seen.pixels).max() > 10 * max(size):
+def _is_a_face(pixels: Array, usable: NDArray[np.bool_], size: tuple[int, int]) -> bool:
+    """Whether landmarks [N, 68, 2] are those of a face that is seen, in and about the picture."""
+    if not usable.any() or not np.isfinite(pixels).all() or np.abs(pixels).max() > 10 * max(size):
         return False
-    extent = np.ptp(seen.pixels[seen.found], axis=1)
+    extent = np.ptp(pixels[usable], axis=1)
     return bool(np.median(extent.min(axis=1)) > _SMALLEST)
 
 
 def _fit_key_frames(
-    basis: LandmarkBasis, seen: Detections, centre: tuple[float, float]
+    basis: LandmarkBasis, seen: Detections, usable: NDArray[np.bool_], centre: tuple[float, float]
 ) -> tuple[LandmarkFit, NDArray[np.int64], Shared, Motion]:
     """The search for the focal length: what is shared, and the motion of the key frames."""
     nothing = np.zeros(len(basis.lasting))
     points = basis.mean[_STEADY - _INNER.start]
     rotation, scale, origin = orthographic_poses(points, seen.pixels[:, _STEADY], np.ones(len(_STEADY)))
-    fit = LandmarkFit(basis, seen, seen.noise(float(np.median(scale[seen.found]))), centre)
-    key = choose_key_frames(rotation, seen.found, KEY_FRAMES)
+    fit = LandmarkFit(basis, seen, seen.noise(float(np.median(scale[usable]))), centre)
+    key = choose_key_frames(rotation, usable, KEY_FRAMES)
     prior = FocalPrior(PORTRAIT_FOCAL * 2 * max(centre), _FOCAL_SPREAD)
     attempts = []
     for ratio in FOCALS:
@@ -178,7 +187,12 @@ def _everywhere(fit: LandmarkFit, shared: Shared, key: NDArray[np.int64], motion
 
 
 def _under_rigid_track(
-    fit: LandmarkFit, key: NDArray[np.int64], shared: Shared, motion: Motion, head: HeadTrack
+    fit: LandmarkFit,
+    key: NDArray[np.int64],
+    shared: Shared,
+    motion: Motion,
+    head: HeadTrack,
+    fit_frames: int | None,
 ) -> tuple[Shared, Motion]:
     """What is shared and all frames' motion, under the poses of a rigid track."""
     points = fit.points(shared, motion)[:, _INNER]
@@ -191,5 +205,17 @@ def _under_rigid_track(
     there = Motion(poses[key], motion.expression)
     shared, there, _ = fit.adjust(key, there, shared, known, iterations=15, hold_poses=True)
     nearest = np.abs(np.arange(len(poses))[:, None] - key).argmin(axis=1)
-    motion = fit.follow(shared, Motion(poses, there.expression[nearest]), hold_poses=True)
-    return shared, motion
+    return shared, _follow(fit, shared, Motion(poses, there.expression[nearest]), fit_frames, hold_poses=True)
+
+
+def _follow(
+    fit: LandmarkFit, shared: Shared, start: Motion, fit_frames: int | None, *, hold_poses: bool = False
+) -> Motion:
+    """Every frame's motion: the frames that are fitted on and the later ones, each as a chain of its own."""
+    parts = shots(len(start.expression), _parts((), fit_frames))
+    return Motion.join([fit.of(rows).follow(shared, start[rows], hold_poses=hold_poses) for rows in parts])
+
+
+def _parts(cuts: Sequence[int], fit_frames: int | None) -> list[int]:
+    """Where nothing is smoothed across: shots, and the end of the frames that are fitted on."""
+    return [*cuts, *([] if fit_frames is None else [fit_frames])]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from data_utils.face_tracking import face_topology
 from data_utils.face_tracking.initial_shape import similarities, upright
 from data_utils.face_tracking.perspective import Poses
-from data_utils.face_tracking.smoothing import ema_both_ways, measured_noise, smooth
-from data_utils.lost_frames import interpolate_lost
+from data_utils.face_tracking.smoothing import ema_both_ways, measured_noise, shots, smooth
+from data_utils.lost_frames import frames_to_fit, interpolate_lost
 
 Array = NDArray[np.float64]
 _DEEPEST = 0.3  # decimetres that an expression may push a landmark forward or back
@@ -25,26 +25,41 @@ def head_frame_vertices(
     focal: float,
     centre: tuple[float, float],
     cuts: Sequence[int] = (),
+    fit_frames: int | None = None,
 ) -> Array:
-    """Landmarks [N, 478, 3] (FaceMesh, pixels) as vertices [N, 478, 3] of the head frame, decimetres.
+    """Landmarks as vertices [N, 478, 3] of the head frame, decimetres.
 
     Sideways they lie where the landmarks are seen. Their depth is the shape's, changed as FaceMesh's relative depth
-    deviates from its own median over the clip. Time noise is smoothed, but not across ``cuts`` between shots;
-    lost frames are interpolated.
+    deviates from its own median. Time noise is smoothed; lost frames are interpolated.
+
+    Args:
+        landmarks: [N, 478, 3] FaceMesh, pixels.
+        found: [N] where a face is seen.
+        poses: N.
+        shape: [478, 3] decimetres, head frame.
+        focal: pixels.
+        centre: principal point, pixels.
+        cuts: frames at which a new shot begins; nothing is smoothed across them.
+        fit_frames: the median depth and the noise are those of the first so many frames; of all unless given.
     """
-    depth = poses.transform(shape)[..., 2] + _depth_change(landmarks, found, shape)
+    usable = frames_to_fit(found, fit_frames)
+    depth = poses.transform(shape)[..., 2] + _depth_change(landmarks, usable, shape, cuts)
     x = (landmarks[..., 0] - centre[0]) * -depth / focal
     y = (centre[1] - landmarks[..., 1]) * -depth / focal
     vertices = (np.stack([x, y, depth], axis=-1) - poses.translation[:, None]) @ poses.rotation
-    flat = interpolate_lost(vertices.reshape(len(landmarks), -1), found)
-    return smooth(flat, measured_noise(flat), cuts).reshape(vertices.shape)
+    flat = interpolate_lost(vertices.reshape(len(landmarks), -1), found, fit_frames)
+    return smooth(flat, measured_noise(flat, usable), cuts).reshape(vertices.shape)
 
 
-def _depth_change(landmarks: Array, found: NDArray[np.bool_], shape: Array) -> Array:
-    """How much nearer the camera (decimetres, [N, 478]) each landmark is than usual, by FaceMesh's relative depth."""
+def _depth_change(landmarks: Array, usable: NDArray[np.bool_], shape: Array, cuts: Sequence[int]) -> Array:
+    """How much nearer the camera (decimetres, [N, 478]) each landmark is than usual, by FaceMesh's relative depth.
+
+    What is usual is the median of the ``usable`` [N] frames.
+    """
     clouds = upright(landmarks)
     weights = 1.0 / face_topology.landmark_noise(shape) ** 2
     rotation, scale, offset = similarities(shape, clouds, weights)
     depth = ((clouds - offset[:, None]) @ rotation)[..., 2] / scale[:, None]
-    change = ema_both_ways(depth - np.median(depth[found], axis=0))
+    change = depth - np.median(depth[usable], axis=0)
+    change = np.concatenate([ema_both_ways(change[rows]) for rows in shots(len(change), cuts)])
     return np.clip(change, -_DEEPEST, _DEEPEST)

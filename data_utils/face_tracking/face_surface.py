@@ -28,7 +28,16 @@ def rigid_faces(shape: Array, camera: Array) -> NDArray[np.int64]:
 
 
 def depths_at(pixels: Array, corners: Array, depth: Array) -> Array:
-    """Camera z [m] of the nearest triangle (corners [F, 3, 2], depth [F, 3]) at pixels [m, 2]; NaN beside all."""
+    """How far the nearest triangle is at some pixels.
+
+    Args:
+        pixels: [m, 2].
+        corners: [F, 3, 2] pixels.
+        depth: [F, 3] z of the corners in the OpenGL camera's frame, negative.
+
+    Returns:
+        [m] z in the camera's frame; NaN beside all triangles.
+    """
     a, b, c = np.moveaxis(corners, 1, 0)
     area = _cross(b - a, c - a)
     area = np.where(np.abs(area) < 1e-9, np.inf, area)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from data_utils.face_tracking import rotations
 from data_utils.face_tracking.face_surface import depths_at, rigid_faces
 from data_utils.face_tracking.perspective import Poses, project
+from data_utils.lost_frames import frames_to_fit
 from data_utils.parallel import in_threads
 from media.images import read_grey
 
@@ -56,6 +57,7 @@ def track_features(
     shape: Array,
     focal: float,
     centre: tuple[float, float],
+    fit_frames: int | None = None,
 ) -> FeatureTracks:
     """Follow skin points through all frames.
 
@@ -66,15 +68,17 @@ def track_features(
         shape: [478, 3] head frame.
         focal: pixels.
         centre: principal point, pixels.
+        fit_frames: the references are among the first so many frames; among all unless given.
 
     Raises:
         EGSTalkerError: an image is unreadable.
     """
-    scale = focal / float(np.median(-poses.translation[usable, 2]))
+    candidates = frames_to_fit(usable, fit_frames)
+    scale = focal / float(np.median(-poses.translation[candidates, 2]))
     window = max(9, 2 * round(_WINDOW * scale / 2) + 1)
     references = [
         _reference(frames[i], i, poses[i : i + 1], shape, focal, centre, scale, window)
-        for i in choose_references(poses.rotation, usable)
+        for i in choose_references(poses.rotation, candidates)
     ]
     counts = [len(reference.points) for reference in references]
     starts = np.concatenate([[0], np.cumsum(counts)])
@@ -100,8 +104,17 @@ def track_features(
 def choose_references(
     rotation: Array, usable: NDArray[np.bool_], spacing: float = _SPACING, most: int = MAX_REFERENCES
 ) -> list[int]:
-    """Frames whose poses cover the clip's: the one nearest to the mean, then always the one farthest from those, at
-    most ``most`` and at least ``spacing`` rad apart."""
+    """Frames whose poses cover the clip's: the one nearest to the mean, then always the one farthest from those.
+
+    Args:
+        rotation: [N, 3, 3].
+        usable: [N] bool, the frames to choose from.
+        spacing: rad, at least, between the poses that are chosen.
+        most: how many, at most.
+
+    Returns:
+        numbers of frames, in the order of choice.
+    """
     frames = np.flatnonzero(usable)
     used = rotation[frames]
     chosen = [int(_angles(used, rotations.mean(used)[None])[:, 0].argmin())]
@@ -141,19 +154,19 @@ def _reference(
     corners = cv2.goodFeaturesToTrack(
         grey, FEATURES_PER_REFERENCE, 0.003, max(3.0, _APART * scale), mask=mask, blockSize=max(5, window // 2)
     )
-    found = np.zeros((0, 2)) if corners is None else corners.reshape(-1, 2).astype(np.float64) + 0.5
-    depth = depths_at(found, outline[faces], camera[faces][..., 2])
-    found, depth = found[np.isfinite(depth)], depth[np.isfinite(depth)]
-    x = (found[:, 0] - centre[0]) * -depth / focal
-    y = (centre[1] - found[:, 1]) * -depth / focal
+    pixels = np.zeros((0, 2)) if corners is None else corners.reshape(-1, 2).astype(np.float64) + 0.5
+    depth = depths_at(pixels, outline[faces], camera[faces][..., 2])
+    pixels, depth = pixels[np.isfinite(depth)], depth[np.isfinite(depth)]
+    x = (pixels[:, 0] - centre[0]) * -depth / focal
+    y = (centre[1] - pixels[:, 1]) * -depth / focal
     points = (np.stack([x, y, depth], axis=-1) - pose.translation) @ pose.rotation[0]
-    return _Reference(frame, grey, found, points)
+    return _Reference(frame, grey, pixels, points)
 
 
 def _match(
     reference: _Reference, grey: np.ndarray, expected: Array, window: int, stray: float
 ) -> tuple[Array, NDArray[np.bool_]]:
-    """Where a reference's features are in a frame [m, 2], and which were found near where they were expected [m]."""
+    """Where a reference's features are in a frame [m, 2], and which are near where they were expected [m]."""
     margin = window * 2**_LEVELS
     both = np.concatenate([reference.pixels, expected])
     left, top = np.maximum(np.floor(both.min(axis=0)).astype(int) - margin, 0)
@@ -161,7 +174,7 @@ def _match(
     if right <= left or bottom <= top:
         return expected, np.zeros(len(expected), bool)
     corner = np.array([left, top]) + 0.5
-    found, status, _ = cv2.calcOpticalFlowPyrLK(
+    tracked, status, _ = cv2.calcOpticalFlowPyrLK(
         reference.grey[top:bottom, left:right],
         grey[top:bottom, left:right],
         np.ascontiguousarray(reference.pixels - corner, np.float32).reshape(-1, 1, 2),
@@ -171,6 +184,6 @@ def _match(
         criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.005),
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
-    pixels = found[:, 0].astype(np.float64) + corner
+    pixels = tracked[:, 0].astype(np.float64) + corner
     near = np.linalg.norm(pixels - expected, axis=-1) < stray
     return pixels, (status[:, 0] > 0) & near & np.isfinite(pixels).all(axis=-1)

@@ -29,9 +29,14 @@ class OrthographicFit:
     origin: Array  # [N, 2] the head origin's pixel
 
 
-def fit_orthographic(landmarks: Array, rounds: int = 4) -> OrthographicFit:
-    """Mean shape of landmarks [N, 478, 3] (pixels, FaceMesh's axes) and each frame's similarity to it."""
-    clouds = upright(landmarks)
+def fit_orthographic(landmarks: Array, usable: NDArray[np.bool_] | None = None, rounds: int = 4) -> OrthographicFit:
+    """Mean shape of some frames' landmarks, and every frame's similarity to it.
+
+    Args:
+        landmarks: [N, 478, 3] pixels, FaceMesh's axes.
+        usable: [N] the frames that the shape is fitted on; all unless given.
+    """
+    clouds = upright(landmarks if usable is None else landmarks[usable])
     shape = _in_head_frame(clouds[len(clouds) // 2])
     weights = 1.0 / topology.landmark_noise(shape) ** 2
     for _ in range(rounds):
@@ -39,7 +44,7 @@ def fit_orthographic(landmarks: Array, rounds: int = 4) -> OrthographicFit:
         aligned = np.einsum("nji,npj->npi", rotation, clouds - offset[:, None]) / scale[:, None, None]
         shape = _in_head_frame(np.median(aligned, axis=0))
     shape = shape * _metric_scale(clouds, scale)
-    rotation, scale, offset = similarities(shape, clouds, weights)
+    rotation, scale, offset = similarities(shape, upright(landmarks), weights)
     origin = offset[:, :2] * np.array([1.0, -1.0])
     return OrthographicFit(shape, rotation, scale, origin)
 
@@ -50,7 +55,16 @@ def upright(landmarks: Array) -> Array:
 
 
 def similarities(shape: Array, clouds: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """Rotation [N, 3, 3], scale [N] and offset [N, 3] with cloud ~ scale * R shape + offset, least squares."""
+    """The similarities cloud ~ scale * R shape + offset of least squares (Kabsch).
+
+    Args:
+        shape: [P, 3].
+        clouds: [N, P, 3].
+        weights: [P].
+
+    Returns:
+        rotation [N, 3, 3], scale [N] and offset [N, 3].
+    """
     share = weights / weights.sum()
     middle = share @ shape
     middles = np.einsum("p,npi->ni", share, clouds)
@@ -67,9 +81,15 @@ def similarities(shape: Array, clouds: Array, weights: Array) -> tuple[Array, Ar
 
 
 def head_frame(shape: Array) -> tuple[Array, Array]:
-    """The head frame of a shape [478, 3] in any frame: rows of axes [3, 3] and origin [3], new = axes @ (old - origin).
+    """The head frame of a shape in any frame: new = axes @ (old - origin).
 
     x runs from the subject's right to the left, y from the chin to the forehead, the origin lies between the ears.
+
+    Args:
+        shape: [478, 3].
+
+    Returns:
+        axes [3, 3], in rows, and origin [3].
     """
     left = shape[topology.EAR_LEFT] + shape[263] + shape[362]
     right = shape[topology.EAR_RIGHT] + shape[33] + shape[133]

@@ -3,7 +3,8 @@
 Landmarks alone place a head within a degree or two, and jitter. So they only begin: bundle adjustment of the landmarks
 gives a shape and first poses; corners of the rigid skin, followed with sub-pixel precision, are then adjusted with
 poses and focal length; the texture of the whole head, hair and ears included, gives the final poses, under which the
-landmarks' shape is fitted anew.
+landmarks' shape is fitted anew. What belongs to the person (shape, focal length, skin features, texture) is fitted on
+the training part; held-out frames are then aligned with it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from arguments.atomic import atomic_path
-from arguments.dataset_folder import DatasetFolder
+from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.errors import EGSTalkerError
 from data_utils.face_mesh import load_or_detect
 from data_utils.face_parsing.classes import HEAD, to_classes
@@ -32,6 +33,7 @@ from data_utils.face_tracking.perspective import Poses, cauchy_weight, fit_poses
 from data_utils.face_tracking.photometric_adjustment import adjust_photometrically
 from data_utils.face_tracking.smoothing import smooth_poses
 from data_utils.face_tracking.tracking_report import write_tracking_report
+from data_utils.lost_frames import frames_to_fit
 from media.images import numbered, read_grey, read_rgb
 
 logger = logging.getLogger(__name__)
@@ -79,7 +81,8 @@ def track(folder: DatasetFolder) -> None:
         (width, height),
         frames,
         head_mask_of(folder),
-        shots(folder),
+        scene_cuts(folder),
+        num_train_frames(len(frames)),
     )
     write_track(head, mesh.found, folder.track_params)
     write_tracking_report(
@@ -99,7 +102,7 @@ def head_mask_of(folder: DatasetFolder) -> HeadMask:
     return lambda i: to_classes(read_rgb(folder.parsing_map(i))) == HEAD
 
 
-def shots(folder: DatasetFolder) -> list[int]:
+def scene_cuts(folder: DatasetFolder) -> list[int]:
     """The frames of a dataset at which a new shot begins, as dataset.json has them."""
     cuts = folder.read_record().get("scene_cuts")
     return [cut for cut in cuts if isinstance(cut, int)] if isinstance(cuts, list) else []
@@ -112,6 +115,7 @@ def track_head(
     frames: list[Path] | None = None,
     head_mask: HeadMask | None = None,
     cuts: Sequence[int] = (),
+    fit_frames: int | None = None,
 ) -> HeadTrack:
     """Follow a head.
 
@@ -122,11 +126,14 @@ def track_head(
         frames: N image files; without them the landmarks stand alone.
         head_mask: gives a frame's pixels of head, hair and ears; without it the face alone is looked at.
         cuts: frames at which a new shot begins; nothing is smoothed across them.
+        fit_frames: what belongs to the person is fitted on the first so many frames, and nothing that is measured in
+            these depends on the later ones; all unless given.
 
     Raises:
-        EGSTalkerError: no face in any frame, or landmarks that no head projects on.
+        EGSTalkerError: no face in the frames to fit, or landmarks that no head projects on.
     """
-    if not found.any() or not np.isfinite(landmarks).all():
+    usable = frames_to_fit(found, fit_frames)
+    if not usable.any() or not np.isfinite(landmarks).all():
         raise EGSTalkerError("no usable face landmarks; run preprocess.sh with --task 7 again")
     if frames is not None and len(frames) != len(landmarks):
         raise EGSTalkerError(
@@ -134,39 +141,46 @@ def track_head(
         )
     centre = (size[0] / 2, size[1] / 2)
     seen = landmarks[..., :2]
-    shape, focal, poses, noise = _from_landmarks(landmarks, found, centre)
+    if fit_frames is not None:
+        cuts = [*cuts, fit_frames]  # smoothing runs both ways
+    shape, focal, poses, noise = _from_landmarks(landmarks, found, usable, centre)
     points, pixels, spread = shape, seen, np.broadcast_to(noise, seen.shape[:2])
     correlation = np.zeros(len(landmarks))
     if frames:
-        first = smooth_poses(poses.filled(found), cuts)
-        features = track_features(frames, first, found, shape, focal, centre)
+        first = smooth_poses(poses.filled(found, fit_frames), cuts, usable)
+        features = track_features(frames, first, found, shape, focal, centre, fit_frames)
         if len(features.points) >= MIN_FEATURES:
             shape, focal, poses, points, pixels, spread = _from_features(
-                features, seen, found, first, shape, noise, focal, centre
+                features, seen, usable, first, shape, noise, focal, centre
             )
-        first = smooth_poses(poses.filled(found), cuts)
-        shape = _fit_landmark_shape(seen, found, first, shape, noise, focal, centre)
-        fit = adjust_photometrically(frames, first, found, shape, focal, centre, head_mask)
+        first = smooth_poses(poses.filled(found, fit_frames), cuts, usable)
+        shape = _fit_landmark_shape(seen, usable, first, shape, noise, focal, centre)
+        fit = adjust_photometrically(frames, first, found, shape, focal, centre, head_mask, fit_frames)
         if fit is not None:
             poses, correlation = fit.poses, fit.correlation
         elif len(features.points) < MIN_FEATURES:
             logger.warning("the head shows too little texture to follow; poses rest on the landmarks alone")
-    poses = smooth_poses(poses.filled(found), cuts)
-    reprojection = _reprojection(points, pixels, spread, poses, found, focal, centre)
-    shape = _fit_landmark_shape(seen, found, poses, shape, noise, focal, centre)
+    poses = smooth_poses(poses.filled(found, fit_frames), cuts, usable)
+    reprojection = _reprojection(points, pixels, spread, poses, usable, focal, centre)
+    shape = _fit_landmark_shape(seen, usable, poses, shape, noise, focal, centre)
     axes, origin = head_frame(shape)
     shape = (shape - origin) @ axes.T
     poses = poses.reframed(axes, origin)
-    vertices = head_frame_vertices(landmarks, found, poses, shape, focal, centre, cuts)
+    vertices = head_frame_vertices(landmarks, found, poses, shape, focal, centre, cuts, fit_frames)
     if not all(np.isfinite(a).all() for a in (poses.rotation, poses.translation, vertices)):
         raise EGSTalkerError("the head cannot be followed in this video; use one that shows a face from the front")
-    return HeadTrack(
-        focal, poses, shape, vertices, np.where(found, reprojection, reprojection[found].max()), correlation
-    )
+    reprojection = np.where(found, reprojection, reprojection[usable].max())
+    return HeadTrack(focal, poses, shape, vertices, reprojection, correlation)
 
 
 def write_track(head: HeadTrack, found: NDArray[np.bool_], target: Path) -> None:
-    """Write a track as the tensors that :func:`track` describes, atomically."""
+    """Write a track as the tensors that :func:`track` describes, atomically.
+
+    Args:
+        head: of N frames.
+        found: bool [N], where a face was seen.
+        target: track_params.pt.
+    """
     tensors = {
         "focal": torch.tensor([head.focal], dtype=torch.float32),
         "euler": torch.from_numpy(rotations.matrix_to_euler(head.poses.rotation)).float(),
@@ -178,23 +192,23 @@ def write_track(head: HeadTrack, found: NDArray[np.bool_], target: Path) -> None
         "correlation": torch.from_numpy(head.correlation).float(),
         "found": torch.from_numpy(found.copy()),
     }
-    with atomic_path(target) as path:
-        torch.save(tensors, path)
+    with atomic_path(target) as path, path.open("wb") as file:  # a path would leave its temporary name in the file
+        torch.save(tensors, file)
 
 
 def _from_landmarks(
-    landmarks: Array, found: NDArray[np.bool_], centre: tuple[float, float]
+    landmarks: Array, found: NDArray[np.bool_], usable: NDArray[np.bool_], centre: tuple[float, float]
 ) -> tuple[Array, float, Poses, Array]:
     """Shape, focal length, N poses and the landmarks' noise [478], by the landmarks alone."""
-    flat = fit_orthographic(landmarks[found])
+    flat = fit_orthographic(landmarks[found], usable[found])
     rotation = np.broadcast_to(np.eye(3), (len(landmarks), 3, 3)).copy()
     rotation[found] = flat.rotation
     scale, origin = np.ones(len(landmarks)), np.zeros((len(landmarks), 2))
     scale[found], origin[found] = flat.scale, flat.origin
     prior = Priors(PORTRAIT_FOCAL * 2 * max(centre), focal_spread=0.35)
     start = weak_perspective_poses(rotation, scale, origin, prior.focal, centre)
-    noise = face_topology.landmark_noise(flat.shape) * _LANDMARK_NOISE * float(np.median(flat.scale)) / 10
-    key = choose_key_frames(rotation, found, KEY_FRAMES)
+    noise = face_topology.landmark_noise(flat.shape) * _LANDMARK_NOISE * float(np.median(scale[usable])) / 10
+    key = choose_key_frames(rotation, usable, KEY_FRAMES)
     fitted = adjust(landmarks[key, :, :2], start[key], flat.shape, noise, centre, prior)
     start = weak_perspective_poses(rotation, scale, origin, fitted.focal, centre)
     poses = fit_poses(fitted.shape, landmarks[..., :2], fitted.noise, fitted.focal, centre, start)
@@ -204,7 +218,7 @@ def _from_landmarks(
 def _from_features(
     features: FeatureTracks,
     landmarks: Array,
-    found: NDArray[np.bool_],
+    usable: NDArray[np.bool_],
     start: Poses,
     shape: Array,
     noise: Array,
@@ -214,14 +228,14 @@ def _from_features(
     """Shape, focal length and N poses by tracked skin; and the rigid points, their pixels and their noise [N, P]."""
     prior = Priors(focal, focal_spread=0.15, shape_spread=0.1, evidence=1.0)
     believed = np.full(len(features.points), _FEATURE_NOISE * 2 * max(centre))
-    key = choose_key_frames(start.rotation, found, KEY_FRAMES)
+    key = choose_key_frames(start.rotation, usable, KEY_FRAMES)
     fitted = adjust(features.pixels[key], start[key], features.points, believed, centre, prior, features.seen[key])
     by_feature = np.where(features.seen, fitted.noise, np.inf)
-    usable = found & (features.seen.sum(axis=1) >= MIN_FEATURES)
+    shown = usable & (features.seen.sum(axis=1) >= MIN_FEATURES)
     poses = fit_poses(fitted.shape, features.pixels, by_feature, fitted.focal, centre, start)
     rigid = np.flatnonzero(face_topology.landmark_noise(shape) < face_topology.RIGID_BELOW)
-    shape = _fit_landmark_shape(landmarks, usable, poses, shape, noise, fitted.focal, centre)
-    by_landmark = np.broadcast_to(noise[rigid] * _LANDMARKS_BESIDE_FEATURES, (len(found), len(rigid)))
+    shape = _fit_landmark_shape(landmarks, shown, poses, shape, noise, fitted.focal, centre)
+    by_landmark = np.broadcast_to(noise[rigid] * _LANDMARKS_BESIDE_FEATURES, (len(landmarks), len(rigid)))
     points = np.concatenate([fitted.shape, shape[rigid]])
     pixels = np.concatenate([features.pixels, landmarks[:, rigid]], axis=1)
     spread = np.concatenate([by_feature, by_landmark], axis=1)
@@ -250,7 +264,7 @@ def _reprojection(
     pixels: Array,
     spread: Array,
     poses: Poses,
-    found: NDArray[np.bool_],
+    usable: NDArray[np.bool_],
     focal: float,
     centre: tuple[float, float],
 ) -> Array:
@@ -260,7 +274,7 @@ def _reprojection(
         points: [P, 3] about where they are.
         pixels: [N, P, 2]; spread: [N, P] pixels, infinite where a point is not seen.
     """
-    frames = choose_key_frames(poses.rotation, found, KEY_FRAMES)
+    frames = choose_key_frames(poses.rotation, usable, KEY_FRAMES)
     prior = Priors(focal, shape_spread=0.1, evidence=1.0)
     points = fit_shape(pixels[frames], poses[frames], points, spread[frames], focal, centre, prior)
     squared = ((pixels - project(poses.transform(points), focal, centre)) ** 2).sum(-1)

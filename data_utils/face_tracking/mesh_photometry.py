@@ -19,6 +19,7 @@ from torch import Tensor
 from arguments.device import GPU, gpu_count
 from data_utils.face_tracking.mesh_track import MeshTrack
 from data_utils.face_tracking.morphable_model import MorphableModel
+from data_utils.lost_frames import frames_to_fit, spread
 from media.images import read_rgb
 
 TEXTURE_FRAMES = 16
@@ -48,7 +49,12 @@ def available() -> bool:
 
 
 def refine(
-    track: MeshTrack, model: MorphableModel, frames: list[Path], size: tuple[int, int], device: str = GPU
+    track: MeshTrack,
+    model: MorphableModel,
+    frames: list[Path],
+    size: tuple[int, int],
+    device: str = GPU,
+    fit_frames: int | None = None,
 ) -> MeshTrack:
     """The track with poses and expressions that match the pictures; frames without a face keep theirs.
 
@@ -56,6 +62,8 @@ def refine(
         track: good to about a pixel.
         frames: N image files.
         size: their width and height, pixels.
+        device: of PyTorch.
+        fit_frames: texture and light are learnt from the first so many frames; from all unless given.
 
     Raises:
         EGSTalkerError: an image is unreadable.
@@ -69,12 +77,13 @@ def refine(
         size,
     )
     known = np.flatnonzero(track.found)
-    some = known[np.unique(np.linspace(0, len(known) - 1, TEXTURE_FRAMES).round().astype(int))]
+    usable = np.flatnonzero(frames_to_fit(track.found, fit_frames))
+    some = spread(usable, TEXTURE_FRAMES)
     albedo, light = _learn_texture(scene, model, track, frames, some, device)
     steps = np.zeros((len(frames), 6 + len(model.expression)))
     last: Tensor | None = None
-    for first in range(0, len(known), BATCH):
-        batch = known[first : first + BATCH]
+    parts = (usable, np.setdiff1d(known, usable))
+    for batch in (part[first : first + BATCH] for part in parts for first in range(0, len(part), BATCH)):
         last = _match(scene, track, frames, batch, albedo, light, last, device)
         steps[batch] = last.double().cpu().numpy()
         last = last[-1]

@@ -62,8 +62,8 @@ def write_mesh_track(track: MeshTrack, model: MorphableModel, target: Path, larg
         "id": torch.from_numpy(track.identity[None]).float(),
         "exp": torch.from_numpy(track.expression).float(),
     }
-    with atomic_path(target) as path:
-        torch.save(tensors, path)
+    with atomic_path(target) as path, path.open("wb") as file:  # a path would leave its temporary name in the file
+        torch.save(tensors, file)
 
 
 def thinned(model: MorphableModel, count: int) -> MorphableModel:

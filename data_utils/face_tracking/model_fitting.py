@@ -8,7 +8,7 @@ Gauss-Newton method", 1994) over random walks of pose and expression. Coefficien
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,6 +107,11 @@ class LandmarkFit:
             if settled:
                 break
         return shared, motion, self._cost(pixels, shared, motion, self._which(shared, motion), prior)
+
+    def of(self, rows: slice) -> LandmarkFit:
+        """The same before some frames of the clip only."""
+        seen = replace(self.seen, pixels=self.seen.pixels[rows], found=self.seen.found[rows])
+        return LandmarkFit(self.basis, seen, self.believed, self.centre, self.noise)
 
     def follow(self, shared: Shared, start: Motion, *, sweeps: int = 5, hold_poses: bool = False) -> Motion:
         """Every frame's motion, the shared being known; where no face was found, what the neighbours make likely."""

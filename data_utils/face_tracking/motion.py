@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,9 +36,18 @@ class Motion:
         pose_step = step[:, :6] * np.minimum(1.0, limit / np.maximum(size, 1e-12))
         return Motion(self.poses.moved(pose_step), self.expression + step[:, 6:])
 
-    def held(self, found: NDArray[np.bool_]) -> Motion:
-        """The motion with the frames where no face was ``found`` interpolated."""
-        return Motion(self.poses.filled(found), interpolate_lost(self.expression, found))
+    @classmethod
+    def join(cls, parts: Sequence[Motion]) -> Motion:
+        """The motion of consecutive parts of a clip as one."""
+        rotation, translation = (
+            np.concatenate([getattr(part.poses, name) for part in parts]) for name in ("rotation", "translation")
+        )
+        return cls(Poses(rotation, translation), np.concatenate([part.expression for part in parts]))
+
+    def held(self, found: NDArray[np.bool_], fit_frames: int | None = None) -> Motion:
+        """The motion with the frames where no face was ``found`` interpolated, see :func:`interpolate_lost`."""
+        expression = interpolate_lost(self.expression, found, fit_frames)
+        return Motion(self.poses.filled(found, fit_frames), expression)
 
     def changes(self, rows: slice) -> Array:
         """Changes [n + 1, 6 + E] into the n frames ``rows`` and out of the last; zero where there is no neighbour."""

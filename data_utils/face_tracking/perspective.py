@@ -41,9 +41,15 @@ class Poses:
         """Each pose after a step [N, 6]: rotation vector about the head's origin in camera axes, then translation."""
         return Poses(rotations.exp(step[:, :3]) @ self.rotation, self.translation + step[:, 3:])
 
-    def filled(self, found: NDArray[np.bool_]) -> Poses:
-        """The poses with those of frames that are not ``found`` [N] interpolated between their neighbours."""
-        return Poses(rotations.interpolate(self.rotation, found), interpolate_lost(self.translation, found))
+    def filled(self, found: NDArray[np.bool_], fit_frames: int | None = None) -> Poses:
+        """The poses with those of frames that are not ``found`` [N] interpolated between their neighbours.
+
+        The first ``fit_frames`` take nothing from later ones.
+        """
+        rotation = rotations.interpolate(self.rotation, found)
+        if fit_frames is not None and found[:fit_frames].any():
+            rotation[:fit_frames] = rotations.interpolate(self.rotation[:fit_frames], found[:fit_frames])
+        return Poses(rotation, interpolate_lost(self.translation, found, fit_frames))
 
     def reframed(self, axes: Array, origin: Array) -> Poses:
         """The same poses for a head frame with new = axes @ (old - origin): axes [3, 3] and origin [3]."""
@@ -51,7 +57,16 @@ class Poses:
 
 
 def project(points: Array, focal: float, centre: tuple[float, float]) -> Array:
-    """Camera-frame points [..., 3] to pixels [..., 2]."""
+    """Pixels of points before the camera.
+
+    Args:
+        points: [..., 3] in the camera's frame, decimetres.
+        focal: pixels.
+        centre: principal point, pixels.
+
+    Returns:
+        [..., 2].
+    """
     depth = np.maximum(-points[..., 2], _NEAREST)
     u = centre[0] + focal * points[..., 0] / depth
     v = centre[1] - focal * points[..., 1] / depth
@@ -59,7 +74,15 @@ def project(points: Array, focal: float, centre: tuple[float, float]) -> Array:
 
 
 def point_jacobian(points: Array, focal: float) -> Array:
-    """d pixel / d camera-frame point: [..., 3] -> [..., 2, 3]."""
+    """d pixel / d point.
+
+    Args:
+        points: [..., 3] in the camera's frame, decimetres.
+        focal: pixels.
+
+    Returns:
+        [..., 2, 3] pixels a decimetre.
+    """
     x, y, z = np.moveaxis(points, -1, 0)
     scale = focal / np.maximum(-z, _NEAREST)
     ratio = scale / np.maximum(-z, _NEAREST)
@@ -68,21 +91,42 @@ def point_jacobian(points: Array, focal: float) -> Array:
 
 
 def pose_jacobian(points: Array, translation: Array, focal: float) -> Array:
-    """d pixel / d step of :meth:`Poses.moved`: camera-frame points [N, P, 3] -> [N, P, 2, 6]."""
+    """d pixel / d step of :meth:`Poses.moved`.
+
+    Args:
+        points: [N, P, 3] in the camera's frame, decimetres.
+        translation: [N, 3] of the poses, decimetres.
+        focal: pixels.
+
+    Returns:
+        [N, P, 2, 6].
+    """
     by_point = point_jacobian(points, focal)
     lever = rotations.cross_matrix(points - translation[:, None])
     return np.concatenate([-by_point @ lever, by_point], axis=-1)
 
 
 def cauchy_weight(squared: Array) -> Array:
-    """IRLS weight of a squared normalised residual under Cauchy's loss."""
+    """Weight 0..1 that Cauchy's loss gives a residual in iteratively reweighted least squares.
+
+    Args:
+        squared: any shape, squared residuals over their variance.
+    """
     return 1.0 / (1.0 + squared / CAUCHY_WIDTH**2)
 
 
 def weak_perspective_poses(
     rotation: Array, scale: Array, origin: Array, focal: float, centre: tuple[float, float]
 ) -> Poses:
-    """Poses from scaled orthography: rotation [N, 3, 3], scale [N] (pixels per decimetre), origin's pixel [N, 2]."""
+    """Poses from scaled orthography.
+
+    Args:
+        rotation: [N, 3, 3].
+        scale: [N] pixels a decimetre.
+        origin: [N, 2] the head origin's pixel.
+        focal: pixels.
+        centre: principal point, pixels.
+    """
     depth = focal / scale
     x = (origin[:, 0] - centre[0]) * depth / focal
     y = (centre[1] - origin[:, 1]) * depth / focal
@@ -115,6 +159,7 @@ def fit_poses(
     for first in range(0, len(observed), _CHUNK):
         rows = slice(first, first + _CHUNK)
         poses = start[rows]
+        moving = np.ones(len(poses), bool)
         for _ in range(iterations):
             points = poses.transform(shape[rows][:, used])
             residual = observed[rows][:, used] - project(points, focal, centre)
@@ -126,8 +171,9 @@ def fit_poses(
             weighted = np.swapaxes(flat * np.repeat(weight, 2, axis=1)[..., None], 1, 2)
             normal = weighted @ flat + 1e-9 * np.eye(6)
             step = np.linalg.solve(normal, weighted @ residual.reshape(count, total, 1))[..., 0]
-            poses = poses.moved(_bounded(step, poses))
-            if np.abs(step).max() < 1e-7:
+            poses = poses.moved(_bounded(step, poses) * moving[:, None])
+            moving &= np.abs(step).max(axis=1) >= 1e-7  # each stops by itself, whatever the others do
+            if not moving.any():
                 break
         parts.append(poses)
     return Poses(np.concatenate([p.rotation for p in parts]), np.concatenate([p.translation for p in parts]))

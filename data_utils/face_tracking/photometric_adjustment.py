@@ -24,6 +24,7 @@ from data_utils.face_tracking.direct_alignment import align, look_up
 from data_utils.face_tracking.feature_tracks import choose_references
 from data_utils.face_tracking.head_points import HeadMask, HeadPoints, head_points
 from data_utils.face_tracking.perspective import CAUCHY_WIDTH, Poses, cauchy_weight, project
+from data_utils.lost_frames import frames_to_fit
 from data_utils.parallel import in_threads
 from media.images import read_grey
 
@@ -76,6 +77,7 @@ def adjust_photometrically(
     focal: float,
     centre: tuple[float, float],
     head_mask: HeadMask | None = None,
+    fit_frames: int | None = None,
 ) -> PhotometricFit | None:
     """Poses of N frames under which the whole head looks alike in all of them.
 
@@ -87,6 +89,8 @@ def adjust_photometrically(
         focal: pixels.
         centre: principal point, pixels.
         head_mask: gives the pixels of a frame that show the head; without it the face alone is used.
+        fit_frames: points and texture are those of the first so many frames, with which the others are then aligned;
+            those of all unless given.
 
     Returns:
         the fit; None where too little of the head has texture.
@@ -94,8 +98,9 @@ def adjust_photometrically(
     Raises:
         EGSTalkerError: an image is unreadable.
     """
-    points = _choose_points(frames, start, usable, shape, focal, centre, head_mask)
-    key = choose_key_frames(start.rotation, usable, KEY_FRAMES)
+    candidates = frames_to_fit(usable, fit_frames)
+    points = _choose_points(frames, start, candidates, shape, focal, centre, head_mask)
+    key = choose_key_frames(start.rotation, candidates, KEY_FRAMES)
     views = in_threads(lambda i: _view(frames[i], start[i : i + 1], points, focal, centre), key.tolist())
     problem = _Problem(views, points, focal, centre)
     solved = problem.solve(start[key])
@@ -107,13 +112,14 @@ def adjust_photometrically(
     def of_frame(i: int) -> tuple[Array, Array, float]:
         rotation, translation = start.rotation[i].copy(), start.translation[i].copy()
         view = _view(frames[i], start[i : i + 1], points, focal, centre)
-        found = align(
+        correlation = align(
             view.image, view.corner, places, points.rays, state.texture, precision, rotation, translation,
             focal, np.array(centre), 10,
         )  # fmt: skip
-        if not found >= MIN_CORRELATION or not np.isfinite(rotation).all() or not np.isfinite(translation).all():
+        finite = np.isfinite(rotation).all() and np.isfinite(translation).all()
+        if not correlation >= MIN_CORRELATION or not finite:
             return start.rotation[i], start.translation[i], 0.0
-        return rotation, translation, found
+        return rotation, translation, correlation
 
     rotation, translation = start.rotation.copy(), start.translation.copy()
     correlation = np.zeros(len(frames))

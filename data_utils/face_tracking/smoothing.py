@@ -46,10 +46,17 @@ def smooth(values: Array, noise: Array, cuts: Sequence[int] = ()) -> Array:
         noise: [D] or [N, D], standard deviation of the measurement.
         cuts: rows at which a new shot begins; nothing is averaged across them.
     """
-    if len(cuts):
-        starts = [0, *sorted({cut for cut in cuts if 0 < cut < len(values)}), len(values)]
-        noise = np.broadcast_to(noise, values.shape)
-        return np.concatenate([smooth(values[a:b], noise[a:b]) for a, b in itertools.pairwise(starts)])
+    noise = np.broadcast_to(noise, values.shape)
+    return np.concatenate([_smooth_shot(values[rows], noise[rows]) for rows in shots(len(values), cuts)])
+
+
+def shots(count: int, cuts: Sequence[int]) -> list[slice]:
+    """The rows of each shot of ``count`` frames, where new ones begin at ``cuts``."""
+    starts = [0, *sorted({cut for cut in cuts if 0 < cut < count}), count]
+    return [slice(start, stop) for start, stop in itertools.pairwise(starts)]
+
+
+def _smooth_shot(values: Array, noise: Array) -> Array:
     average = ema_both_ways(values)
     taken = values - average
     power = ema_both_ways(taken**2, _POWER_EMA)
@@ -65,27 +72,38 @@ def _white_noise_share() -> float:
     return float(((impulse - ema_both_ways(impulse)) ** 2).sum())
 
 
-def measured_noise(values: Array) -> Array:
+def measured_noise(values: Array, usable: NDArray[np.bool_] | None = None) -> Array:
     """Standard deviation [D] of the white noise on smooth values [N, D], from robust third differences.
 
     Third differences remove any motion that is a parabola over four frames; white noise comes through with variance
     1 + 9 + 9 + 1 = 20.
+
+    Args:
+        usable: [N] the rows that count (interpolated ones are without noise); all unless given.
     """
-    if len(values) < 8:
+    if usable is None:
+        usable = np.ones(len(values), bool)
+    differences = np.abs(np.diff(values, 3, axis=0))[usable[3:] & usable[2:-1] & usable[1:-2] & usable[:-3]]
+    if len(differences) < 5:
         return np.zeros(values.shape[1])
-    return 1.4826 * np.median(np.abs(np.diff(values, 3, axis=0)), axis=0) / np.sqrt(20.0)
+    return 1.4826 * np.median(differences, axis=0) / np.sqrt(20.0)
 
 
-def smooth_poses(poses: Poses, cuts: Sequence[int] = ()) -> Poses:
+def smooth_poses(poses: Poses, cuts: Sequence[int] = (), usable: NDArray[np.bool_] | None = None) -> Poses:
     """Smooth N poses within their shots.
 
     The rotation is taken as a vector about the clip's mean, the translation as view direction and log depth: depth is
     the noisiest part, and taking the direction to the head apart from it keeps the projection on the landmarks.
+
+    Args:
+        poses: N.
+        cuts: frames at which a new shot begins; nothing is averaged across them.
+        usable: bool [N], the poses that mean and noise are taken of; all unless given.
     """
-    middle = rotations.mean(poses.rotation)
+    middle = rotations.mean(poses.rotation if usable is None else poses.rotation[usable])
     turn = rotations.log(middle.T @ poses.rotation)
     depth = -poses.translation[:, 2:]
     values = np.concatenate([turn, poses.translation[:, :2] / depth, np.log(depth)], axis=1)
-    values = smooth(values, measured_noise(values), cuts)
+    values = smooth(values, measured_noise(values, usable), cuts)
     depth = np.exp(values[:, 5:])
     return Poses(middle @ rotations.exp(values[:, :3]), np.concatenate([values[:, 3:5] * depth, -depth], axis=1))

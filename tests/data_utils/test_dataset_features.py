@@ -71,7 +71,7 @@ def test_a_new_sound_does_not_cost_given_features(folder):
     np.save(folder.audio_features_ds, windows())
     task_2(folder, "deepspeech")
     given = folder.audio_features_ds.read_bytes()
-    folder.audio.touch()
+    folder.audio.write_bytes(folder.audio.read_bytes()[:-2000] + bytes(2000))
     assert task_2(folder, "deepspeech") == [False]
     assert folder.audio_features_ds.read_bytes() == given
 

@@ -1,4 +1,4 @@
-"""Preprocessing killed at random moments of each of its nine tasks ends as if nothing had happened."""
+"""Preprocessing killed in any of its nine tasks ends as if nothing had happened."""
 
 import json
 import os
@@ -6,36 +6,55 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 import torch
 
 from arguments.dataset_folder import DatasetFolder
-from data_utils.tasks import TASKS
 from data_utils.wholeness import count_frames
 from media.images import numbered, read_rgb
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="no process groups on this system")
 
 
+# Run by the child: it kills itself and its workers just before a file or folder of the given name appears.
+SUICIDAL = """
+import os, signal, sys
+from data_utils.process import main
+
+name = sys.argv.pop(1)
+def watch(event, arguments):
+    if event == "os.rename" and os.path.basename(arguments[1]) == name:
+        os.killpg(0, signal.SIGKILL)
+sys.addaudithook(watch)
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+
 def command(repository, video, *more):
     return [sys.executable, "-u", str(repository / "data_utils" / "process.py"), str(video), *more]
 
 
-def killed(arguments, delay, begun=None):
-    """Run and kill with all workers ``delay`` seconds after the line ``begun`` (or the start); whether it was alive."""
-    with subprocess.Popen(
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True, text=True
-    ) as run:
-        if begun:
-            next((line for line in run.stdout if line.startswith(begun)), None)
-        time.sleep(delay)
-        alive = run.poll() is None
-        if alive:
-            os.killpg(run.pid, signal.SIGKILL)
-    return alive
+def killed_before(name, script, repository, video, *more):
+    """Preprocess and die before ``name`` (a file's or folder's, of the dataset) appears."""
+    done = subprocess.run(
+        [sys.executable, str(script), name, str(video), *more],
+        cwd=repository,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+@pytest.fixture
+def script(tmp_path):
+    path = tmp_path / "suicidal.py"
+    path.write_text(SUICIDAL)
+    return path
 
 
 def content(folder):
@@ -74,40 +93,45 @@ def assert_nothing_is_half_written(folder):
         assert len(files) in (0, count_frames(folder))
 
 
-def test_killed_in_every_task_and_resumed_the_dataset_is_the_same(dataset, talking_head, tmp_path, repository):
+def test_killed_in_every_task_and_resumed_the_dataset_is_the_same(dataset, talking_head, tmp_path, repository, script):
     video = tmp_path / "head.mp4"
     shutil.copy2(talking_head, video)
     folder = DatasetFolder(tmp_path / "head")
-    moments, alive = np.random.default_rng(8), 0
-    for task in TASKS:
-        before = "tracker" if task.number == 1 else f"[{task.number - 1}/9]"
-        alive += killed(command(repository, video), moments.uniform(0, 0.6), before)
+    # In the midst of pictures being written, and before each task's first artefact.
+    for name in (
+        *("aud_train.wav", "aud_ds.npy", "30.jpg", "ori_imgs", "parsing", "bc.jpg", "gt_imgs"),
+        *("30.lms", "track_params.pt", "transforms_train.json"),
+    ):
+        killed_before(name, script, repository, video)
         assert_nothing_is_half_written(folder)
-    assert alive >= 7  # a task may be over sooner
-    resumed = subprocess.run(command(repository, video), capture_output=True, text=True, timeout=120)
+    resumed = subprocess.run(command(repository, video), capture_output=True, text=True)
     assert (resumed.returncode, resumed.stderr) == (0, "")
     assert_same(folder, dataset)
 
 
 def test_tasks_killed_while_they_replace_their_files_leave_the_old_or_the_new(
-    dataset, talking_head, tmp_path, repository
+    dataset, talking_head, tmp_path, repository, script
 ):
-    video, moments = tmp_path / "head.mp4", np.random.default_rng(9)
+    video = tmp_path / "head.mp4"
     shutil.copy2(talking_head, video)
     folder = DatasetFolder(shutil.copytree(dataset.root, tmp_path / "head"))
     tasks = folder.read_record()["tasks"]
     folder.update_record(tasks={number: {"made": "otherwise"} for number in tasks})
-    for task in TASKS:
-        killed(command(repository, video, "--task", str(task.number)), moments.uniform(0.5, 2.5))
+    # Before each task's last artefact, and between the two renames by which a folder is replaced.
+    for task, name in (
+        *((1, "aud.wav"), (2, "aud.npy"), (3, "video.mp4"), (4, "parsing"), (4, ".parsing.old.part"), (5, "bc.jpg")),
+        *((6, "torso_imgs"), (7, "au.csv"), (8, "tracking_report.png"), (9, "transforms_val.json")),
+    ):
+        killed_before(name, script, repository, video, "--task", str(task))
         assert_nothing_is_half_written(folder)
         for path in dataset.root.iterdir():  # what was whole before is still there
             assert (folder.root / path.name).exists() or list(folder.root.glob(f".{path.name}.old.part"))
-    resumed = subprocess.run(command(repository, video), capture_output=True, text=True, timeout=120)
+    resumed = subprocess.run(command(repository, video), capture_output=True, text=True)
     assert (resumed.returncode, resumed.stderr) == (0, "")
     assert_same(folder, dataset)
 
 
 def assert_same(folder, other):
-    found, expected = content(folder), content(other)
-    assert found.keys() == expected.keys()
-    assert [name for name in expected if found[name] != expected[name]] == []
+    values, expected = content(folder), content(other)
+    assert values.keys() == expected.keys()
+    assert [name for name in expected if values[name] != expected[name]] == []

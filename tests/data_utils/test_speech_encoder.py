@@ -16,8 +16,8 @@ from arguments.errors import EGSTalkerError
 from data_utils import audio_features
 from data_utils.audio_features import extract
 from data_utils.audio_features.pretrained import load_speech_model
-from data_utils.audio_features.speech_encoder import Pieces, Waveform, frame_features
-from data_utils.audio_features.wav2vec2 import wav2vec2
+from data_utils.audio_features.self_supervised import wav2vec2
+from data_utils.audio_features.speech_encoder import Pieces, Waveform, _group_norm_scale, frame_features
 
 SMALL = {"num_hidden_layers": 2, "intermediate_size": 32, "conv_dim": [8] * 7, "num_conv_pos_embedding_groups": 16}
 TINY = {**SMALL, "hidden_size": 32, "num_attention_heads": 4}
@@ -61,6 +61,21 @@ def at_once(model, samples, num_frames):
     with torch.no_grad():
         tokens = model(torch.from_numpy(np.pad(whole, 40)).float()[None]).last_hidden_state[0]
     return tokens.reshape(num_frames, 2, -1).mean(1).numpy()
+
+
+def test_group_normalisation_takes_its_statistics_from_the_training_part():
+    sound = speech(4.0)
+    other = sound.copy()
+    other[48000:] = np.cumsum(other[48000:]) * 0.1
+    first = random_model("base").feature_extractor.conv_layers[0]
+
+    def scale(samples, fit_frames):
+        wave = Waveform(samples, 100, normalise=True, fit_frames=fit_frames)
+        return torch.cat(_group_norm_scale(first, wave, Pieces(tokens=37), torch.device("cpu")))
+
+    with torch.no_grad():
+        torch.testing.assert_close(scale(other, 75), scale(sound, 75), rtol=0, atol=0)
+        assert (scale(other, None) - scale(sound, None)).abs().max() > 0.1
 
 
 @pytest.mark.parametrize("kind", ["base", "large"])

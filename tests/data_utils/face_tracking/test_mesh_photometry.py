@@ -126,3 +126,17 @@ def test_pytorch3d_is_used_only_beside_a_gpu(stand_in, monkeypatch):
     assert mesh_photometry.available()
     monkeypatch.setattr(mesh_photometry.importlib.util, "find_spec", lambda name: None)
     assert not mesh_photometry.available()
+
+
+def test_the_texture_is_learnt_from_the_training_part(filmed, stand_in, monkeypatch):
+    model, truth, frames = filmed
+    monkeypatch.setattr(mesh_photometry, "_TEXTURE_STEPS", 3)
+    monkeypatch.setattr(mesh_photometry, "_MOTION_STEPS", 2)
+    others = [*frames[: COUNT - 2], frames[0], frames[0]]
+    runs = [
+        mesh_photometry.refine(truth, model, paths, (WIDTH, HEIGHT), device="cpu", fit_frames=fit_frames)
+        for paths, fit_frames in ((frames, COUNT - 2), (others, COUNT - 2), (others, None))
+    ]
+    fitted, again, whole = (run.expression[: COUNT - 2] for run in runs)
+    np.testing.assert_allclose(again, fitted, atol=1e-6)  # torch's threads add up in any order
+    assert np.abs(whole - fitted).max() > 1e-5

@@ -171,3 +171,22 @@ def test_the_jaws_outline_is_followed_round_the_face(clip):
     marched = track_mesh(clip.model, Detections(seen, found, outline=True), (SIZE, SIZE))
     assert rms(angle_errors(marched.poses.rotation, clip.rotation)) < 0.5
     assert abs(marched.focal / FOCAL - 1) < 0.08
+
+
+def test_a_model_is_fitted_on_the_training_part(clip):
+    seen = clip.pixels(clip.model.landmarks) + np.random.default_rng(3).normal(0, 0.4, (100, 68, 2))
+    found = np.ones(100, bool)
+    other, other_found = seen.copy(), found.copy()
+    other[90:] = other[9::-1] * 0.8 + 30
+    other_found[93] = False
+    fitted, again, whole = (
+        track_mesh(clip.model, Detections(pixels, there, outline=False), (SIZE, SIZE), fit_frames=frames)
+        for pixels, there, frames in ((seen, found, 90), (other, other_found, 90), (other, other_found, None))
+    )
+    assert again.focal == fitted.focal != whole.focal
+    np.testing.assert_array_equal(again.identity, fitted.identity)
+    np.testing.assert_array_equal(again.poses.rotation[:90], fitted.poses.rotation[:90])
+    np.testing.assert_array_equal(again.poses.translation[:90], fitted.poses.translation[:90])
+    np.testing.assert_array_equal(again.expression[:90], fitted.expression[:90])
+    aligned = rms(angle_errors(fitted.poses.rotation, clip.rotation)[90:])
+    assert aligned < 0.6  # held-out frames are followed with it

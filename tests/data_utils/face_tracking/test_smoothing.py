@@ -84,3 +84,11 @@ def test_poses_come_closer_to_the_truth(scene):
     assert rms(np.diff(after, axis=0)) < 0.5 * rms(np.diff(before, axis=0)) and rms(after) < 0.8 * rms(before)
     off = [np.abs(p.translation - scene.translation).mean() for p in (noisy, smoothed)]
     assert off[1] < 0.85 * off[0]
+
+
+def test_interpolated_rows_do_not_pass_for_quiet_ones():
+    values = np.random.default_rng(0).normal(0, 1.0, (400, 1))
+    usable = np.arange(400) < 180
+    values[~usable] = 0.0
+    assert measured_noise(values)[0] < 0.5
+    assert measured_noise(values, usable)[0] == pytest.approx(1.0, rel=0.15)
