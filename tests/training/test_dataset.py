@@ -16,6 +16,7 @@ from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils.audio_features.feature_file import read_feature_file
 from data_utils.landmark_file import read_landmarks
+from media.images import write_image
 from tests.tiny_head import SIZE, make_dataset
 from training.dataset import TalkingHeadDataset
 from training.frame_store import FrameStore
@@ -87,6 +88,30 @@ def test_frames_in_which_the_person_is_lost_are_not_learnt(folder, lost, left_ou
 def test_where_every_frame_is_lost_all_are_learnt(folder):
     folder.update_record(lost_frames=list(range(22)))
     assert TalkingHeadDataset(folder.root).learnt == list(range(20))
+
+
+@pytest.mark.parametrize("blank", [[0, 7], list(range(5, 20))])
+def test_frames_without_a_head_are_not_learnt_where_nothing_says_that_they_are_lost(folder, blank):
+    for i in blank:
+        write_image(folder.parsing_map(i), np.full((SIZE, SIZE, 3), 255, np.uint8))
+    dataset = TalkingHeadDataset(folder.root)
+    assert dataset.learnt == [i for i in range(20) if i not in blank]
+    assert dataset.usable([0, 6, 21]) == [i for i in (0, 6, 21) if i not in blank]
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_frames_without_the_person_have_no_say_in_the_crop(folder, recorded, monkeypatch):
+    monkeypatch.setattr("training.dataset.CROP_MARGIN", 2)
+    corners, size = TalkingHeadDataset(folder.root).head_boxes()
+    lost = [9, 10]
+    if recorded:
+        folder.update_record(lost_frames=lost)
+    for i in lost:  # somebody larger, or nobody
+        write_image(folder.parsing_map(i), np.full((SIZE, SIZE, 3), (0, 0, 255) if recorded else 255, np.uint8))
+    without, same_size = TalkingHeadDataset(folder.root).head_boxes()
+    assert same_size == size and max(size) < SIZE
+    assert np.array_equal(np.delete(without, lost, axis=0), np.delete(corners, lost, axis=0))
+    assert np.abs(without[lost] - corners[lost]).max() <= 1  # between its neighbours', as the head slides
 
 
 class _Malice:
