@@ -38,7 +38,13 @@ class PointCloud:
 
 
 def initial_cloud(dataset: TalkingHeadDataset, count: int, seed: int = 0) -> PointCloud:
-    """``count`` points on the face and on the rest of the head, whatever the tracker's number of vertices."""
+    """Points on the face and on the rest of the head, from the frames in which the person was seen.
+
+    Args:
+        dataset: whose vertices, masks and pictures are looked at.
+        count: of the points, whatever the tracker's number of vertices.
+        seed: of their random places.
+    """
     generator = np.random.default_rng(seed)
     tracked = dataset.vertices[_spread(dataset.learnt, REST_FRAMES)]
     vertices = tracked.float().median(dim=0).values.numpy()
