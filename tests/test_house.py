@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -107,3 +108,20 @@ def test_a_module_loads_no_more_than_it_needs(module, absent):
     program = f"import sys, {module}; print(*(name for name in {absent.split()} if name in sys.modules))"
     answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.split() == []
+
+
+@pytest.mark.parametrize("document", ["CONTRIBUTING.md", "README.md"])
+def test_the_files_that_a_document_names_are_there(document):
+    text = (ROOT / document).read_text()
+    rooms = "|".join((*ROOMS, "tests", "requirements"))
+    named = {name.rstrip(".") for name in re.findall(rf"(?<![\w./-])(?:{rooms})/[\w./-]*", text)}
+    fetched = {
+        name for name in named if "/models" in name or "/3DMM" in name or name.endswith(("models.sha256", ".pth"))
+    }
+    assert len(named) > 5
+    assert not [name for name in named - fetched if not (ROOT / name).exists()]
+
+
+def test_the_map_of_the_rooms_has_every_room():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    assert all(f"`{room}/`" in text for room in ROOMS)
