@@ -68,6 +68,48 @@ def synchronize(place: Any) -> None:
         torch.cuda.synchronize()
 
 
+def make_current(name: str) -> None:
+    """Let what names no GPU of its own run on this one ("cuda" is the first)."""
+    import torch
+
+    torch.cuda.set_device(name if ":" in name else f"{name}:0")
+
+
+def gpu_name() -> str:
+    """The current GPU's, as its driver says it."""
+    import torch
+
+    return torch.cuda.get_device_name()
+
+
+def cuda_version() -> str | None:
+    """Of the CUDA that PyTorch was built for; None for a build without."""
+    import torch
+
+    return torch.version.cuda
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the current GPU does."""
+    import torch
+
+    return torch.cuda.is_bf16_supported()
+
+
+def forget_peak_memory() -> None:
+    """Let :func:`peak_memory` start from now."""
+    import torch
+
+    torch.cuda.reset_peak_memory_stats()
+
+
+def peak_memory() -> int:
+    """The most bytes of the current GPU that tensors have taken at once."""
+    import torch
+
+    return torch.cuda.max_memory_allocated()
+
+
 def free_memory(place: Any) -> int:
     """Bytes of a GPU's memory that are free."""
     import torch

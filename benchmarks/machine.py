@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from arguments.atomic import atomic_path, write_json
-from arguments.device import CPU, GPU, kind_of, on_gpu
+from arguments.device import CPU, GPU, cuda_version, gpu_name, kind_of, on_gpu
 from arguments.errors import EGSTalkerError, door
 from gaussian_renderer.devices import choose_device
 
@@ -55,8 +55,8 @@ def measured(output: Path, name: str, *command: str | Path) -> list[dict[str, An
 
 def hardware(device: str) -> str:
     """The processor's or the GPU's name, and what drives it."""
-    name = torch.cuda.get_device_name() if on_gpu(device) else _processor()
-    cuda = f", CUDA {torch.version.cuda}" if on_gpu(device) else f", {torch.get_num_threads()} threads"
+    name = gpu_name() if on_gpu(device) else _processor()
+    cuda = f", CUDA {cuda_version()}" if on_gpu(device) else f", {torch.get_num_threads()} threads"
     return f"{name}, torch {torch.__version__}{cuda}"
 
 

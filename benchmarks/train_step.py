@@ -18,10 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from arguments.atomic import atomic_path
-from arguments.device import CPU, on_gpu, synchronize
+from arguments.device import CPU, forget_peak_memory, on_gpu, peak_memory, synchronize
 from arguments.errors import door
 from arguments.settings import ModelSettings, TrainingSettings, load_config
 from benchmarks.head_dataset import write_head_dataset
@@ -50,7 +48,7 @@ def measure(
     for iteration in range(max(WARM_UP, -(-frames // training.batch))):
         trainer.iterate("fine", iteration, TOTAL)
     if on_gpu(device):
-        torch.cuda.reset_peak_memory_stats()
+        forget_peak_memory()
     else:
         _forget_peak()
     synchronize(device)
@@ -71,7 +69,7 @@ def measure(
             last = now
 
         trainer.iterate("fine", iteration, TOTAL, mark)
-    peak = torch.cuda.max_memory_allocated() if on_gpu(device) else _resident_bytes()
+    peak = peak_memory() if on_gpu(device) else _resident_bytes()
     return {
         "gaussians": trainer.head.num_gaussians,
         "size": dataset.height,

@@ -65,6 +65,6 @@ class _Blend(torch.autograd.Function):
         blended = Blended(image.numpy(), transmittance.numpy(), ctx.ends)
         v_alpha = v_alpha[..., 0].contiguous()
         with kernels() as threads:
-            found = blend_gradients(ctx.lists, blended, v_image.contiguous().numpy(), v_alpha.numpy(), threads)
+            gradients = blend_gradients(ctx.lists, blended, v_image.contiguous().numpy(), v_alpha.numpy(), threads)
         v_background = v_image * transmittance[..., None] if ctx.needs_input_grad[4] else None
-        return *(torch.from_numpy(gradient) for gradient in found), v_background, None
+        return *(torch.from_numpy(gradient) for gradient in gradients), v_background, None

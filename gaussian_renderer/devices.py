@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 
-import torch
-
-from arguments.device import CPU, GPU, check_device, gpu_count, on_gpu
+from arguments.device import CPU, GPU, check_device, gpu_count, make_current, on_gpu
 from arguments.errors import EGSTalkerError
 from gaussian_renderer.render import backend_for
 
@@ -27,5 +25,5 @@ def choose_device(wanted: str | None) -> str:
                 f"or use --device {CPU}"
             )
         os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")  # sizes change in training
-        torch.cuda.set_device(device if ":" in device else f"{device}:0")
+        make_current(device)
     return device

@@ -58,8 +58,17 @@ def render(
         EGSTalkerError: if there is no such backend, or none for the device.
 
     Example:
-        >>> output = render(gaussians, Camera.from_focal(viewmats, 1200.0, 512, 512))
+        >>> import torch
+        >>> means, upright = torch.randn(100, 3).requires_grad_(), torch.tensor([1.0, 0, 0, 0]).expand(100, 4)
+        >>> gaussians = Gaussians(means, upright, torch.full((100, 3), 0.1), torch.rand(100), torch.rand(100, 1, 3))
+        >>> views = torch.eye(4).repeat(2, 1, 1)
+        >>> views[:, 2, 3] = 10.0
+        >>> output = render(gaussians, Camera.from_focal(views, 150.0, 64, 48))
+        >>> output.image.shape, output.alpha.shape
+        (torch.Size([2, 48, 64, 3]), torch.Size([2, 48, 64, 1]))
         >>> output.image.mean().backward()
+        >>> means.grad.shape
+        torch.Size([100, 3])
     """
     device = gaussians.means.device.type
     name = backend or backend_for(device)

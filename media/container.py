@@ -14,7 +14,14 @@ from arguments.errors import EGSTalkerError
 
 @contextlib.contextmanager
 def open_media(path: Path | str) -> Iterator[Any]:
-    """PyAV's container of a file. Raises EGSTalkerError where there is none, or it is no media file."""
+    """Open a file for reading, and close it at the end of the block.
+
+    Yields:
+        PyAV's input container.
+
+    Raises:
+        EGSTalkerError: there is no such file, or it is no media file.
+    """
     if not Path(path).is_file():
         raise EGSTalkerError(f"{path} is not a file; give the path of a video or audio file")
     try:

@@ -24,12 +24,26 @@ def numbered(folder: Path, suffix: str) -> list[Path]:
 
 
 def read_rgb(path: Path) -> np.ndarray:
-    """An image file as RGB uint8 [H, W, 3]. Raises EGSTalkerError where it is not a readable image."""
+    """Read an image file in colour.
+
+    Returns:
+        RGB uint8 [H, W, 3].
+
+    Raises:
+        EGSTalkerError: it is missing, or not a readable image.
+    """
     return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
 def read_rgba(path: Path) -> np.ndarray:
-    """A PNG file as RGBA uint8 [H, W, 4]. Raises EGSTalkerError where it is not a readable four-channel image."""
+    """Read a PNG file with its transparency.
+
+    Returns:
+        RGBA uint8 [H, W, 4].
+
+    Raises:
+        EGSTalkerError: it is missing, not a readable image, or has no alpha channel.
+    """
     image = _decode(path, cv2.IMREAD_UNCHANGED)
     if image.ndim != 3 or image.shape[2] != 4:
         raise EGSTalkerError(f"{path} has no alpha channel; delete it and run preprocess.sh again")
@@ -37,12 +51,27 @@ def read_rgba(path: Path) -> np.ndarray:
 
 
 def read_grey(path: Path) -> np.ndarray:
-    """An image file as grey levels uint8 [H, W]. Raises EGSTalkerError where it is not a readable image."""
+    """Read an image file in grey.
+
+    Returns:
+        Grey levels uint8 [H, W].
+
+    Raises:
+        EGSTalkerError: it is missing, or not a readable image.
+    """
     return _decode(path, cv2.IMREAD_GRAYSCALE)
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
-    """Write RGB or RGBA uint8 [H, W, 3 or 4] as JPEG or PNG by the path's suffix, atomically."""
+    """Write a picture, atomically.
+
+    Args:
+        path: ends in .png, or in .jpg or .jpeg for a JPEG of quality 95.
+        image: RGB or RGBA, uint8 [H, W, 3 or 4].
+
+    Raises:
+        EGSTalkerError: its encoder refuses it (a side longer than a JPEG may have).
+    """
     code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
     options = (
         [cv2.IMWRITE_PNG_STRATEGY, PNG_STRATEGY] if path.suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]

@@ -56,12 +56,22 @@ def iter_audio(path: Path | str, rate: int = SAMPLE_RATE, *, origin: float | Non
 
 
 def read_audio(path: Path | str, rate: int = SAMPLE_RATE, *, origin: float | None = None) -> np.ndarray:
-    """All that :func:`iter_audio` yields, as one float32 [T] (an hour at 16 kHz is 230 MB)."""
+    """All that :func:`iter_audio` yields with these arguments, in one piece.
+
+    Returns:
+        float32 [T] in -1..1 (an hour at 16 kHz is 230 MB).
+    """
     return np.concatenate([np.zeros(0, np.float32), *iter_audio(path, rate, origin=origin)])
 
 
 def write_wav(path: Path, samples: np.ndarray, rate: int = SAMPLE_RATE) -> None:
-    """Write mono float samples in -1..1 as 16-bit PCM, atomically."""
+    """Write a mono WAV file of 16-bit PCM, atomically.
+
+    Args:
+        path: of the file.
+        samples: float [T] in -1..1; what is beyond is clipped.
+        rate: samples a second.
+    """
     pcm = np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2")
     with atomic_path(path) as temporary, wave.open(str(temporary), "wb") as file:
         file.setnchannels(1)

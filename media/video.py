@@ -48,7 +48,10 @@ class VideoInfo:
 
 
 def probe(path: Path | str) -> VideoInfo:
-    """Measure a video file without decoding it.
+    """Measure a video file by its packets' times; a single picture is decoded, for its size.
+
+    Args:
+        path: of a video file of any container and codec that FFmpeg knows.
 
     Raises:
         EGSTalkerError: the file is missing, unreadable or truncated, or has no picture.
@@ -94,10 +97,17 @@ def probe(path: Path | str) -> VideoInfo:
 
 
 def read_frames(path: Path | str, num_frames: int | None = None) -> Iterator[np.ndarray]:
-    """The pictures of a video at constant 25 fps, upright, RGB uint8 [H, W, 3].
+    """The pictures of a video at constant 25 fps.
 
-    Frame i is the latest picture that begins before the middle of the 40 ms from i / 25 s on. With ``num_frames`` the
-    last picture is held where the file ends up to half a second early.
+    Frame i is the latest picture that begins before the middle of the 40 ms from i / 25 s on.
+
+    Args:
+        path: of a video file.
+        num_frames: how many frames to yield; the last picture is held where the file ends up to half a second early.
+            None: as many as there are.
+
+    Yields:
+        Upright RGB uint8 [H, W, 3].
 
     Raises:
         EGSTalkerError: unreadable, no picture, or more than half a second short of ``num_frames``.
@@ -115,7 +125,19 @@ def read_frames(path: Path | str, num_frames: int | None = None) -> Iterator[np.
 
 
 def sample_frames(path: Path | str, num_frames: int, count: int) -> list[np.ndarray]:
-    """About ``count`` of the first ``num_frames`` frames at 25 fps, evenly spread, RGB uint8 [H, W, 3]."""
+    """Some frames of a video at 25 fps, evenly spread.
+
+    Args:
+        path: of a video file.
+        num_frames: frames from the start among which to choose.
+        count: how many to choose, at most.
+
+    Returns:
+        Upright RGB uint8 [H, W, 3] each; fewer than ``count`` where the file ends early.
+
+    Raises:
+        EGSTalkerError: the file is missing, unreadable or without a picture.
+    """
     wanted = set(np.linspace(0, num_frames - 1, min(count, num_frames)).round().astype(int).tolist())
     return [image for _, image in _slots(path, wanted, num_frames)]
 

@@ -85,9 +85,14 @@ class VideoWriter:
         return self
 
     def write(self, frame: np.ndarray) -> None:
-        """Append one uint8 frame, and the sound that goes with it.
+        """Append one frame, and the sound that goes with it.
 
-        It is RGB [height, width, 3], or [3 height / 2, width]: planes Y, Cb and Cr of 4:2:0, of even sides.
+        Args:
+            frame: uint8; RGB [height, width, 3], or [3 height / 2, width]: planes Y, Cb and Cr of 4:2:0, of even sides.
+
+        Raises:
+            ValueError: the frame has another shape or type.
+            OSError: the disk is full.
         """
         width, height = self._size
         planar = frame.ndim == 2 and width % 2 == height % 2 == 0

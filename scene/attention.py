@@ -1,4 +1,4 @@
-"""How every Gaussian listens: efficient spatial-audio attention (ESAA) and its ablation, cross-attention.
+"""Efficient spatial-audio attention (ESAA) of Gaussians to tokens, and its ablation, cross-attention.
 
 EGSTalker (arXiv 2510.08587), section 3.3. With queries Q from N spatial features, agents A pooled from all of them, and
 keys K and values V from the audio tokens,
@@ -39,7 +39,22 @@ class SpatialQueries:
 
 
 class Attention(nn.Module):
-    """Multi-head attention of N Gaussians over T tokens; ``agents=None`` is plain cross-attention."""
+    """Multi-head attention of N Gaussians over T tokens.
+
+    Args:
+        spatial_dim: width F of the spatial features, which become queries.
+        token_dim: width C of the tokens, which become keys and values.
+        dim: width of queries, keys, values and the output; ``heads`` divides it.
+        heads: number of heads H.
+        agents: number of agents A in each head; None is plain cross-attention.
+
+    Example:
+        >>> attention = Attention(96, 64, 32, heads=4, agents=16)
+        >>> features, tokens = torch.randn(1000, 96), torch.randn(2, 11, 64)
+        >>> queries = attention.spatial(features)  # once for all frames
+        >>> attention(queries, tokens).shape
+        torch.Size([2, 1000, 32])
+    """
 
     def __init__(self, spatial_dim: int, token_dim: int, dim: int, *, heads: int, agents: int | None) -> None:
         super().__init__()
@@ -56,6 +71,12 @@ class Attention(nn.Module):
         """The agents of N Gaussians, whatever their order; None for cross-attention, which has none.
 
         Each agent is a learnt soft cluster of all queries: its pooling weights are a softmax over the N Gaussians.
+
+        Args:
+            features: spatial features of all Gaussians.
+
+        Returns:
+            A agent queries of width D = dim / H in each head.
         """
         if self.pool is None:
             return None
@@ -65,7 +86,12 @@ class Attention(nn.Module):
             return (pooling @ queries).float() + self.pool
 
     def spatial(self, features: Float[Tensor, "M F"], agents: Float[Tensor, "H A D"] | None = None) -> SpatialQueries:
-        """How M Gaussians listen, through ``agents`` (their own, if None)."""
+        """The queries of M Gaussians, the same for all frames.
+
+        Args:
+            features: spatial features of these Gaussians.
+            agents: of :meth:`agents`, pooled from all Gaussians; from these M alone if None.
+        """
         queries = self._split(self.to_query(features))
         agents = self.agents(features) if agents is None else agents
         if agents is None:
@@ -75,13 +101,21 @@ class Attention(nn.Module):
             return SpatialQueries(agents, torch.softmax(scores, dim=-1))
 
     def forward(self, spatial: SpatialQueries, tokens: Float[Tensor, "B T C"]) -> Float[Tensor, "B N D"]:
-        """What each Gaussian hears in each frame; through agents on a GPU, in bfloat16."""
+        """What each Gaussian attended to in each frame; the product with the agents' weights is bfloat16 on a GPU.
+
+        Args:
+            spatial: queries of N Gaussians, of :meth:`spatial`.
+            tokens: keys and values of B frames.
+
+        Returns:
+            The tokens' values weighted by attention and mixed by the output layer, D = dim.
+        """
         keys, values = self.to_key_value(tokens).chunk(2, dim=-1)
         keys, values = self._split(keys), self._split(values)  # [B, H, T, D]
         scale = keys.shape[-1] ** -0.5
-        heard = torch.softmax(spatial.agents @ keys.transpose(-1, -2) * scale, dim=-1) @ values  # [B, H, A, D]
+        attended = torch.softmax(spatial.agents @ keys.transpose(-1, -2) * scale, dim=-1) @ values  # [B, H, A, D]
         # to_out is linear, so it is applied to the few agents instead of the many Gaussians
-        mixed = torch.einsum("bhad,hdo->bhao", heard, self._out_by_head())
+        mixed = torch.einsum("bhad,hdo->bhao", attended, self._out_by_head())
         if spatial.weights is None:
             return mixed.sum(dim=1) + self.to_out.bias
         mixed = mixed + self.to_out.bias / self.heads  # the agents' weights sum to one in each head

@@ -98,7 +98,14 @@ class TokenEncoder(nn.Module):
         eye: Float[Tensor, "B 1"],
         viewmats: Float[Tensor, "B 4 4"],
     ) -> Float[Tensor, "B T+3 C"]:
-        """Tokens of B frames. ``eye``: blink intensity, 0 (open) to 1. ``viewmats``: world-to-camera, OpenCV."""
+        """Tokens of B frames.
+
+        Args:
+            audio: features of the T frames around each frame.
+            frames: absolute numbers of those frames, 25 a second.
+            eye: blink intensity, 0 (open) to 1.
+            viewmats: world-to-camera, OpenCV.
+        """
         extra = torch.stack([self.eye(eye), self.camera(pose_code(viewmats)), self.null.expand(len(eye), -1)], dim=1)
         return torch.cat([self.audio(audio, frames), extra], dim=1)
 

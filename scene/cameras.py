@@ -17,7 +17,16 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Camera:
-    """A batch of B views of one image size."""
+    """A batch of B views of one image size.
+
+    Example:
+        >>> views = torch.eye(4)[None]
+        >>> views[:, 2, 3] = 10.0  # the world's origin lies ten units in front of the camera
+        >>> camera = Camera.from_focal(views, 1200.0, 512, 512)
+        >>> camera.project(torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]))
+        tensor([[[256., 256.],
+                 [376., 256.]]])
+    """
 
     viewmats: Float[Tensor, "B 4 4"]  # world-to-camera, OpenCV
     intrinsics: Float[Tensor, "B 3 3"]  # pixels: [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]
@@ -34,7 +43,16 @@ class Camera:
         cx: float | None = None,
         cy: float | None = None,
     ) -> Camera:
-        """Cameras with square pixels of one focal length (pixels), centred on the image unless told otherwise."""
+        """Cameras with square pixels.
+
+        Args:
+            viewmats: world-to-camera, OpenCV.
+            focal: focal length of all views or of each, pixels.
+            width: of the image, pixels.
+            height: of the image, pixels.
+            cx: the principal point's column, pixels; the image's centre if None.
+            cy: its row.
+        """
         intrinsics = viewmats.new_zeros(len(viewmats), 3, 3)
         intrinsics[:, 0, 0] = intrinsics[:, 1, 1] = torch.as_tensor(focal).to(viewmats)
         intrinsics[:, 0, 2] = width / 2 if cx is None else cx

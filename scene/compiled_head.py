@@ -50,7 +50,15 @@ class CompiledHead:
         spatial: SpatialState,
         moving: Int[Tensor, "M"],
     ) -> CompiledHead | None:
-        """``at_rest``: of all; ``spatial``: of the ``moving`` Gaussians. None where the kernel does not know it."""
+        """The head for the kernel; None where the kernel does not know its decoder, device or type.
+
+        Args:
+            deformation: of the head.
+            model: of the head.
+            at_rest: attributes of all N Gaussians.
+            spatial: of the ``moving`` ones.
+            moving: the Gaussians whose gates are open, ascending.
+        """
         decoder = deformation.decoder
         if not isinstance(decoder, KAN) or on_gpu(at_rest.packed) or at_rest.packed.dtype != torch.float32:
             return None

@@ -1,7 +1,7 @@
 """From tokens to offsets: how each Gaussian moves, turns, stretches, fades and changes colour in a frame.
 
 EGSTalker (arXiv 2510.08587), section 3.3: spatial features query the audio tokens through ESAA, a KAN decoder turns
-what they hear into offsets of position, rotation, scale, opacity and spherical harmonics.
+what they attended to into offsets of position, rotation, scale, opacity and spherical harmonics.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from scene.sampled_learning import from_some
 
 @dataclass(frozen=True)
 class Field:
-    """What the deformation knows of points before it hears anything; the same in all frames."""
+    """The deformation field at N points before any token is attended to: the same in all frames."""
 
     features: Float[Tensor, "N F"]
+    """What the decoder takes of a point, and what its query is made from."""
     gates: Float[Tensor, "N 1"]
     """How much a point may move, 0..1; exactly 0 for much of hair, ears and forehead."""
 
@@ -37,7 +38,7 @@ class Field:
 
 @dataclass(frozen=True)
 class SpatialState:
-    """Points that are about to listen."""
+    """N points with their queries: all that the deformation needs of them, for any frame's tokens."""
 
     field: Field
     queries: SpatialQueries
@@ -47,7 +48,21 @@ class SpatialState:
 
 
 class Deformation(nn.Module):
-    """Offsets of N points in B frames."""
+    """Offsets of N points in B frames.
+
+    Args:
+        spatial_dim: width F of the tri-plane's features.
+        feature_shape: of one frame's audio features, (D,) or (16, 29).
+        settings: attention, decoder, gates and their sizes.
+
+    Example:
+        >>> settings = ModelSettings(feature_dim=32, heads=4, agents=16, audio_window=8)
+        >>> deformation = Deformation(48, (162,), settings)
+        >>> spatial = deformation.spatial(deformation.field(torch.randn(1000, 48)), None)
+        >>> tokens = torch.randn(2, 11, 32)  # of two frames: deformation.tokens_of(drive)
+        >>> deformation(spatial, tokens).attributes.means.shape
+        torch.Size([2, 1000, 3])
+    """
 
     POSITION_UNIT = 0.1
     """Decoder outputs of one move a point by one centimetre."""
@@ -91,7 +106,7 @@ class Deformation(nn.Module):
         return self._gated
 
     def field(self, features: Float[Tensor, "N F"]) -> Field:
-        """Decoder inputs and gates of points with the tri-plane's ``features``.
+        """Decoder inputs and gates of N points with the tri-plane's ``features``.
 
         The gate is a stretched and rectified sigmoid, as in Louizos et al., "Learning sparse neural networks through L0
         regularization" (ICLR 2018, equations 10 and 11), without their noise.
@@ -103,22 +118,28 @@ class Deformation(nn.Module):
         return Field(lifted, (opening * (1 + self.GATE_FLOOR) - self.GATE_FLOOR).relu())
 
     def spatial(self, field: Field, agents: Float[Tensor, "H A D"] | None) -> SpatialState:
-        """Points that listen through the agents of :meth:`Attention.agents`."""
+        """Points and their queries through the agents of :meth:`Attention.agents` (pooled from them, if None)."""
         return SpatialState(field, self.attention.spatial(field.features, agents))
 
     def forward(
-        self, spatial: SpatialState, tokens: Float[Tensor, "B T C"], learners: Int[Tensor, "L"] | None = None
+        self, spatial: SpatialState, tokens: Float[Tensor, "B T C"], sampled: Int[Tensor, "L"] | None = None
     ) -> Offsets:
-        """What is added to the points of ``spatial`` that hear ``tokens`` of :meth:`tokens_of`: [B, M, 14].
+        """What B frames add to M points.
 
-        ``learners``: rows of ``spatial`` from which the network learns for all; None for all (:func:`from_some`).
+        Args:
+            spatial: the points, of :meth:`spatial`.
+            tokens: of the frames, of :meth:`tokens_of`.
+            sampled: rows of ``spatial`` whose gradient stands for all of them; None for all (:func:`from_some`).
+
+        Returns:
+            Offsets of the attributes before activation, [B, M, 14], scaled by the points' gates.
         """
-        decoded = from_some(lambda rows: self._decoded(spatial[rows], tokens), learners)
+        decoded = from_some(lambda rows: self._decoded(spatial[rows], tokens), sampled)
         return Offsets(decoded, spatial.field.gates * self.units)
 
     def _decoded(self, spatial: SpatialState, tokens: Float[Tensor, "B T C"]) -> Float[Tensor, "B M 14"]:
         return self.decoder(spatial.field.features, self.attention(spatial.queries, tokens))
 
     def tokens_of(self, drive: Drive) -> Float[Tensor, "B T C"]:
-        """What there is to listen to in the frames of ``drive``."""
+        """The tokens of the frames of ``drive``: audio window, eyes, camera and the null token, T = window + 3."""
         return self.tokens(drive.audio, drive.audio_frames, drive.eye, drive.camera.viewmats)

@@ -27,7 +27,19 @@ FREE_PARAMETERS = ("means", "log_scales", "quats", "logit_opacities", "sh_dc", "
 
 
 class GaussianModel(nn.Module):
-    """N Gaussians of the head at rest."""
+    """N Gaussians of the head at rest.
+
+    Args:
+        count: N.
+        feature_dim: width F of the tri-plane's features.
+        settings: the decoder's kind and sizes, and the degree of the spherical harmonics.
+
+    Example:
+        >>> model = GaussianModel(1000, 48, ModelSettings(sh_degree=1))
+        >>> gaussians = model.activated(model.at_rest(torch.randn(1000, 48)))
+        >>> gaussians.means.shape, gaussians.colors.shape
+        (torch.Size([1000, 3]), torch.Size([1000, 4, 3]))
+    """
 
     def __init__(self, count: int, feature_dim: int, settings: ModelSettings) -> None:
         super().__init__()
@@ -47,7 +59,13 @@ class GaussianModel(nn.Module):
     def start_from(
         self, points: Float[Tensor, "N 3"], colors: Float[Tensor, "N 3"], spacing: Float[Tensor, "N"]
     ) -> None:
-        """Take positions (decimetres), colours (0..1) and the distance to the neighbours (decimetres) of a cloud."""
+        """Start from a point cloud.
+
+        Args:
+            points: positions, decimetres in the head's frame.
+            colors: 0..1.
+            spacing: mean distance to the nearest neighbours, decimetres; it sets the scales.
+        """
         self.means.copy_(points)
         self.sh_dc.copy_((colors - 0.5) / SH_C0)
         self.log_scales.copy_((spacing * 0.6).clamp(1e-3, 0.3).log()[:, None].expand(-1, 3))
@@ -58,12 +76,14 @@ class GaussianModel(nn.Module):
         """Number of Gaussians."""
         return len(self.means)
 
-    def at_rest(self, features: Float[Tensor, "N F"], learners: Int[Tensor, "L"] | None = None) -> Attributes:
-        """The head at rest, before activation. ``features``: of the tri-plane at the means.
+    def at_rest(self, features: Float[Tensor, "N F"], sampled: Int[Tensor, "L"] | None = None) -> Attributes:
+        """The head at rest, before activation.
 
-        ``learners``: the Gaussians from which the decoder learns for all; None for all (:func:`from_some`).
+        Args:
+            features: of the tri-plane at the means.
+            sampled: the Gaussians whose gradient stands for all in the decoder; None for all (:func:`from_some`).
         """
-        decoded = from_some(lambda rows: self.decoder(rows_of(features, rows)), learners)
+        decoded = from_some(lambda rows: self.decoder(rows_of(features, rows)), sampled)
         scales, quats, opacities, colors = decoded.split((3, 4, 1, 3), dim=-1)
         free = (self.quats + 0.1 * quats, self.log_scales + scales, self.logit_opacities[:, None] + opacities)
         return Attributes(torch.cat([self.means, *free, self.sh_dc + colors], dim=-1))
@@ -71,7 +91,16 @@ class GaussianModel(nn.Module):
     def activated(
         self, at_rest: Attributes, offsets: Attributes | None = None, moving: Int[Tensor, "M"] | None = None
     ) -> Gaussians:
-        """Ready to render: at rest, or with the ``offsets`` of the ``moving`` ones (every field has their batch)."""
+        """The head ready to render.
+
+        Args:
+            at_rest: of all N Gaussians, of :meth:`at_rest`.
+            offsets: what B frames add to the moving ones, [B, M, 14]; None: the head at rest.
+            moving: which those are, ascending.
+
+        Returns:
+            N unbatched Gaussians without ``offsets``, else a batch of B in every field.
+        """
         raw = at_rest if offsets is None or moving is None else _added(at_rest, offsets, moving)
         constant = raw.colors[..., None, :]
         higher = self.sh_rest.expand(*constant.shape[:-2], -1, -1)

@@ -39,10 +39,28 @@ class AtRest:
 
 
 class GaussianHead(nn.Module):
-    """A head of N Gaussians that audio, eyes and camera move."""
+    """A head of N Gaussians that audio, eyes and camera move.
+
+    Args:
+        count: N.
+        feature_shape: of one frame's audio features, (D,) or (16, 29).
+        settings: of the model.
+
+    Example:
+        >>> from scene.cameras import Camera
+        >>> head = GaussianHead(500, (162,), ModelSettings(audio_window=8)).eval()
+        >>> views = torch.eye(4).repeat(2, 1, 1)
+        >>> views[:, 2, 3] = 10.0  # the head is a metre in front of the camera
+        >>> camera = Camera.from_focal(views, 1200.0, 512, 512)
+        >>> audio, eyes = torch.randn(100, 162), torch.zeros(2)
+        >>> drive = Drive.of(audio, torch.tensor([40, 41]), 8, eyes, camera)
+        >>> with torch.no_grad():
+        ...     gaussians = head.deform(drive)
+        >>> gaussians.means.shape
+        torch.Size([2, 500, 3])
+    """
 
     def __init__(self, count: int, feature_shape: tuple[int, ...], settings: ModelSettings) -> None:
-        """``feature_shape``: of one frame's audio features, (D,) or (16, 29)."""
         super().__init__()
         self.settings = settings
         self.feature_shape = tuple(feature_shape)
@@ -76,7 +94,9 @@ class GaussianHead(nn.Module):
     ) -> tuple[AtRest, SpatialState]:
         """:meth:`at_rest`, and the state of other points (decimetres) of the same field; one look-up for both.
 
-        ``moving``: the Gaussians whose gates are open, ascending, if known; to find them waits for the device.
+        Args:
+            points: P positions beside the Gaussians', decimetres in the head's frame.
+            moving: the Gaussians whose gates are open, ascending, if known; looking for them waits for the device.
         """
         count = self.num_gaussians
         features = self.planes(torch.cat([self.model.means.detach(), points]))
@@ -84,12 +104,20 @@ class GaussianHead(nn.Module):
         ours = field[:count]
         agents = self.deformation.attention.agents(ours.features)
         moving = ours.gates[:, 0].nonzero()[:, 0] if moving is None else moving
-        listening = ours if len(moving) == count else ours[moving]
-        at_rest = AtRest(features[:count], ours.gates, moving, self.deformation.spatial(listening, agents))
+        querying = ours if len(moving) == count else ours[moving]
+        at_rest = AtRest(features[:count], ours.gates, moving, self.deformation.spatial(querying, agents))
         return at_rest, self.deformation.spatial(field[count:], agents)
 
     def deform(self, drive: Drive, at_rest: AtRest | None = None) -> Gaussians:
-        """The head in each frame of ``drive``: a batch of Gaussians. ``at_rest`` saves what frames share."""
+        """The head in each of B frames.
+
+        Args:
+            drive: audio window, eyes and camera of the frames, on the head's device.
+            at_rest: of :meth:`at_rest`, computed once for as many frames as share it; computed here if None.
+
+        Returns:
+            A batch of B times N Gaussians, ready to render.
+        """
         at_rest = at_rest or self.at_rest()
         if at_rest.compiled is not None:
             return at_rest.compiled(drive)

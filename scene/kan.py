@@ -35,10 +35,20 @@ def spline_basis(x: Float[Tensor, "*S"], grid: int) -> Float[Tensor, "*S G"]:
 
 
 class KANLayer(nn.Module):
-    """One layer of spline edges; inputs are squashed to [-1, 1] by tanh, the splines' domain."""
+    """One layer of spline edges; inputs are squashed to [-1, 1] by tanh, the splines' domain.
+
+    Args:
+        in_features: I.
+        out_features: O.
+        grid: intervals of the splines' knots; an edge has ``grid + 3`` splines.
+        zero: start at zero output, for a decoder whose offsets start at none.
+
+    Example:
+        >>> KANLayer(64, 14)(torch.randn(2, 1000, 64)).shape
+        torch.Size([2, 1000, 14])
+    """
 
     def __init__(self, in_features: int, out_features: int, *, grid: int = 5, zero: bool = False) -> None:
-        """``zero`` starts the layer at zero output, for a decoder whose offsets start at none."""
         super().__init__()
         self.in_features, self.out_features, self.grid = in_features, out_features, grid
         self.base = nn.Parameter(torch.empty(in_features, out_features))
@@ -56,7 +66,10 @@ class KANLayer(nn.Module):
     ) -> Float[Tensor, "*B O"]:
         """What inputs ``start .. start + P`` contribute to the output; contributions of all inputs add up.
 
-        ``onto``: contributions of other inputs, which frames share.
+        Args:
+            x: those P inputs.
+            start: the first one's number.
+            onto: contributions of other inputs, which frames share.
         """
         stop = start + x.shape[-1]
         return spline_edges(x, self.base[start:stop], self.spline[start:stop], onto)
@@ -69,7 +82,14 @@ def spline_edges(
     spline: Float[Tensor, "I G O"],
     onto: Float[Tensor, "N O"] | None = None,
 ) -> Float[Tensor, "*B O"]:
-    """``silu(x) base + B(tanh x) spline + onto``, as precise as the weights."""
+    """``silu(x) base + B(tanh x) spline + onto``, as precise as the weights.
+
+    Args:
+        x: inputs of any size.
+        base: weights of the base function, of each edge.
+        spline: weights of the splines, of each edge; G = grid + 3.
+        onto: what is added to each row's outputs; N is the last dimension of ``B``.
+    """
     x = x.to(base.dtype)
     edges = functional.silu(x) @ base + spline_sum(torch.tanh(x), spline)
     return edges if onto is None else edges + onto
@@ -77,7 +97,12 @@ def spline_edges(
 
 @served
 def spline_sum(t: Float[Tensor, "*B I"], spline: Float[Tensor, "I G O"]) -> Float[Tensor, "*B O"]:
-    """Sum of all splines of all inputs, which are in -1..1."""
+    """Sum of the splines of all inputs.
+
+    Args:
+        t: inputs in -1..1.
+        spline: weights of the G = grid + 3 splines of each edge.
+    """
     return spline_basis(t, spline.shape[1] - ORDER).flatten(-2) @ spline.flatten(0, 1)
 
 
@@ -85,26 +110,48 @@ def spline_sum(t: Float[Tensor, "*B I"], spline: Float[Tensor, "I G O"]) -> Floa
 def decode(
     x: Float[Tensor, "*B I"], onto: Float[Tensor, "N H"] | None, layers: Sequence[EdgeWeights]
 ) -> Float[Tensor, "*B O"]:
-    """Inputs through a stack of layers. ``onto``: what other inputs contribute to the first layer's outputs."""
+    """Inputs through a stack of layers.
+
+    Args:
+        x: inputs of the first layer that frames do not share.
+        onto: what other inputs contribute to the first layer's outputs; None for nothing.
+        layers: weights of each.
+    """
     for base, spline in layers:
         x, onto = spline_edges(x, base, spline, onto), None
     return x
 
 
 class KAN(nn.Module):
-    """A stack of KAN layers."""
+    """A stack of KAN layers.
+
+    Args:
+        widths: of the input, each hidden layer and the output.
+        grid: intervals of the splines' knots.
+        zero: the last layer starts at zero.
+
+    Example:
+        >>> decoder = KAN([96, 64, 14])
+        >>> spatial, attended = torch.randn(1000, 64), torch.randn(2, 1000, 32)
+        >>> decoder(spatial, attended).shape  # spatial features are the same in both frames
+        torch.Size([2, 1000, 14])
+    """
 
     def __init__(self, widths: Sequence[int], *, grid: int = 5, zero: bool = False) -> None:
-        """``widths``: of the input, each hidden layer and the output. ``zero``: the last layer starts at zero."""
         super().__init__()
         last = len(widths) - 2
         layers = [KANLayer(a, b, grid=grid, zero=zero and i == last) for i, (a, b) in enumerate(pairwise(widths))]
         self.first, self.rest = layers[0], nn.Sequential(*layers[1:])
 
     def forward(self, shared: Float[Tensor, "N S"], own: Float[Tensor, "B N O"] | None = None) -> Tensor:
-        """Decode ``shared`` inputs (the same in all frames) and each frame's ``own``; widths[0] = S + O.
+        """Decode N Gaussians in B frames.
 
-        Returns [N, widths[-1]] without ``own``, else [B, N, widths[-1]].
+        Args:
+            shared: inputs that are the same in all frames.
+            own: each frame's inputs; widths[0] = S + O.
+
+        Returns:
+            [N, widths[-1]] without ``own``, else [B, N, widths[-1]].
         """
         if own is None:
             return decode(shared, None, self.weights(0))

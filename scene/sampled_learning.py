@@ -1,6 +1,6 @@
-"""A network that is one for all Gaussians learns from a random part of them in each iteration.
+"""The gradient of a network that all Gaussians share, estimated from a random sample of them.
 
-The sum of their gradients is guessed from the part, scaled up: unbiased, and as noisy as the part is small, at a part
+The sum of their gradients is that of the sample, scaled up: unbiased, and noisier the smaller the sample is, at a part
 of the cost. All Gaussians are still moved, drawn and compared with the picture.
 """
 
@@ -14,17 +14,22 @@ from torch import Tensor
 
 
 def from_some(
-    decode: Callable[[Int[Tensor, "L"] | slice], Float[Tensor, "*B N D"]], learners: Int[Tensor, "L"] | None
+    decode: Callable[[Int[Tensor, "L"] | slice], Float[Tensor, "*B N D"]], sampled: Int[Tensor, "L"] | None
 ) -> Float[Tensor, "*B N D"]:
-    """``decode(all)`` whose gradient is that of ``decode(learners)``, scaled to all; None: of all.
+    """``decode(all)`` whose gradient is that of ``decode(sampled)``, scaled to all.
 
-    ``decode`` takes which Gaussians to decode; their dimension is the last but one.
+    Args:
+        decode: takes rows of the N Gaussians and returns [*B, rows, D].
+        sampled: the L rows to differentiate; None for all.
+
+    Returns:
+        What ``decode`` makes of all N.
     """
     everything = slice(None)
-    if learners is None:
+    if sampled is None:
         return decode(everything)
     with torch.no_grad():
         decoded = decode(everything)
-    learnt = decode(learners)
-    share = len(learners) / decoded.shape[-2]
-    return decoded.index_copy(-2, learners, learnt.detach() + (learnt - learnt.detach()) / share)
+    differentiable = decode(sampled)
+    share = len(sampled) / decoded.shape[-2]
+    return decoded.index_copy(-2, sampled, differentiable.detach() + (differentiable - differentiable.detach()) / share)

@@ -19,13 +19,22 @@ HASH_PRIME = 2_654_435_761  # of Instant NGP, for the second coordinate; the fir
 
 
 class HashTriplane(nn.Module):
-    """Features [N, 3 * levels * features] of points in a cube, by bilinear look-up in hashed 2D grids."""
+    """Features of points in a cube, by bilinear look-up in hashed 2D grids.
+
+    Args:
+        settings: the planes' levels, resolutions, sizes and features.
+        extent: half the side of the cube around the origin that the planes cover, decimetres.
+
+    Example:
+        >>> planes = HashTriplane(ModelSettings(plane_levels=8, plane_features=2), extent=2.0)
+        >>> planes(torch.rand(1000, 3)).shape  # 3 planes x 8 levels x 2
+        torch.Size([1000, 48])
+    """
 
     layout: Tensor
     """Of each level the cells along a side, the rows of the table, and the first of them."""
 
     def __init__(self, settings: ModelSettings, extent: float) -> None:
-        """``extent``: half the side of the cube around the origin that the planes cover, decimetres."""
         super().__init__()
         self.extent = extent
         self.levels, self.features = settings.plane_levels, settings.plane_features
@@ -38,7 +47,14 @@ class HashTriplane(nn.Module):
         self.table = nn.Parameter(torch.empty(len(PLANES) * sum(self.entries), self.features).uniform_(-1e-4, 1e-4))
 
     def forward(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, "N F"]:
-        """Features of ``points`` (decimetres; clamped to the cube); differentiable in the points and the table."""
+        """Look N points up; differentiable in the points and the table.
+
+        Args:
+            points: decimetres in the head's frame; clamped to the cube.
+
+        Returns:
+            Features, F = 3 * levels * features of a level.
+        """
         unit = (points / (2 * self.extent) + 0.5).clamp(0, 1 - 1e-6)
         return hash_lookup(unit, self.table, self.layout)
 
@@ -47,9 +63,15 @@ class HashTriplane(nn.Module):
 def hash_lookup(
     unit: Float[Tensor, "N 3"], table: Float[Tensor, "R F"], layout: Int[Tensor, "3 L"]
 ) -> Float[Tensor, "N D"]:
-    """Features of points in 0..1, D = planes * levels * F; differentiable in the points and the table.
+    """Sum of the four grid vertices around each point, weighted bilinearly, in every plane and level.
 
-    ``layout``: of each level the cells along a side, the rows of the table, and the first of them.
+    Args:
+        unit: points in 0..1; differentiable.
+        table: features of the vertices of all planes and levels; differentiable.
+        layout: of each level the cells along a side, the rows of the table, and the first of them.
+
+    Returns:
+        D = planes * levels * F features a point.
     """
     rows, weights = corners(unit, layout)
     flat = functional.embedding_bag(rows.reshape(-1, 4), table, per_sample_weights=weights.reshape(-1, 4), mode="sum")

@@ -13,7 +13,6 @@ from arguments.clock import FPS
 from arguments.errors import EGSTalkerError
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
-from synthesis.speech import extractor_of, speech_features
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,8 @@ def script_of_features(clip: ReferenceClip, features: Float[Tensor, "M *D"], sou
 
 def script_of_sound(clip: ReferenceClip, sound: Path, work_folder: Path, device: str | None = None) -> Script:
     """The script for any sound file; raises what :func:`script_of_features` and ``speech_features`` do."""
+    from synthesis.speech import extractor_of, speech_features  # loads PyAV, which the other scripts do without
+
     features = speech_features(sound, extractor_of(clip.folder, clip.feature_shape), work_folder, device)
     return script_of_features(clip, features, sound)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from arguments.errors import EGSTalkerError
 from data_utils.landmark_file import read_landmarks
+from data_utils.lost_frames import interpolate_lost
 from data_utils.track_file import open_track
 from imaging.boxes import LEFT_EYE, MOUTH, RIGHT_EYE, feature_box, largest_region
 from imaging.masks import read_head_mask
@@ -37,32 +40,59 @@ class TalkingHeadDataset(ReferenceClip):
     Attributes:
         vertices: of the tracked face [N, V, 3] (head frame, decimetres; float16 or 32), mapped from the disk.
         faces: their triangles [F, 3]; none where the track has none.
-        learnt: the training frames in which the person was seen.
     """
 
     def __init__(self, root: Path | str) -> None:
         """Raises EGSTalkerError, naming the task that mends it, where the folder is wrong, half made or damaged."""
         super().__init__(root)
-        self.learnt = self.usable(self.train)
         self.vertices, self.faces = _read_vertices(self.folder.track_params, self.num_frames)
         self._boxes: tuple[Int[np.ndarray, "N 2"], tuple[int, int]] | None = None
+
+    def usable(self, frames: Iterable[int]) -> list[int]:
+        """Those of ``frames`` in which the person was seen and parsing found a head; all of them where it is in none.
+
+        Datasets of other programs do not say which frames are lost: their masks do. Reads every frame's, once.
+        """
+        seen, (_, has_head) = super().usable(frames), self._heads
+        return [i for i in seen if has_head[i]] or seen
+
+    @cached_property
+    def learnt(self) -> list[int]:
+        """The usable training frames: all that a head is fitted to comes from them."""
+        return self.usable(self.train)
 
     def head_mask(self, i: int) -> Bool[np.ndarray, "H W"]:
         """Pixels that parsing calls head."""
         return read_head_mask(self.folder, i)
 
     def head_boxes(self) -> tuple[Int[np.ndarray, "N 2"], tuple[int, int]]:
-        """Top left corners [N, 2] (x, y) and the one size (width, height) of boxes around every frame's head."""
+        """Top left corners [N, 2] (x, y) and the one size (width, height) of boxes around every frame's head.
+
+        Frames that are not usable have no say in the size; their boxes lie between those of the frames around them.
+        """
         if self._boxes is None:
-            with ThreadPoolExecutor(2) as pool:
-                boxes = np.array(list(pool.map(lambda i: largest_region(self.head_mask(i)), range(self.num_frames))))
-            sides = np.percentile(boxes[:, 2:] - boxes[:, :2], 99.0, axis=0) + 2 * CROP_MARGIN
+            boxes, _ = self._heads
+            seen = np.zeros(self.num_frames, dtype=bool)
+            seen[self.usable(range(self.num_frames))] = True
+            sides = np.percentile((boxes[:, 2:] - boxes[:, :2])[seen], 99.0, axis=0) + 2 * CROP_MARGIN
             limit = np.array([self.width, self.height])
             size = np.minimum(np.ceil(sides / 16) * 16, limit).astype(int)
-            centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+            centres = interpolate_lost((boxes[:, :2] + boxes[:, 2:]) / 2, seen)
             corners = np.clip(np.round(centres - size / 2), 0, limit - size).astype(np.int64)
             self._boxes = corners, (int(size[0]), int(size[1]))
         return self._boxes
+
+    @cached_property
+    def _heads(self) -> tuple[Int[np.ndarray, "N 4"], Bool[np.ndarray, "N"]]:
+        """The box (left, top, right, bottom) around every frame's head, and whether parsing found one there."""
+
+        def look(i: int) -> tuple[tuple[int, int, int, int], bool]:
+            mask = self.head_mask(i)
+            return largest_region(mask), bool(mask.any())
+
+        with ThreadPoolExecutor(2) as pool:
+            boxes, has_head = zip(*pool.map(look, range(self.num_frames)), strict=True)
+        return np.array(boxes), np.array(has_head)
 
     def crop(self, i: int) -> CroppedFrame:
         """The pictures of frame ``i`` within its head's box, read from the files."""

@@ -36,7 +36,14 @@ class FrameStore:
     def __init__(
         self, dataset: TalkingHeadDataset, window: int, device: str = "cpu", *, host_bytes: int = HOST_BYTES
     ) -> None:
-        """``window``: frames of audio around each frame. Raises what ``dataset.head_boxes`` raises."""
+        """Reads every frame's mask and landmarks, and raises what that does.
+
+        Args:
+            dataset: whose frames these are.
+            window: frames of audio around each frame.
+            device: where batches are made.
+            host_bytes: of decoded pictures that may stay in the host's memory.
+        """
         self.dataset, self.window, self.device = dataset, window, torch.device(device)
         corners, (self.width, self.height) = dataset.head_boxes()
         self._audio, self._eyes = dataset.audio.to(device), dataset.eyes.to(device)

@@ -6,6 +6,7 @@ hardly turns, so its silhouettes leave the depth open; the hull is closed by an 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,11 +38,17 @@ class PointCloud:
 
 
 def initial_cloud(dataset: TalkingHeadDataset, count: int, seed: int = 0) -> PointCloud:
-    """``count`` points on the face and on the rest of the head, whatever the tracker's number of vertices."""
+    """Points on the face and on the rest of the head, from the frames in which the person was seen.
+
+    Args:
+        dataset: whose vertices, masks and pictures are looked at.
+        count: of the points, whatever the tracker's number of vertices.
+        seed: of their random places.
+    """
     generator = np.random.default_rng(seed)
-    tracked = dataset.vertices[_spread(dataset.train, REST_FRAMES)]
+    tracked = dataset.vertices[_spread(dataset.learnt, REST_FRAMES)]
     vertices = tracked.float().median(dim=0).values.numpy()
-    views = _spread(dataset.train, HULL_VIEWS)
+    views = _spread(dataset.learnt, HULL_VIEWS)
     masks = np.stack([dataset.head_mask(i) for i in views])
     surface = sample_surface(vertices, dataset.faces.numpy(), round(count * SURFACE_SHARE), generator)
     hull = hull_points(dataset, views, masks, vertices, count - len(surface), generator)
@@ -136,5 +143,7 @@ def _pixels(dataset: TalkingHeadDataset, i: int, points: np.ndarray) -> tuple[np
     return x.clip(0, dataset.width - 1), y.clip(0, dataset.height - 1), seen
 
 
-def _spread(frames: range, count: int) -> list[int]:
-    return [int(i) for i in np.unique(np.linspace(frames.start, frames.stop - 1, min(count, len(frames))).round())]
+def _spread(frames: Sequence[int], count: int) -> list[int]:
+    """At most ``count`` of ``frames``, evenly chosen."""
+    places = np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round())
+    return [frames[int(place)] for place in places]

@@ -101,7 +101,7 @@ class Trainer:
         else:
             self.head = load_weights(resumed.folder, read_record(options.model_path), options.device)
             self.progress = resumed.progress
-        self.poses = PoseCorrections(len(dataset.train)).to(options.device)
+        self.poses = PoseCorrections(len(dataset.train), dataset.learnt).to(options.device)
         self.optimizer: Adam = make_optimizer(self.head, self.poses, self.settings)
         if resumed is not None:
             state = load_training_state(resumed.folder)
@@ -254,7 +254,7 @@ class Trainer:
         cloud = initial_cloud(dataset, options.model.initial_gaussians, options.training.seed)
         head = GaussianHead(len(cloud.points), dataset.feature_shape, options.model)
         head.model.start_from(*(torch.from_numpy(part) for part in (cloud.points, cloud.colors, cloud.spacing)))
-        head.deformation.tokens.audio.set_statistics(dataset.audio[dataset.train.start : dataset.train.stop])
+        head.deformation.tokens.audio.set_statistics(dataset.audio[dataset.learnt])
         write_record(options.model_path, self._record())
         return head.to(options.device)
 

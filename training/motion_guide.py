@@ -10,23 +10,31 @@ from training.dataset import TalkingHeadDataset
 from training.losses import motion_loss, motion_weights
 
 VERTICES = 468  # at most so many
+SHOWN = 100  # frames, about, that tell which vertices of a dense mesh move
 BLINK_PREFERENCE = 10.0  # a frame of closed eyes guides so many times more often, being so much rarer
 
 
 class MotionGuide:
-    """How V vertices of the face moved in the training frames."""
+    """How V vertices of the face moved in the training frames in which the person was seen.
+
+    Args:
+        dataset: whose tracked vertices guide.
+        device: where the guide is used.
+    """
 
     def __init__(self, dataset: TalkingHeadDataset, device: str) -> None:
         frames = slice(dataset.train.start, dataset.train.stop)
-        vertices = dataset.vertices[frames]
-        vertices = vertices[:, guiding_rows(vertices)].float().to(device)
-        self.at_rest: Float[Tensor, "V 3"] = vertices.median(dim=0).values
+        seen = torch.tensor(dataset.learnt) - frames.start
+        some = dataset.learnt[:: max(1, len(dataset.learnt) // SHOWN)]
+        vertices = dataset.vertices[frames][:, guiding_rows(dataset.vertices[some])].float().to(device)
+        self.at_rest: Float[Tensor, "V 3"] = vertices[seen].median(dim=0).values
         self.first_frame = frames.start
         self._moves = vertices - self.at_rest
-        self._weights = motion_weights(self._moves)
-        chances = (1 + BLINK_PREFERENCE * dataset.eyes[frames]).double()
+        self._weights = motion_weights(self._moves[seen])
+        chances = torch.zeros(len(vertices), dtype=torch.float64)
+        chances[seen] = (1 + BLINK_PREFERENCE * dataset.eyes[dataset.learnt]).double()
         self.chances: Float[Tensor, "N"] = chances / chances.sum()
-        """Of each training frame to guide; on the host."""
+        """Of each training frame to guide, 0 where the person was not seen; on the host."""
 
     def loss(self, moves: Float[Tensor, "B P 3"], frames: Int[Tensor, "B"], vertices: Int[Tensor, "P"]) -> Tensor:
         """How far ``moves`` are from the tracked ones of those (training) frames and vertices."""
@@ -42,8 +50,8 @@ def guiding_rows(vertices: Float[Tensor, "N V 3"]) -> Int[Tensor, "P"]:
     count = vertices.shape[1]
     if count <= 2 * VERTICES:
         return torch.linspace(0, count - 1, min(count, VERTICES)).round().long()
-    some = vertices[:: max(1, len(vertices) // 100)].float()
-    moved = (some - some.median(dim=0).values).abs().mean(dim=(0, 2)).double()
+    vertices = vertices.float()
+    moved = (vertices - vertices.median(dim=0).values).abs().mean(dim=(0, 2)).double()
     share = torch.cumsum(moved + moved.mean().clamp(min=1e-9), 0)
     wanted = (torch.arange(VERTICES) + 0.5) / VERTICES * share[-1]
     return torch.unique(torch.searchsorted(share, wanted).clamp(max=count - 1))

@@ -18,18 +18,23 @@ ROWS = 4  # frames of the picture
 
 @torch.no_grad()
 def validate(head: GaussianHead, store: FrameStore, count: int, *, moving: bool, picture: Path) -> float:
-    """Mean PSNR (dB) of ``count`` held-out frames inside their head boxes; writes a picture of truth, render and error.
+    """Mean PSNR (dB) of held-out frames inside their head boxes; writes a picture of truth, render and error.
 
-    ``moving``: deform the head; else it is shown at rest (coarse stage).
+    Args:
+        store: the frames; those in which the person was not seen are left out.
+        count: frames at most.
+        moving: deform the head; else it is shown at rest (coarse stage).
+        picture: where the picture of the first frames is written.
     """
-    held_out = store.dataset.val
-    frames = np.unique(np.linspace(held_out.start, held_out.stop - 1, min(count, len(held_out))).round())
+    first, held_out = store.dataset.val.start, store.dataset.usable(store.dataset.val)
+    chosen = np.unique(np.linspace(first, first + len(held_out) - 1, min(count, len(held_out))).round())
+    frames = [held_out[int(place) - first] for place in chosen]
     head.eval()
     at_rest = head.at_rest()
     scores: list[float] = []
     rows: list[np.ndarray] = []
-    for number, i in enumerate(frames.astype(int)):
-        batch = store.batch([int(i)])
+    for number, i in enumerate(frames):
+        batch = store.batch([i])
         gaussians = head.deform(batch.drive, at_rest) if moving else head.static()
         image = render(gaussians, batch.drive.camera, batch.background).image.clamp(0, 1)
         scores.append(float(-10 * torch.log10((image - batch.image).square().mean().clamp(min=1e-10))))

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from arguments.dataset_folder import DatasetFolder, num_train_frames
-from arguments.device import CPU, GPU, fastest_device, on_gpu
+from arguments.device import CPU, GPU, fastest_device, multiplies_bfloat16, on_gpu
 from arguments.errors import EGSTalkerError
 from data_utils.face_parsing.bisenet_network import NUM_CLASSES, BiSeNet
 from data_utils.face_parsing.class_map import steadied, write_map
@@ -143,7 +143,7 @@ def _parsed(network: BiSeNet, paths: list[Path], pool: ThreadPoolExecutor) -> It
 def _fast_dtype(device: str) -> torch.dtype:
     """bfloat16 where the processor multiplies it, else float32."""
     if on_gpu(device):
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+        return torch.bfloat16 if multiplies_bfloat16() else torch.float32
     flags = Path("/proc/cpuinfo")
     multiplies = platform.system() == "Linux" and flags.is_file() and "avx512_bf16" in flags.read_text()
     return torch.bfloat16 if multiplies else torch.float32

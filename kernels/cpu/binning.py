@@ -45,9 +45,9 @@ def depth_order(seen: Projection, colors: Float[Tensor, "B N 3"]) -> DepthOrder:
     """Sort each view's Gaussians by depth; those of radius 0 and those whose colour is not finite are left out."""
     depths, radii, rgb = (tensor.detach().contiguous().numpy() for tensor in (seen.depths, seen.radii, colors))
     keys = depths.view(np.uint32 if depths.dtype == np.float32 else np.uint64)
-    found = DepthOrder(np.empty(radii.shape, np.int32), np.empty(len(radii), np.int32))
-    _sort_by_depth(keys, radii, rgb, *found)
-    return found
+    order = DepthOrder(np.empty(radii.shape, np.int32), np.empty(len(radii), np.int32))
+    _sort_by_depth(keys, radii, rgb, *order)
+    return order
 
 
 def tile_lists(

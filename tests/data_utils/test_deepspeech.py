@@ -51,7 +51,7 @@ def test_a_long_recordings_cepstra_have_no_seam():
     np.testing.assert_allclose(mfcc(samples)[5900:6100], mfcc(samples[5899 * 160 :])[1:201], atol=1e-9)
 
 
-def test_the_network_hears_two_standardised_steps_a_frame_with_their_neighbours():
+def test_the_network_gets_two_standardised_steps_a_frame_with_their_neighbours():
     inputs = network_inputs(noise(2.0), 50)
     assert inputs.shape == (100, 494) and inputs.dtype == np.float32
     assert abs(inputs.mean()) < 1e-5 and abs(inputs.std() - 1) < 1e-4

@@ -1,4 +1,4 @@
-"""What runs on a GPU against its twin on the CPU."""
+"""What runs on a GPU against the plain functions, and the rasterizers against the CPU's."""
 
 from __future__ import annotations
 
@@ -7,32 +7,19 @@ from dataclasses import replace
 import pytest
 import torch
 
+from arguments.device import GPU
 from arguments.settings import ModelSettings
 from benchmarks.head_cloud import head_camera, head_cloud
 from gaussian_renderer.render import render
-from gaussian_renderer.spherical_harmonics import view_colors
-from imaging.ssim import ssim
-from kernels.columns import SCALES
 from kernels.cuda.graph import CannotRecordError, Recording
-from scene.attributes import Attributes, Offsets
+from kernels.table import TWINS, can_compile_for_gpu, twin
 from scene.drive import Drive
-from scene.gaussian_model import GaussianModel
 from scene.gaussians import Gaussians
 from scene.head import GaussianHead
-from scene.kan import KANLayer
-from scene.rigid_motion import RigidMotion
-from scene.triplane import HashTriplane
-from training.deformed_gaussians import deformed_gaussians
-from training.losses import multi_scale_gradients
+from tests.kernels.twin_cases import CASES, PLAIN, Where, plain_of, relative
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")]
 FIELDS = ("means", "quats", "scales", "opacities", "colors")
-
-
-def relative(ours: torch.Tensor, theirs: torch.Tensor) -> float:
-    """Difference by the size of what is expected, both as vectors."""
-    ours, theirs = ours.detach().cpu().double(), theirs.detach().cpu().double()
-    return float((ours - theirs).norm() / theirs.norm().clamp(min=1e-12))
 
 
 def rendered(cloud: Gaussians, device: str, backend: str | None) -> dict[str, torch.Tensor]:
@@ -64,102 +51,15 @@ def test_the_rasterizers_of_gpu_and_cpu_agree(backend, degree):
         assert relative(ours[name], theirs[name]) < 1e-2, name
 
 
-@pytest.mark.parametrize(("rows", "inputs", "outputs", "grid"), [(1000, 48, 64, 5), (333, 64, 14, 8), (64, 128, 11, 4)])
-def test_a_layers_kernel_is_the_plain_sum(rows, inputs, outputs, grid):
-    torch.manual_seed(0)
-    layer = KANLayer(inputs, outputs, grid=grid)
-    x, weight = 2 * torch.randn(3, rows, inputs), torch.randn(3, rows, outputs)
-    onto, found = torch.randn(rows, outputs), []
-    for device, kind in (("cuda", torch.float32), ("cpu", torch.float64)):
-        here, leaf = layer.to(device, kind), x.to(device, kind).requires_grad_()
-        shared = onto.to(device, kind).requires_grad_()
-        out = here.partial(leaf, 0, shared)
-        leaves = [leaf, here.base, here.spline, shared]
-        found.append([out, *torch.autograd.grad((out * weight.to(out)).sum(), leaves)])
-    for ours, theirs in zip(*found, strict=True):
-        assert relative(ours, theirs) < 3e-3
-
-
-def test_ssim_and_its_gradient_are_the_cpus():
-    torch.manual_seed(0)
-    image, truth = torch.rand(2, 40, 33, 3), torch.rand(2, 40, 33, 3)
-    found = []
-    for device in ("cuda", "cpu"):
-        leaf = image.to(device).requires_grad_()
-        value = ssim(leaf, truth.to(device))
-        found.append([value, torch.autograd.grad(value.sum(), leaf)[0]])
-    for ours, theirs in zip(*found, strict=True):
-        assert relative(ours, theirs) < 1e-4
-
-
-def test_the_gradient_loss_and_its_gradient_are_the_cpus():
-    torch.manual_seed(0)
-    image, truth, found = torch.rand(2, 41, 34, 3), torch.rand(2, 41, 34, 3), []
-    for device in ("cuda", "cpu"):
-        leaf = image.to(device).requires_grad_()
-        value = multi_scale_gradients(leaf, truth.to(device))
-        found.append([value, torch.autograd.grad(2 * value, leaf)[0]])
-    for ours, theirs in zip(*found, strict=True):
-        assert relative(ours, theirs) < 1e-4
-
-
-def test_adam_is_torchs():
-    pytest.importorskip("triton")
-    from kernels.cuda.optimizer import GPUAdam
-
-    torch.manual_seed(0)
-    start, gradients = torch.randn(3000, 2), torch.randn(20, 3000, 2)
-    ours, theirs = torch.nn.Parameter(start.cuda()), torch.nn.Parameter(start.clone())
-    rate = torch.tensor(0.01, device="cuda")
-    ours_by = GPUAdam([{"params": [ours], "lr": rate, "decay": 0.0}], betas=(0.9, 0.99), eps=1e-12)
-    theirs_by = torch.optim.Adam([theirs], lr=0.01, betas=(0.9, 0.99), eps=1e-12)
-    for gradient in gradients:
-        ours.grad, theirs.grad = gradient.cuda(), gradient
-        ours_by.step()
-        theirs_by.step()
-    assert relative(ours, theirs) < 1e-5
-
-
-@pytest.mark.parametrize("degree", [0, 1, 2])
-@pytest.mark.parametrize("moved", [None, 300, 170])
-def test_deformed_gaussians_and_their_gradient_are_the_cpus(degree, moved):
-    torch.manual_seed(0)
-    model = GaussianModel(300, 20, ModelSettings(sh_degree=degree))
-    torch.nn.init.normal_(model.sh_rest)
-    packed, quaternions, translations = torch.randn(300, 14), torch.randn(3, 4), torch.randn(3, 3)
-    packed[:, SCALES] *= 6  # some beyond the smallest and the largest
-    offsets, scale = (None, None) if moved is None else (torch.randn(3, moved, 14), torch.rand(moved, 14))
-    moving = torch.randperm(300)[: moved or 300].sort().values
-    positions, found = 6 * torch.randn(3, 3), []
-    weights = [torch.randn(3, 300, *shape) for shape in ((3,), (4,), (3,), (), (3,))]
-    for device in ("cuda", "cpu"):
-        here = model.to(device)
-        inputs = (packed, quaternions, translations, offsets, scale)
-        leaves = [x.to(device).requires_grad_() for x in inputs if x is not None]
-        added = None if moved is None else Offsets(leaves[3], leaves[4])
-        motion = RigidMotion.of(leaves[1], leaves[2])
-        there = positions.to(device)
-        gaussians, cost = deformed_gaussians(here, Attributes(leaves[0]), added, moving.to(device), motion, there)
-        fields = [getattr(gaussians, name) for name in FIELDS[:4]] + [view_colors(gaussians, there)]
-        loss = 3 * cost + sum((field * weight.to(device)).sum() for field, weight in zip(fields, weights, strict=True))
-        leaves += [here.sh_rest] if degree else []
-        found.append([*fields, cost, *torch.autograd.grad(loss, leaves)])
-    for ours, theirs in zip(*found, strict=True):
-        assert relative(ours, theirs) < 1e-4
-
-
-def test_looking_up_hashed_planes_is_the_plain_sum():
-    torch.manual_seed(0)
-    planes = HashTriplane(ModelSettings(plane_levels=5, plane_log2_entries=9), 2.0)
-    with torch.no_grad():
-        planes.table.normal_()
-    points, found = 3 * torch.rand(5000, 3) - 1.5, []
-    for device in ("cuda", "cpu"):
-        here = planes.to(device)
-        features = here(points.to(device))
-        found.append([features, torch.autograd.grad(features.square().sum(), here.table)[0]])
-    for ours, theirs in zip(*found, strict=True):
-        assert relative(ours, theirs) < 1e-5
+@pytest.mark.parametrize("name", [name for name, twins in TWINS.items() if twins.gpu])
+def test_the_twin_is_the_plain_function(name):
+    if not can_compile_for_gpu():
+        pytest.skip("kernels cannot be compiled here")
+    case, tolerance = CASES[name]
+    ours, theirs = case(twin(name, GPU), Where(GPU, torch.float32)), case(plain_of(name), PLAIN)
+    for number, (mine, plain) in enumerate(zip(ours, theirs, strict=True)):
+        assert mine.shape == plain.shape
+        assert relative(mine, plain) <= tolerance, number
 
 
 @torch.no_grad()

@@ -56,7 +56,7 @@ def test_agents_do_not_depend_on_the_order_of_the_gaussians():
     assert torch.allclose(attention(plain, tokens)[:, order], attention(shuffled, tokens))
 
 
-def test_points_may_listen_through_the_agents_of_others():
+def test_points_may_attend_through_the_agents_of_others():
     attention = make(3)
     features, tokens = torch.randn(20, 6).double(), torch.randn(1, 7, 5).double()
     agents = attention.agents(features)

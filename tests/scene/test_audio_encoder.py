@@ -66,7 +66,7 @@ def test_windows_of_any_extractor_become_tokens(shape):
     view = torch.eye(4).expand(2, 4, 4)
     tokens = encoder(torch.randn(2, 4, *shape), torch.arange(4).expand(2, 4), torch.rand(2, 1), view)
     assert tokens.shape == (2, 4 + 3, 8)
-    assert torch.equal(tokens[0, -1], tokens[1, -1])  # the null token hears nothing
+    assert torch.equal(tokens[0, -1], tokens[1, -1])  # the null token carries no sound
 
 
 def test_a_blink_changes_the_eye_token_alone():

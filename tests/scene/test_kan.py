@@ -1,4 +1,4 @@
-"""Kolmogorov-Arnold layers and their compiled twin."""
+"""Kolmogorov-Arnold layers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import pytest
 import torch
 from scipy.interpolate import BSpline
 
-from kernels.cpu import kan as compiled
-from scene.kan import KAN, MLP, KANLayer, make_decoder, spline_basis, spline_sum
+from scene.kan import KAN, MLP, KANLayer, make_decoder, spline_basis
 
 
 def test_the_basis_is_scipys_uniform_cubic_b_splines():
@@ -25,23 +24,6 @@ def test_the_basis_is_scipys_uniform_cubic_b_splines():
 
 def test_the_basis_sums_to_one_up_to_both_ends():
     assert torch.allclose(spline_basis(torch.linspace(-1, 1, 33).double(), 4).sum(-1), torch.ones(33).double())
-
-
-@pytest.mark.parametrize("rows", [1, 7, 300])
-def test_the_compiled_sum_is_the_plain_one_with_its_gradients(rows):
-    torch.manual_seed(0)
-    t = torch.rand(rows, 6) * 2 - 1
-    t[0, :3] = torch.tensor([-1.0, 1.0, 0.0])
-    weights = torch.randn(6, 8, 5)
-    pull = torch.randn(rows, 5)
-    results = []
-    for function, dtype in ((compiled.spline_sum, torch.float32), (spline_sum.__wrapped__, torch.float64)):
-        leaves = [x.to(dtype, copy=True).requires_grad_() for x in (t, weights)]
-        out = function(*leaves)
-        out.backward(pull.to(dtype))
-        results.append([out.detach().double(), *(leaf.grad.double() for leaf in leaves)])
-    for ours, theirs in zip(*results, strict=True):
-        assert torch.allclose(ours, theirs, atol=2e-5, rtol=2e-4)
 
 
 def test_contributions_of_some_inputs_add_up_to_the_layer():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from arguments.settings import ModelSettings
-from scene.triplane import DenseTriplane, HashTriplane, corners, hash_lookup, level_resolutions, make_triplane
+from scene.triplane import DenseTriplane, HashTriplane, corners, level_resolutions, make_triplane
 
 SETTINGS = ModelSettings(plane_levels=3, plane_base_resolution=4, plane_finest_resolution=32, plane_log2_entries=7)
 
@@ -20,18 +20,6 @@ def hashed() -> HashTriplane:
 
 def test_levels_grow_geometrically_from_base_to_finest():
     assert level_resolutions(SETTINGS) == [4, 11, 32]
-
-
-def test_the_compiled_look_up_is_the_plain_one_with_its_gradient():
-    planes = hashed()
-    points = torch.rand(400, 3) * 5 - 2.5  # some outside
-    pull = torch.randn(400, planes.dim)
-    fast = planes(points)
-    (to_fast,) = torch.autograd.grad(fast, planes.table, pull)
-    plain = hash_lookup.__wrapped__((points / 4 + 0.5).clamp(0, 1 - 1e-6), planes.table, planes.layout)
-    (to_plain,) = torch.autograd.grad(plain, planes.table, pull)
-    assert torch.allclose(fast, plain, atol=1e-5)
-    assert torch.allclose(to_fast, to_plain, atol=1e-4)
 
 
 def test_a_point_on_a_vertex_gets_that_vertex_alone():

@@ -68,6 +68,30 @@ def test_without_any_head_pixel_the_face_surface_takes_all_points(tmp_path):
     assert np.allclose(cloud.points[:, 2], 0.4)
 
 
+def test_views_without_a_head_take_no_point_of_the_hull_away(tmp_path):
+    dataset = dataset_with(tmp_path, *grid_mesh(9))
+    for i in (2, 8, 15):
+        write_image(dataset.folder.parsing_map(i), np.full((SIZE, SIZE, 3), 255, np.uint8))
+    cloud = initial_cloud(TalkingHeadDataset(dataset.folder.root), 4000)
+    assert (np.abs(cloud.points[:, :2]).max(axis=1) > 0.55).mean() > 0.1
+
+
+def test_nothing_of_lost_frames_is_in_the_cloud(tmp_path):
+    dataset = dataset_with(tmp_path, *grid_mesh(9))
+    lost = list(range(12))  # most of the twenty: a median alone would follow them
+    dataset.folder.update_record(lost_frames=lost)
+    dataset = TalkingHeadDataset(dataset.folder.root)
+    expected = initial_cloud(dataset, 3000)
+    track = torch.load(dataset.folder.track_params, weights_only=True)
+    track["vertices"][lost] += 3.0
+    torch.save(track, dataset.folder.track_params)
+    for i in lost:
+        write_image(dataset.folder.ground_truth_image(i), np.full((SIZE, SIZE, 3), (0, 255, 0), np.uint8))
+        write_image(dataset.folder.parsing_map(i), np.full((SIZE, SIZE, 3), (0, 0, 255), np.uint8))
+    cloud = initial_cloud(TalkingHeadDataset(dataset.folder.root), 3000)
+    assert np.array_equal(cloud.points, expected.points) and np.array_equal(cloud.colors, expected.colors)
+
+
 def test_the_surface_is_sampled_by_area():
     vertices = np.array([[0, 0, 0], [3, 0, 0], [0, 1, 0], [0, -1, 0], [1, 0, 0]], float)
     faces = np.array([[0, 1, 2], [0, 3, 4]])  # areas 1.5 and 0.5

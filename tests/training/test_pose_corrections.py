@@ -67,3 +67,12 @@ def test_corrections_have_no_common_drift():
     poses.remove_drift()
     assert torch.allclose(poses.values.mean(0), torch.zeros(6), atol=1e-6)
     assert torch.allclose(poses.values[1] - poses.values[0], torch.full((6,), 6.0))
+
+
+def test_frames_that_are_not_learnt_have_no_say_in_the_drift():
+    poses = PoseCorrections(5, learnt=[0, 2, 4])
+    with torch.no_grad():
+        poses.values.copy_(torch.arange(30.0).reshape(5, 6))
+        poses.values[[1, 3]] = 1000.0
+    poses.remove_drift()
+    assert torch.allclose(poses.values[[0, 2, 4]].mean(0), torch.zeros(6), atol=1e-6)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from arguments.dataset_folder import DatasetFolder
 from imaging.error_map import error_map
-from media.images import read_rgb
+from media.images import read_rgb, write_image
 from tests.tiny_head import SETTINGS, SIZE, make_dataset, make_head
 from training.dataset import TalkingHeadDataset
 from training.frame_store import FrameStore
@@ -90,3 +94,16 @@ def test_validation_neither_learns_nor_drops_out_and_leaves_the_head_training(st
     assert len(scores) == 1
     assert head.training
     assert all(parameter.grad is None for parameter in head.parameters())
+
+
+def test_frames_without_the_person_are_not_scored(dataset, tmp_path):
+    folder = DatasetFolder(Path(shutil.copytree(dataset.folder.root, tmp_path / "set")))
+    lost = list(dataset.val)[1:]
+    folder.update_record(lost_frames=lost)
+    for i in lost:
+        write_image(folder.ground_truth_image(i), np.zeros((SIZE, SIZE, 3), np.uint8))
+    scores = [
+        validate(invisible_head(), FrameStore(clip, 4), count, moving=False, picture=tmp_path / "picture.png")
+        for clip, count in ((dataset, 1), (TalkingHeadDataset(folder.root), 10))
+    ]
+    assert scores[1] == scores[0]
