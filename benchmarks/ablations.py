@@ -43,6 +43,7 @@ COLUMNS = {
     "composite_psnr": ("composite (dB)", "{:.2f}"),
     "head_psnr": ("head (dB)", "{:.2f}"),
     "mouth_psnr": ("mouth (dB)", "{:.2f}"),
+    "face_psnr": ("head pixels (dB)", "{:.2f}"),
     "ssim": ("SSIM", "{:.4f}"),
     "landmark_distance": ("mouth landmarks (px)", "{:.2f}"),
     "mouth_correlation": ("mouth corr.", "{:.3f}"),

@@ -19,11 +19,11 @@ from evaluation.landmarks import FaceWatcher, blink_correlation, landmark_distan
 from evaluation.truth import TrueFrame
 from imaging.boxes import head_box, mouth_box
 from imaging.lpips import LPIPS
-from imaging.psnr import psnr
+from imaging.psnr import masked_psnr, psnr
 from imaging.ssim import WINDOW, ssim
 
 SPLITS = ("val", "train", "custom")
-_PICTURE_FIGURES = ("raw_psnr", "composite_psnr", "head_psnr", "mouth_psnr", "ssim", "lpips")
+_PICTURE_FIGURES = ("raw_psnr", "composite_psnr", "head_psnr", "mouth_psnr", "face_psnr", "ssim", "lpips")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Scores:
     """dB, composite inside the box around each frame's head pixels."""
     mouth_psnr: float | None = None
     """dB, composite inside the box around each frame's mouth landmarks."""
+    face_psnr: float | None = None
+    """dB, composite over the head's pixels alone (``parsing``'s head class): the boxes hold copied truth too."""
     ssim: float | None = None
     """-1..1, of the composite."""
     lpips: float | None = None
@@ -96,6 +98,8 @@ class PictureScores:
         for name, box in boxes.items():
             if box is not None:
                 self._values[name].append(psnr(box.crop(image), box.crop(composite)).item())
+        if truth.head.any():
+            self._values["face_psnr"].append(masked_psnr(image, composite, torch.from_numpy(truth.head)).item())
         if min(image.shape[:2]) >= WINDOW:
             self._values["ssim"].append(ssim(image, composite).item())
         if self.lpips is not None:
@@ -127,6 +131,7 @@ class PictureScores:
             composite_psnr=mean("composite_psnr", if_none="there are no frames"),
             head_psnr=mean("head_psnr", if_none="no frame shows head pixels"),
             mouth_psnr=mean("mouth_psnr", if_none="no frame has mouth landmarks inside it"),
+            face_psnr=mean("face_psnr", if_none="no frame shows head pixels"),
             ssim=mean("ssim", if_none=f"the pictures are smaller than {WINDOW} pixels"),
             lpips=mean("lpips", if_none=lpips_absent),
             **motion,

@@ -11,8 +11,9 @@ from evaluation.scores import Scores
 _LABELS = {
     "raw_psnr": "PSNR, raw frame (dB)",
     "composite_psnr": "PSNR, composite (dB)",
-    "head_psnr": "PSNR, head (dB)",
-    "mouth_psnr": "PSNR, mouth (dB)",
+    "head_psnr": "PSNR, head box (dB)",
+    "mouth_psnr": "PSNR, mouth box (dB)",
+    "face_psnr": "PSNR, head pixels alone (dB)",
     "ssim": "SSIM",
     "lpips": "LPIPS",
     "landmark_distance": "mouth landmark distance (px)",

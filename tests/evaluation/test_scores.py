@@ -14,7 +14,7 @@ from evaluation.tables import reasons_for_dashes
 from evaluation.truth import TrueFrame
 
 FIGURES = [
-    *("raw_psnr", "composite_psnr", "head_psnr", "mouth_psnr", "ssim", "lpips", "landmark_distance"),
+    *("raw_psnr", "composite_psnr", "head_psnr", "mouth_psnr", "face_psnr", "ssim", "lpips", "landmark_distance"),
     *("mouth_correlation", "blink_correlation", "render_fps", "end_to_end_fps", "frames"),
 ]
 
@@ -49,6 +49,7 @@ def test_each_psnr_is_taken_where_its_name_says() -> None:
     assert scores.raw_psnr == pytest.approx(mean(whole, "raw"), abs=1e-3)
     assert scores.head_psnr == pytest.approx(mean((slice(8, 42), slice(8, 42)), "composite"), abs=1e-3)
     assert scores.mouth_psnr is not None and scores.mouth_psnr < scores.head_psnr
+    assert scores.face_psnr == pytest.approx(mean((slice(10, 40), slice(10, 40)), "composite"), abs=1e-3)
     pairs = [(truth.composite, render) for truth, render in zip(truths, renders, strict=True)]
     options = {"channel_axis": -1, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     assert scores.ssim == pytest.approx(np.mean([structural_similarity(*pair, **options) for pair in pairs]), abs=1e-5)
@@ -75,10 +76,20 @@ def test_a_frame_without_head_or_mouth_does_not_spoil_the_mean() -> None:
     blind = TrueFrame(truth.composite, truth.raw, np.zeros_like(truth.head), np.full((68, 2), np.nan))
     render = truth.composite ^ 8
     both, one = score_video([render, render], [truth, blind]), score_video([render], [truth])
-    assert both.head_psnr == one.head_psnr and both.mouth_psnr == one.mouth_psnr
+    assert both.head_psnr == one.head_psnr and both.mouth_psnr == one.mouth_psnr and both.face_psnr == one.face_psnr
     none = score_video([render], [blind])
+    assert none.face_psnr is None and none.reasons["face_psnr"] == "no frame shows head pixels"
     assert none.head_psnr is None and none.reasons["head_psnr"] == "no frame shows head pixels"
     assert none.mouth_psnr is None
+
+
+def test_the_faces_psnr_knows_nothing_of_what_is_beside_the_head() -> None:
+    truths = [_truth(0), _truth(1)]
+    off = [np.where(truth.head[..., None], truth.composite + 4 * i, 0) for i, truth in enumerate(truths, 2)]
+    scores = score_video((render.astype(np.uint8) for render in off), truths)
+    decibels = [20 * np.log10(255 / 8), 20 * np.log10(255 / 12)]  # 8 and 12 of 255 in every pixel of the head
+    assert scores.face_psnr == pytest.approx(np.mean(decibels), abs=1e-4)
+    assert scores.head_psnr is not None and scores.head_psnr < scores.face_psnr
 
 
 def test_a_render_that_is_too_short_is_not_scored_as_if_it_were_whole() -> None:
