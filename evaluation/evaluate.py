@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 from arguments.errors import EGSTalkerError, one_line
-from evaluation.scores import Scores, score_video
+from evaluation.scores import Scores
+from evaluation.scoring import score_video
 from evaluation.speed import end_to_end_fps, render_fps
 from evaluation.truth import read_true_frame
 from imaging.lpips import LPIPS, MODELS, load_lpips, why_absent

@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from evaluation.scores import Scores, read_scores, score_video, write_scores
+from evaluation.scores import Scores, read_scores, write_scores
+from evaluation.scoring import score_video
 from evaluation.tables import reasons_for_dashes
 from evaluation.truth import TrueFrame
 
 FIGURES = [
-    *("raw_psnr", "composite_psnr", "head_psnr", "mouth_psnr", "face_psnr", "ssim", "lpips", "landmark_distance"),
-    *("mouth_correlation", "blink_correlation", "render_fps", "end_to_end_fps", "frames"),
+    *("raw_psnr", "composite_psnr", "head_psnr", "mouth_psnr", "face_psnr", "ssim", "lpips"),
+    *("landmark_distance", "landmark_distance_relative", "mouth_correlation", "mouth_correlation_by_chance"),
+    *("mouth_velocity_correlation", "mouth_velocity_correlation_by_chance", "mouth_amplitude"),
+    *("lip_closures_kept", "lip_closures_kept_by_chance", "lip_closures_false", "lip_closures_false_by_chance"),
+    *("blink_correlation", "render_fps", "end_to_end_fps", "frames"),
 ]
 
 
