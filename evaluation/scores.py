@@ -41,18 +41,21 @@ class Scores:
     mouth_correlation: float | None = None
     """-1..1, of the mouth's opening over time."""
     mouth_correlation_by_chance: float | None = None
-    """The same of the rendered motion at the wrong times (:func:`evaluation.mouth.by_chance`), as are those below."""
+    """The same of the rendered motion at the wrong times: see :func:`evaluation.mouth.by_chance`."""
     mouth_velocity_correlation: float | None = None
     """-1..1, of the change of the mouth's opening from frame to frame."""
     mouth_velocity_correlation_by_chance: float | None = None
+    """The same of the rendered motion at the wrong times."""
     mouth_amplitude: float | None = None
     """Standard deviation of the rendered mouth's opening over that of the true one; 1 is right."""
     lip_closures_kept: float | None = None
     """0..1, of the frames with truly closed lips the share with closed lips in the render; 1 is right."""
     lip_closures_kept_by_chance: float | None = None
+    """The same of the rendered motion at the wrong times."""
     lip_closures_false: float | None = None
     """0..1, of the frames with closed lips in the render the share with lips that are truly open; 0 is right."""
     lip_closures_false_by_chance: float | None = None
+    """The same of the rendered motion at the wrong times."""
     blink_correlation: float | None = None
     """-1..1, of the eyes' opening over time. The head is given the true blinks (``au.csv``): this is how well it
     follows them, not whether it would blink so by itself."""
