@@ -48,7 +48,8 @@ class PictureScores:
         image, composite, raw = (_as_float(picture) for picture in (render, truth.composite, truth.raw))
         self._values["raw_psnr"].append(psnr(image, raw).item())
         self._values["composite_psnr"].append(psnr(image, composite).item())
-        boxes = {"head_psnr": head_box(truth.head), "mouth_psnr": mouth_box(truth.landmarks, *truth.head.shape)}
+        height, width = truth.head.shape
+        boxes = {"head_psnr": head_box(truth.head), "mouth_psnr": mouth_box(truth.landmarks, height, width)}
         for name, box in boxes.items():
             if box is not None:
                 self._values[name].append(psnr(box.crop(image), box.crop(composite)).item())

@@ -14,12 +14,10 @@ from torch import Tensor
 from arguments.errors import EGSTalkerError
 from data_utils.landmark_file import read_landmarks
 from data_utils.track_file import open_track
-from imaging.boxes import LEFT_EYE, MOUTH, RIGHT_EYE, feature_box, largest_region
+from imaging.boxes import CROP_MARGIN, LEFT_EYE, MOUTH, RIGHT_EYE, Box, feature_box, head_region
 from imaging.masks import read_head_mask
 from media.images import read_rgb
 from scene.reference_clip import ReferenceClip
-
-CROP_MARGIN = 12  # pixels around the head's box
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,9 @@ class TalkingHeadDataset(ReferenceClip):
         """Top left corners [N, 2] (x, y) and the one size (width, height) of boxes around every frame's head."""
         if self._boxes is None:
             with ThreadPoolExecutor(2) as pool:
-                boxes = np.array(list(pool.map(lambda i: largest_region(self.head_mask(i)), range(self.num_frames))))
+                found = list(pool.map(lambda i: head_region(self.head_mask(i)), range(self.num_frames)))
+            regions = (box or Box(0, 0, self.width, self.height) for box in found)
+            boxes = np.array([(box.left, box.top, box.right, box.bottom) for box in regions])
             sides = np.percentile(boxes[:, 2:] - boxes[:, :2], 99.0, axis=0) + 2 * CROP_MARGIN
             limit = np.array([self.width, self.height])
             size = np.minimum(np.ceil(sides / 16) * 16, limit).astype(int)
