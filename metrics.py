@@ -39,7 +39,8 @@ def main() -> None:
 
     from data_utils.progress import track
     from evaluation.evaluate import evaluate_speech, evaluate_split
-    from evaluation.scores import write_scores
+    from evaluation.origin import Origin
+    from evaluation.scores import kept_sets, write_scores
     from evaluation.tables import reasons_for_dashes, scores_table
     from gaussian_renderer.devices import choose_device
     from scene.head_files import load_head
@@ -47,19 +48,24 @@ def main() -> None:
 
     head, _, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
     dataset = ReferenceClip(options.source_path)
-    sets = {}
+    origin, sets = Origin.of(head, dataset, iteration), {}
     for split in dict.fromkeys(options.splits):
         watch = functools.partial(track, title=split)
         frames = dataset.val if split == "val" else dataset.train
-        sets[split] = evaluate_split(head, dataset, frames, batch=options.batch, watch=watch)
+        sets[split] = evaluate_split(head, dataset, frames, origin=origin, batch=options.batch, watch=watch)
     if options.custom_wav is not None:
         watch = functools.partial(track, title="custom")
         target = options.model_path / "custom" / f"ours_{iteration}" / "renders.mp4"
-        sets["custom"] = evaluate_speech(head, dataset, options.custom_wav, target, batch=options.batch, watch=watch)
+        sets["custom"] = evaluate_speech(
+            head, dataset, options.custom_wav, target, origin=origin, batch=options.batch, watch=watch
+        )
     target = options.model_path / "metrics.json"
-    write_scores(target, sets)
+    kept, dropped = kept_sets(target, sets, origin)
+    write_scores(target, {**kept, **sets})
     Console().print(scores_table(sets))
     for line in reasons_for_dashes(sets):
+        print(line)
+    for line in dropped:
         print(line)
     print(target)
 

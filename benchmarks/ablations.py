@@ -22,7 +22,8 @@ from arguments.errors import EGSTalkerError, door
 from arguments.settings import ModelSettings, TrainingSettings, load_config
 from data_utils.progress import track
 from evaluation.evaluate import evaluate_split
-from evaluation.scores import write_scores
+from evaluation.origin import Origin
+from evaluation.scores import read_scores, write_scores
 from gaussian_renderer.devices import choose_device
 from scene.head_files import checkpoints, load_head
 from scene.reference_clip import ReferenceClip
@@ -74,14 +75,15 @@ def train_variant(
 
 
 def score_variant(variant: str, clip: ReferenceClip, output: Path, device: str) -> None:
-    """Measure a variant on the held-out frames into its metrics.json, unless that is newer than the model."""
+    """Measure a variant on the held-out frames into its metrics.json, unless it holds this checkpoint's figures."""
     folder = folder_of(variant, output)
-    target, weights = folder / "metrics.json", checkpoints(folder)[-1].folder.weights
-    if target.is_file() and target.stat().st_mtime >= weights.stat().st_mtime:
+    target = folder / "metrics.json"
+    head, _, iteration = load_head(folder, None, device)
+    origin, there = Origin.of(head, clip, iteration), read_scores(target).get("val")
+    if there is not None and origin.same_work(there.made_from):
         return
-    head, _, _ = load_head(folder, None, device)
     watch = functools.partial(track, title=variant)
-    write_scores(target, {"val": evaluate_split(head, clip, clip.val, watch=watch)})
+    write_scores(target, {"val": evaluate_split(head, clip, clip.val, origin=origin, watch=watch)})
 
 
 def row_of(variant: str, output: Path) -> dict[str, Any]:

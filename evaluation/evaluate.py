@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from arguments.errors import EGSTalkerError, one_line
+from evaluation.origin import Origin
 from evaluation.scores import Scores
 from evaluation.scoring import score_video
 from evaluation.speed import end_to_end_fps, render_fps
@@ -24,6 +25,7 @@ def evaluate_split(
     clip: ReferenceClip,
     frames: range,
     *,
+    origin: Origin,
     batch: int | None = None,
     models: Path = MODELS,
     watch: Watch = lambda frames, total: frames,
@@ -31,6 +33,7 @@ def evaluate_split(
     """Render the frames of a split, compare them with the truth, and measure the speed.
 
     Args:
+        origin: what the scores are made from: these, as ``Origin.of`` says.
         batch: frames rendered at once.
         models: folder of LPIPS' weights.
         watch: a progress bar over the frames.
@@ -48,7 +51,7 @@ def evaluate_split(
         lpips=lpips.to(device) if lpips else None,
         lpips_absent=why_absent(models),
     )
-    scores = dataclasses.replace(scores, render_fps=render_fps(head, clip, frames))
+    scores = dataclasses.replace(scores, render_fps=render_fps(head, clip, frames), made_from=origin)
     try:
         return dataclasses.replace(scores, end_to_end_fps=end_to_end_fps(head, clip, frames, batch=batch))
     except EGSTalkerError as error:  # a data set of another program may lack the sound or the extractor
@@ -61,10 +64,14 @@ def evaluate_speech(
     sound: Path,
     target: Path,
     *,
+    origin: Origin,
     batch: int | None = None,
     watch: Watch = lambda frames, total: frames,
 ) -> Scores:
-    """What can be measured where there is no truth, speech of another recording: the speed. Writes the video too."""
+    """What can be measured where there is no truth, speech of another recording: the speed. Writes the video too.
+
+    ``origin``: what the scores are made from, as ``Origin.of`` says.
+    """
     begun = time.perf_counter()
     count = speak(head, clip, sound, target, batch=batch, watch=watch)
     seconds = time.perf_counter() - begun
@@ -74,4 +81,5 @@ def evaluate_speech(
         end_to_end_fps=count / seconds,
         frames=count,
         reasons={name: reason for name, value in Scores().as_dict().items() if value is None},
+        made_from=origin,
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from arguments.atomic import write_json
+from evaluation.origin import Origin
 
 SPLITS = ("val", "train", "custom")
 
@@ -67,21 +69,60 @@ class Scores:
     """Frames of the set."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Why a figure is None, by its name; not a part of metrics.json."""
+    made_from: Origin | None = None
+    """What was measured; None where figures come without it."""
 
     def as_dict(self) -> dict[str, float | int | None]:
         """The figures by name, in their fixed order, rounded to what is meaningful."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "reasons"}
+        names = [f.name for f in dataclasses.fields(self) if f.name not in ("reasons", "made_from")]
+        values = {name: getattr(self, name) for name in names}
         return {name: round(value, 4) if isinstance(value, float) else value for name, value in values.items()}
+
+    def as_json(self) -> dict[str, Any]:
+        """The set as it stands in metrics.json: the figures, then ``made_from`` where it is known."""
+        origin = {} if self.made_from is None else {"made_from": dataclasses.asdict(self.made_from)}
+        return {**self.as_dict(), **origin}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Scores:
+        """Of what :meth:`as_json` made. Raises TypeError, ValueError or AttributeError for anything else."""
+        origin = value.get("made_from")
+        figures = {name: figure for name, figure in value.items() if name != "made_from"}
+        return cls(**figures, made_from=None if origin is None else Origin.from_dict(origin))
 
 
 def write_scores(path: Path, sets: Mapping[str, Scores]) -> None:
     """metrics.json: the sets in the order val, train, custom, each with its figures in their fixed order."""
-    write_json(path, {split: sets[split].as_dict() for split in SPLITS if split in sets})
+    write_json(path, {split: sets[split].as_json() for split in SPLITS if split in sets})
+
+
+def kept_sets(path: Path, new: Collection[str], origin: Origin) -> tuple[dict[str, Scores], list[str]]:
+    """What of a metrics.json may stay when sets are written into it.
+
+    Args:
+        path: the metrics.json; none is there before the first scores.
+        new: names of the sets that are written.
+        origin: what those were made from.
+
+    Returns:
+        The other sets that are of the same weights on the same dataset; and a line for each set that must go although
+        it was not measured anew, or was measured on another dataset.
+    """
+    kept, lines = {}, []
+    for split, scores in read_scores(path).items():
+        other = scores.made_from
+        if origin.same_work(other):
+            if split not in new:
+                kept[split] = scores
+        elif split not in new or (other is not None and other.poses != origin.poses):
+            of = "" if other is None else f", of iteration {other.iteration} on {other.dataset},"
+            lines.append(f"{path}: what was {split} there{of} is dropped: it was not made from the same")
+    return kept, lines
 
 
 def read_scores(path: Path) -> dict[str, Scores]:
     """The sets of a metrics.json; none where there is no such file or another program wrote it."""
     try:
-        return {split: Scores(**figures) for split, figures in json.loads(path.read_text()).items()}
+        return {split: Scores.from_json(value) for split, value in json.loads(path.read_text()).items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

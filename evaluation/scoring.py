@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,7 +74,7 @@ class PictureScores:
             return None
 
         render, truth = self._render.motion, self._truth.motion
-        motion = {
+        motion: dict[str, Any] = {
             "landmark_distance": landmark_distance(render, truth),
             "landmark_distance_relative": landmark_distance_relative(render, truth),
             **mouth_figures(render, truth),

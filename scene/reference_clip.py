@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Iterable
@@ -72,6 +73,10 @@ class ReferenceClip:
     def feature_shape(self) -> tuple[int, ...]:
         """Shape of one frame's audio features."""
         return tuple(self.audio.shape[1:])
+
+    def poses_digest(self) -> str:
+        """SHA-256 of transforms_train.json, which tells datasets apart wherever they lie."""
+        return hashlib.sha256(self.folder.transforms_train.read_bytes()).hexdigest()
 
     def usable(self, frames: Iterable[int]) -> list[int]:
         """Those of ``frames`` in which the person was seen; all of them where she was in none."""

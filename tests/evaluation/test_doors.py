@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,10 +17,11 @@ import metrics
 import predict
 import render
 from arguments.dataset_folder import DatasetFolder
+from arguments.version import VERSION
 from evaluation import report
 from media.video import probe
 from tests.evaluation.test_scores import FIGURES
-from tests.tiny_head import make_dataset, make_model, speech_like, write_wav
+from tests.tiny_head import make_dataset, make_head, make_model, speech_like, write_wav
 
 Run = Callable[..., int]
 
@@ -150,7 +150,7 @@ def test_metrics_and_report_write_what_scripts_read(
 ) -> None:
     assert run(metrics.main, "-s", dataset.root, "--model_path", model, "--splits", "train", "val") == 0
     written = json.loads((model / "metrics.json").read_text())
-    assert list(written) == ["val", "train"] and list(written["val"]) == FIGURES
+    assert list(written) == ["val", "train"] and list(written["val"]) == [*FIGURES, "made_from"]
     assert written["train"]["frames"] == 20 and written["val"]["render_fps"] > 0
     assert written["val"]["end_to_end_fps"] > 0 and written["val"]["lpips"] is None
     assert "val: no lpips" in capsys.readouterr().out.replace("\n", " ")
@@ -173,12 +173,31 @@ def test_figures_that_need_a_missing_sound_are_null_and_the_others_stay(
     assert "aud.wav" in capsys.readouterr().out
 
 
-def test_the_report_does_not_trust_figures_older_than_the_model(
+def test_figures_say_what_they_were_made_from_and_stay_beside_others_of_it(
+    run: Run, capsys: pytest.CaptureFixture[str], dataset: DatasetFolder, model: Path
+) -> None:
+    asked = ["-s", dataset.root, "--model_path", model]
+    assert run(metrics.main, *asked) == 0
+    val = json.loads((model / "metrics.json").read_text())["val"]
+    poses = hashlib.sha256(dataset.transforms_train.read_bytes()).hexdigest()
+    made_from = {"iteration": 500, "dataset": str(dataset.root), "poses": poses, "device": "cpu", "version": VERSION}
+    assert {name: value for name, value in val["made_from"].items() if name != "weights"} == made_from
+    assert run(metrics.main, *asked, "--splits", "train", "--device", "cpu") == 0
+    both = json.loads((model / "metrics.json").read_text())
+    assert list(both) == ["val", "train"] and both["val"] == val
+
+    capsys.readouterr()
+    make_model(model, dataset, make_head(140))  # the same iteration, trained again
+    assert run(metrics.main, *asked, "--splits", "train") == 0
+    assert list(json.loads((model / "metrics.json").read_text())) == ["train"]
+    assert "val there, of iteration 500" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_the_report_does_not_trust_figures_of_another_head(
     run: Run, tmp_path: Path, dataset: DatasetFolder, model: Path
 ) -> None:
     figures = model / "metrics.json"
     figures.write_text(json.dumps({"val": {"ssim": 0.123}}))
-    os.utime(figures, (time.time() - 1e6,) * 2)
     (tmp_path / "stages.json").write_text("{}")
     options = ["--dataset", dataset.root, "--model_path", model, "--stages", tmp_path / "stages.json"]
     assert run(report.main, *options, "--output", tmp_path / "demo") == 0

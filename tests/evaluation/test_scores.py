@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from evaluation.scores import Scores, read_scores, write_scores
+from evaluation.origin import Origin
+from evaluation.scores import Scores, kept_sets, read_scores, write_scores
 from evaluation.scoring import score_video
 from evaluation.tables import reasons_for_dashes
 from evaluation.truth import TrueFrame
@@ -21,6 +23,9 @@ FIGURES = [
     *("lip_closures_kept", "lip_closures_kept_by_chance", "lip_closures_false", "lip_closures_false_by_chance"),
     *("blink_correlation", "render_fps", "end_to_end_fps", "frames"),
 ]
+
+
+ORIGIN = Origin(iteration=500, weights="w" * 64, dataset="/data/set", poses="p" * 64, device="cpu", version="0.1.0")
 
 
 def _truth(seed: int) -> TrueFrame:
@@ -106,6 +111,33 @@ def test_scores_are_read_back_and_anything_else_is_not(tmp_path: Path) -> None:
     assert read_scores(path) == {}
     write_scores(path, {"val": Scores(ssim=0.5, frames=4)})
     assert read_scores(path)["val"] == Scores(ssim=0.5, frames=4)
-    for content in ("{", "[]", '{"val": {"other": 1}}', '{"val": 3}'):
+    of_something = Scores(ssim=0.5, frames=4, made_from=ORIGIN)
+    write_scores(path, {"val": of_something, "train": Scores()})
+    assert read_scores(path) == {"val": of_something, "train": Scores()}
+    origins = ('{"val": {"made_from": 3}}', '{"val": {"made_from": {"iteration": 1}}}')
+    wrong_type = json.dumps({"val": {"made_from": {**dataclasses.asdict(ORIGIN), "iteration": "500"}}})
+    for content in ("{", "[]", '{"val": {"other": 1}}', '{"val": 3}', *origins, wrong_type):
         path.write_text(content)
         assert read_scores(path) == {}
+
+
+def test_sets_of_the_same_head_and_dataset_stay_and_the_others_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    assert kept_sets(path, ["val"], ORIGIN) == ({}, [])
+    elsewhere = dataclasses.replace(ORIGIN, device="cuda:0", dataset="/moved/set")
+    write_scores(path, {"val": Scores(made_from=elsewhere), "train": Scores(frames=9, made_from=elsewhere)})
+    assert kept_sets(path, ["val"], ORIGIN) == ({"train": Scores(frames=9, made_from=elsewhere)}, [])
+
+    older = dataclasses.replace(ORIGIN, iteration=100, weights="v" * 64)
+    write_scores(path, {"val": Scores(made_from=older), "train": Scores(made_from=older)})
+    kept, lines = kept_sets(path, ["train"], ORIGIN)  # measured anew, and left behind
+    assert kept == {} and len(lines) == 1 and "val there, of iteration 100 on /data/set, is dropped" in lines[0]
+
+    stranger = dataclasses.replace(ORIGIN, poses="q" * 64, dataset="/data/other")
+    write_scores(path, {"val": Scores(made_from=stranger)})
+    kept, lines = kept_sets(path, ["val"], ORIGIN)
+    assert kept == {} and len(lines) == 1 and "on /data/other, is dropped" in lines[0]
+
+    write_scores(path, {"val": Scores(), "train": Scores()})  # of a version that did not say
+    kept, lines = kept_sets(path, ["train"], ORIGIN)
+    assert kept == {} and len(lines) == 1 and "val there is dropped" in lines[0]
