@@ -16,6 +16,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="metrics.py", description=__doc__)
     parser.add_argument("-s", "--source_path", type=Path, required=True, help="data set folder")
     parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model")
+    parser.add_argument("--force", action="store_true", help="score on another dataset than the model's own")
     parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
     parser.add_argument(
         "--splits", nargs="+", choices=("val", "train"), default=["val"], help="frames to measure on (val)"
@@ -45,9 +46,11 @@ def main() -> None:
     from gaussian_renderer.devices import choose_device
     from scene.head_files import load_head
     from scene.reference_clip import ReferenceClip
+    from synthesis.pairing import check_own_clip
 
-    head, _, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
+    head, record, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
     dataset = ReferenceClip(options.source_path)
+    check_own_clip(record, dataset, options.model_path, force=options.force)
     origin, sets = Origin.of(head, dataset, iteration), {}
     for split in dict.fromkeys(options.splits):
         watch = functools.partial(track, title=split)

@@ -27,6 +27,7 @@ from evaluation.scores import read_scores, write_scores
 from gaussian_renderer.devices import choose_device
 from scene.head_files import checkpoints, load_head
 from scene.reference_clip import ReferenceClip
+from synthesis.pairing import check_own_clip
 from training.loop import TrainOptions, train
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -78,7 +79,8 @@ def score_variant(variant: str, clip: ReferenceClip, output: Path, device: str) 
     """Measure a variant on the held-out frames into its metrics.json, unless it holds this checkpoint's figures."""
     folder = folder_of(variant, output)
     target = folder / "metrics.json"
-    head, _, iteration = load_head(folder, None, device)
+    head, record, iteration = load_head(folder, None, device)
+    check_own_clip(record, clip, folder)
     origin, there = Origin.of(head, clip, iteration), read_scores(target).get("val")
     if there is not None and origin.same_work(there.made_from):
         return

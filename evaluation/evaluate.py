@@ -16,8 +16,9 @@ from imaging.lpips import LPIPS, MODELS, load_lpips, why_absent
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
 from synthesis.film import speak
+from synthesis.pairing import check_pair
 from synthesis.rendering import Watch, synthesise
-from synthesis.script import check_pair, script_of_split
+from synthesis.script import script_of_split
 
 
 def evaluate_split(

@@ -88,10 +88,12 @@ def main() -> None:
     from gaussian_renderer.devices import choose_device
     from scene.head_files import load_head
     from synthesis.film import make_writable
+    from synthesis.pairing import check_own_clip
 
     stages = read_stages(options.stages)
-    head, _, iteration = load_head(options.model_path, device=choose_device(None))
+    head, record, iteration = load_head(options.model_path, device=choose_device(None))
     dataset = ReferenceClip(options.dataset)
+    check_own_clip(record, dataset, options.model_path)
     make_writable(options.output)
     figures = options.model_path / "metrics.json"
     origin = Origin.of(head, dataset, iteration)

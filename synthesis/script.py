@@ -11,7 +11,6 @@ from torch import Tensor
 
 from arguments.clock import FPS
 from arguments.errors import EGSTalkerError
-from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
 from synthesis.speech import extractor_of, speech_features
 
@@ -63,13 +62,3 @@ def script_of_sound(clip: ReferenceClip, sound: Path, work_folder: Path, device:
     """The script for any sound file; raises what :func:`script_of_features` and ``speech_features`` do."""
     features = speech_features(sound, extractor_of(clip.folder, clip.feature_shape), work_folder, device)
     return script_of_features(clip, features, sound)
-
-
-def check_pair(head: GaussianHead, clip: ReferenceClip) -> None:
-    """Raises EGSTalkerError where the model was trained on another kind of audio features than the data set's."""
-    if tuple(head.feature_shape) != clip.feature_shape:
-        raise EGSTalkerError(
-            f"the model takes audio features of shape {tuple(head.feature_shape)} a frame and those of "
-            f"{clip.folder.root} are {clip.feature_shape}; give the data set that the model was trained on, or "
-            "train again"
-        )

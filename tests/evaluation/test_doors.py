@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,11 +18,14 @@ import metrics
 import predict
 import render
 from arguments.dataset_folder import DatasetFolder
+from arguments.model_folder import ModelFolder
 from arguments.version import VERSION
 from evaluation import report
 from media.video import probe
+from scene.head_files import Progress
 from tests.evaluation.test_scores import FIGURES
 from tests.tiny_head import make_dataset, make_head, make_model, speech_like, write_wav
+from training.checkpoints import save_checkpoint
 
 Run = Callable[..., int]
 
@@ -191,6 +195,81 @@ def test_figures_say_what_they_were_made_from_and_stay_beside_others_of_it(
     assert run(metrics.main, *asked, "--splits", "train") == 0
     assert list(json.loads((model / "metrics.json").read_text())) == ["train"]
     assert "val there, of iteration 500" in capsys.readouterr().out.replace("\n", " ")
+
+
+def _stranger(dataset: DatasetFolder, frames: int) -> DatasetFolder:
+    """Another person's dataset."""
+    other = make_dataset(dataset.root.with_name("other"), frames)
+    transforms = other.transforms_train.read_text()
+    other.transforms_train.write_text(transforms.replace("6.0", "6.5"))
+    return other
+
+
+@pytest.mark.parametrize("frames", [22, 33])
+def test_another_persons_dataset_is_refused_unless_it_is_meant(
+    run: Run,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    dataset: DatasetFolder,
+    model: Path,
+    sound: Path,
+    frames: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    other, figures = _stranger(dataset, frames), model / "metrics.json"
+    assert run(metrics.main, "-s", dataset.root, "--model_path", model) == 0
+    before = figures.read_bytes()
+    capsys.readouterr()
+    doors = {
+        metrics.main: ["-s", other.root, "--model_path", model],
+        render.main: ["-s", other.root, "--model_path", model, "--skip_train"],
+        predict.main: [
+            *("--audio_path", sound, "--reference_path", other.root, "--model_path", model),
+            *("--output_dir", tmp_path / "out"),
+        ],
+    }
+    for main, arguments in doors.items():
+        assert run(main, *arguments) == 1
+        said = _one_line(capsys)
+        assert f"learnt from {dataset.root}, and {other.root} is another dataset" in said and "--force" in said
+    (tmp_path / "stages.json").write_text("{}")
+    options = ["--dataset", other.root, "--model_path", model, "--stages", tmp_path / "stages.json"]
+    assert run(report.main, *options, "--output", tmp_path / "demo") == 1
+    assert "is another dataset; give the model's own" in _one_line(capsys)
+    assert figures.read_bytes() == before and not (model / "test").exists() and not (tmp_path / "out").exists()
+
+    for main, arguments in doors.items():
+        caplog.clear()
+        assert run(main, *arguments, "--force") == 0
+        assert "another dataset, as you meant" in caplog.text
+    assert json.loads(figures.read_text())["val"]["made_from"]["dataset"] == str(other.root)
+    assert run(metrics.main, "-s", dataset.root, "--model_path", model) == 0
+    assert f"val there, of iteration 500 on {other.root}, is dropped" in capsys.readouterr().out
+
+
+def test_a_dataset_that_was_moved_is_the_models_own_and_one_tracked_again_is_said(
+    run: Run, dataset: DatasetFolder, model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = dataset.root
+    moved = home.rename(home.with_name("moved"))
+    asked = ["--model_path", model, "--skip_train"]
+    assert run(render.main, "-s", moved, *asked) == 0 and not caplog.text
+    moved.rename(home)
+    dataset.transforms_train.write_text(dataset.transforms_train.read_text().replace("6.0", "6.01"))
+    assert run(render.main, "-s", home, *asked) == 0
+    assert len(caplog.records) == 1 and "tracked again" in caplog.text
+
+
+def test_predict_says_that_a_head_at_rest_does_not_move_its_lips(
+    run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path, dataset: DatasetFolder, model: Path, sound: Path
+) -> None:
+    asked = ["--audio_path", sound, "--reference_path", dataset.root, "--model_path", model, "--output_dir", tmp_path]
+    assert run(predict.main, *asked) == 0
+    assert "lips do not move" not in capsys.readouterr().out
+    shutil.rmtree(model / "checkpoints")
+    save_checkpoint(ModelFolder(model).checkpoint("coarse", 200), make_head(), None, Progress("coarse", 200))
+    assert run(predict.main, *asked) == 0
+    assert "its lips do not move yet" in capsys.readouterr().out
 
 
 def test_the_report_does_not_trust_figures_of_another_head(
