@@ -18,7 +18,7 @@ from scene.reference_clip import ReferenceClip
 from synthesis.film import speak
 from synthesis.pairing import check_pair
 from synthesis.rendering import Watch, synthesise
-from synthesis.script import script_of_split
+from synthesis.script import script_of_frames
 
 
 def evaluate_split(
@@ -33,6 +33,8 @@ def evaluate_split(
 ) -> Scores:
     """Render the frames of a split, compare them with the truth, and measure the speed.
 
+    Frames in which the person was away are left out: there is nothing to be right about.
+
     Args:
         origin: what the scores are made from: these, as ``Origin.of`` says.
         batch: frames rendered at once.
@@ -45,14 +47,16 @@ def evaluate_split(
     check_pair(head, clip)
     device = next(head.parameters()).device
     lpips: LPIPS | None = load_lpips(models)
-    renders = synthesise(head, clip, script_of_split(clip, frames), batch=batch)
+    shown = clip.usable(frames)
+    renders = synthesise(head, clip, script_of_frames(clip, shown), batch=batch)
     scores = score_video(
-        watch(renders, len(frames)),
-        (read_true_frame(clip.folder, i) for i in frames),
+        watch(renders, len(shown)),
+        (read_true_frame(clip.folder, i) for i in shown),
         lpips=lpips.to(device) if lpips else None,
         lpips_absent=why_absent(models),
     )
-    scores = dataclasses.replace(scores, render_fps=render_fps(head, clip, frames), made_from=origin)
+    lost, speed = len(frames) - len(shown), render_fps(head, clip, frames)
+    scores = dataclasses.replace(scores, lost_frames=lost, render_fps=speed, made_from=origin)
     try:
         return dataclasses.replace(scores, end_to_end_fps=end_to_end_fps(head, clip, frames, batch=batch))
     except EGSTalkerError as error:  # a data set of another program may lack the sound or the extractor

@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from arguments.atomic import write_json
 from arguments.errors import EGSTalkerError, door
@@ -23,18 +22,19 @@ from media.images import read_rgb, write_image
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
 from synthesis.rendering import synthesise
-from synthesis.script import Script
+from synthesis.script import script_of_frames
 
 ROWS = 4  # frames in the picture
 
 
 def compare_frames(head: GaussianHead, clip: ReferenceClip, frames: range, count: int = ROWS) -> list[Comparison]:
-    """``count`` frames, evenly spread over ``frames``, rendered and beside their truth."""
-    numbers = np.unique(np.linspace(frames.start, frames.stop - 1, min(count, len(frames))).round().astype(int))
-    chosen = torch.from_numpy(numbers)
-    renders = synthesise(head, clip, Script(clip.audio, chosen, chosen), batch=1)
+    """``count`` frames, spread over those of ``frames`` that show the person, rendered and beside their truth."""
+    usable = clip.usable(frames)
+    places = np.unique(np.linspace(0, len(usable) - 1, min(count, len(usable))).round().astype(int))
+    numbers = [usable[k] for k in places]
+    renders = synthesise(head, clip, script_of_frames(clip, numbers), batch=1)
     return [
-        Comparison(int(i), read_rgb(clip.folder.ground_truth_image(int(i))), render)
+        Comparison(i, read_rgb(clip.folder.ground_truth_image(i)), render)
         for i, render in zip(numbers, renders, strict=True)
     ]
 

@@ -66,7 +66,9 @@ class Scores:
     end_to_end_fps: float | None = None
     """Frames a second from a sound file to a finished video file."""
     frames: int = 0
-    """Frames of the set."""
+    """Frames that were scored."""
+    lost_frames: int = 0
+    """Frames of the set that show no person (``dataset.json``) and were left out."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Why a figure is None, by its name; not a part of metrics.json."""
     made_from: Origin | None = None

@@ -32,6 +32,7 @@ class PictureScores:
         self._render = FaceWatcher()
         self._truth = FaceWatcher()
         self._frames = 0
+        self._last: int | None = None
 
     def __enter__(self) -> PictureScores:
         return self
@@ -42,8 +43,12 @@ class PictureScores:
 
     @torch.no_grad()
     def add(self, render: UInt8[np.ndarray, "H W 3"], truth: TrueFrame) -> None:
-        """Score the next frame (RGB)."""
+        """Score the next frame (RGB). Where frames before it were left out, motion is not compared across the gap."""
+        left_out = 0 if self._last is None else truth.number - self._last - 1
+        self._last = truth.number
         self._frames += 1
+        self._render.skip(left_out)
+        self._truth.skip(left_out)
         self._render.see(render)
         self._truth.see(truth.composite)
         image, composite, raw = (_as_float(picture) for picture in (render, truth.composite, truth.raw))
@@ -106,6 +111,7 @@ def score_video(
 
     Args:
         renders: composites (RGB), as many as ``truths``.
+        truths: in the order of their numbers.
         lpips: the perceptual metric, or None to leave it out for the reason ``lpips_absent``.
 
     Raises:

@@ -31,8 +31,9 @@ _LABELS = {
     "render_fps": "render only (frames/s)",
     "end_to_end_fps": "sound to video (frames/s)",
     "frames": "frames",
+    "lost_frames": "  left out: the person is away",
 }
-_DECIMALS = {"ssim": 4, "lpips": 4, "landmark_distance_relative": 4, "frames": 0}
+_DECIMALS = {"ssim": 4, "lpips": 4, "landmark_distance_relative": 4, "frames": 0, "lost_frames": 0}
 _DECIMALS |= {name: 3 for name in _LABELS if name.startswith(("mouth_", "lip_", "blink_")) and name != "mouth_psnr"}
 
 

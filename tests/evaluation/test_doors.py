@@ -21,8 +21,10 @@ from arguments.dataset_folder import DatasetFolder
 from arguments.model_folder import ModelFolder
 from arguments.version import VERSION
 from evaluation import report
+from media.images import write_image
 from media.video import probe
-from scene.head_files import Progress
+from scene.head_files import Progress, load_head
+from scene.reference_clip import ReferenceClip
 from tests.evaluation.test_scores import FIGURES
 from tests.tiny_head import make_dataset, make_head, make_model, speech_like, write_wav
 from training.checkpoints import save_checkpoint
@@ -195,6 +197,24 @@ def test_figures_say_what_they_were_made_from_and_stay_beside_others_of_it(
     assert run(metrics.main, *asked, "--splits", "train") == 0
     assert list(json.loads((model / "metrics.json").read_text())) == ["train"]
     assert "val there, of iteration 500" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_frames_without_the_person_are_not_scored_and_not_shown_as_proof(
+    run: Run, tmp_path: Path, dataset: DatasetFolder, model: Path
+) -> None:
+    asked = ["-s", dataset.root, "--model_path", model, "--splits", "train"]
+    assert run(metrics.main, *asked) == 0
+    whole = json.loads((model / "metrics.json").read_text())["train"]
+    assert (whole["frames"], whole["lost_frames"]) == (20, 0)
+    dataset.update_record(lost_frames=[5, 6, 11, 20])
+    for i in (5, 6, 11):
+        write_image(dataset.ground_truth_image(i), np.zeros((64, 64, 3), np.uint8))
+    assert run(metrics.main, *asked) == 0
+    seen = json.loads((model / "metrics.json").read_text())["train"]
+    assert (seen["frames"], seen["lost_frames"]) == (17, 3)
+    assert abs(seen["composite_psnr"] - whole["composite_psnr"]) < 0.5  # a black frame would cost much more
+    head, clip = load_head(model)[0], ReferenceClip(dataset.root)
+    assert [row.frame for row in report.compare_frames(head, clip, clip.val)] == [21]
 
 
 def _stranger(dataset: DatasetFolder, frames: int) -> DatasetFolder:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from evaluation.landmarks import FaceWatcher
 from evaluation.origin import Origin
 from evaluation.scores import Scores, kept_sets, read_scores, write_scores
-from evaluation.scoring import score_video
+from evaluation.scoring import PictureScores, score_video
 from evaluation.tables import reasons_for_dashes
 from evaluation.truth import TrueFrame
 
@@ -21,7 +22,7 @@ FIGURES = [
     *("landmark_distance", "landmark_distance_relative", "mouth_correlation", "mouth_correlation_by_chance"),
     *("mouth_velocity_correlation", "mouth_velocity_correlation_by_chance", "mouth_amplitude"),
     *("lip_closures_kept", "lip_closures_kept_by_chance", "lip_closures_false", "lip_closures_false_by_chance"),
-    *("blink_correlation", "render_fps", "end_to_end_fps", "frames"),
+    *("blink_correlation", "render_fps", "end_to_end_fps", "frames", "lost_frames"),
 ]
 
 
@@ -36,7 +37,7 @@ def _truth(seed: int) -> TrueFrame:
     head[10:40, 10:40] = True
     landmarks = np.full((68, 2), 25.0)
     landmarks[48:] = np.array([25, 32]) + generator.uniform(-5, 5, (20, 2))
-    return TrueFrame(composite, raw, head, landmarks)
+    return TrueFrame(seed, composite, raw, head, landmarks)
 
 
 def test_each_psnr_is_taken_where_its_name_says() -> None:
@@ -82,7 +83,7 @@ def test_what_is_undefined_is_null_with_a_reason_and_never_nan(tmp_path: Path) -
 
 def test_a_frame_without_head_or_mouth_does_not_spoil_the_mean() -> None:
     truth = _truth(0)
-    blind = TrueFrame(truth.composite, truth.raw, np.zeros_like(truth.head), np.full((68, 2), np.nan))
+    blind = TrueFrame(1, truth.composite, truth.raw, np.zeros_like(truth.head), np.full((68, 2), np.nan))
     render = truth.composite ^ 8
     both, one = score_video([render, render], [truth, blind]), score_video([render], [truth])
     assert both.head_psnr == one.head_psnr and both.mouth_psnr == one.mouth_psnr and both.face_psnr == one.face_psnr
@@ -101,9 +102,21 @@ def test_the_faces_psnr_knows_nothing_of_what_is_beside_the_head() -> None:
     assert scores.head_psnr is not None and scores.head_psnr < scores.face_psnr
 
 
+def test_frames_that_are_left_out_keep_their_place_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(FaceWatcher, "see", lambda self, frame: seen.append("frame"))
+    monkeypatch.setattr(FaceWatcher, "skip", lambda self, frames: seen.extend(["gap"] * frames))
+    with PictureScores() as scores:
+        for number in (7, 8, 11, 12):
+            scores.add(_truth(0).raw, dataclasses.replace(_truth(0), number=number))
+    assert seen == [*["frame"] * 4, *["gap"] * 4, *["frame"] * 4]  # render and truth in turn
+
+
 def test_a_render_that_is_too_short_is_not_scored_as_if_it_were_whole() -> None:
-    with pytest.raises(ValueError, match="longer"):
-        score_video([_truth(0).composite], [_truth(0), _truth(1)])
+    one, two = [_truth(0)], [_truth(0), _truth(1)]
+    for renders, truths in ((one, two), (two, one)):
+        with pytest.raises(ValueError, match="zip"):
+            score_video([truth.composite for truth in renders], truths)
 
 
 def test_scores_are_read_back_and_anything_else_is_not(tmp_path: Path) -> None:
