@@ -1,4 +1,4 @@
-"""The baseline, GaussianTalker's modules in our training: dense planes, MLP decoders, attention straight to the audio."""
+"""The baseline, GaussianTalker's modules in our training: dense planes, MLP decoders, cross-attention to the audio."""
 
 ModelSettings = dict(
     attention="cross",

@@ -1,7 +1,7 @@
 """The method, its baseline and its ablations, trained and scored alike: ``python -m benchmarks.ablations -s DATASET``.
 
-The baseline is GaussianTalker's modules (cross-attention, MLP decoders, dense planes) in this project's training, on its
-tracking and its initial cloud: it tells what the modules are worth, not what the published program does.
+The baseline is GaussianTalker's modules (cross-attention, MLP decoders, dense planes) in this project's training and on
+its tracking: it tells what the modules are worth, not what the published program does.
 
 Each variant has a model folder of its own in the output folder; what is trained or scored already is kept, so that the
 command goes on after a kill and can train on one machine and score on another. Writes ``ablations.md`` and

@@ -117,8 +117,8 @@ def kept_sets(path: Path, new: Collection[str], origin: Origin) -> tuple[dict[st
             if split not in new:
                 kept[split] = scores
         elif split not in new or (other is not None and other.poses != origin.poses):
-            of = "" if other is None else f", of iteration {other.iteration} on {other.dataset},"
-            lines.append(f"{path}: what was {split} there{of} is dropped: it was not made from the same")
+            of = "unknown origin" if other is None else f"iteration {other.iteration} on {other.dataset}"
+            lines.append(f"{path}: its figures of {split}, of {of}, are dropped: these are of another head or dataset")
     return kept, lines
 
 

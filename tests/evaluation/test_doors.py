@@ -196,7 +196,7 @@ def test_figures_say_what_they_were_made_from_and_stay_beside_others_of_it(
     make_model(model, dataset, make_head(140))  # the same iteration, trained again
     assert run(metrics.main, *asked, "--splits", "train") == 0
     assert list(json.loads((model / "metrics.json").read_text())) == ["train"]
-    assert "val there, of iteration 500" in capsys.readouterr().out.replace("\n", " ")
+    assert "figures of val, of iteration 500" in capsys.readouterr().out.replace("\n", " ")
 
 
 def test_frames_without_the_person_are_not_scored_and_not_shown_as_proof(
@@ -264,7 +264,7 @@ def test_another_persons_dataset_is_refused_unless_it_is_meant(
         assert "another dataset, as you meant" in caplog.text
     assert json.loads(figures.read_text())["val"]["made_from"]["dataset"] == str(other.root)
     assert run(metrics.main, "-s", dataset.root, "--model_path", model) == 0
-    assert f"val there, of iteration 500 on {other.root}, is dropped" in capsys.readouterr().out
+    assert f"val, of iteration 500 on {other.root}, are dropped" in capsys.readouterr().out
 
 
 def test_a_dataset_that_was_moved_is_the_models_own_and_one_tracked_again_is_said(

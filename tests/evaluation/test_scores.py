@@ -144,13 +144,15 @@ def test_sets_of_the_same_head_and_dataset_stay_and_the_others_are_named(tmp_pat
     older = dataclasses.replace(ORIGIN, iteration=100, weights="v" * 64)
     write_scores(path, {"val": Scores(made_from=older), "train": Scores(made_from=older)})
     kept, lines = kept_sets(path, ["train"], ORIGIN)  # measured anew, and left behind
-    assert kept == {} and len(lines) == 1 and "val there, of iteration 100 on /data/set, is dropped" in lines[0]
+    assert (
+        kept == {} and len(lines) == 1 and "its figures of val, of iteration 100 on /data/set, are dropped" in lines[0]
+    )
 
     stranger = dataclasses.replace(ORIGIN, poses="q" * 64, dataset="/data/other")
     write_scores(path, {"val": Scores(made_from=stranger)})
     kept, lines = kept_sets(path, ["val"], ORIGIN)
-    assert kept == {} and len(lines) == 1 and "on /data/other, is dropped" in lines[0]
+    assert kept == {} and len(lines) == 1 and "on /data/other, are dropped" in lines[0]
 
     write_scores(path, {"val": Scores(), "train": Scores()})  # of a version that did not say
     kept, lines = kept_sets(path, ["train"], ORIGIN)
-    assert kept == {} and len(lines) == 1 and "val there is dropped" in lines[0]
+    assert kept == {} and len(lines) == 1 and "val, of unknown origin, are dropped" in lines[0]
