@@ -36,6 +36,7 @@ def evaluate_split(
     Frames in which the person was away are left out: there is nothing to be right about.
 
     Args:
+        frames: of the split, numbers in the data set.
         origin: what the scores are made from: these, as ``Origin.of`` says.
         batch: frames rendered at once.
         models: folder of LPIPS' weights.

@@ -80,7 +80,13 @@ def landmark_distance(render: FaceMotion, truth: FaceMotion) -> float | None:
     """LMD: mean distance in pixels of the 20 mouth landmarks, over the frames where both videos show a face.
 
     As in the lip-sync literature (Chen, Maddox, Duan, Xu 2019) but without removing the pose: a mouth that is
-    well shaped and in the wrong place is wrong here. None where no frame shows both faces.
+    well shaped and in the wrong place is wrong here.
+
+    Args:
+        render, truth: of two videos of the same N frames, of one size.
+
+    Returns:
+        Pixels; None where no frame shows both faces.
     """
     return _mean(_mouth_distances(render, truth))
 
@@ -89,6 +95,12 @@ def landmark_distance_relative(render: FaceMotion, truth: FaceMotion) -> float |
     """:func:`landmark_distance` as a share of the distance of the true face's outer eye corners.
 
     Each frame's distance over its own face's, so that it does not grow with the picture or the face in it.
+
+    Args:
+        render, truth: of two videos of the same N frames, of one size.
+
+    Returns:
+        A share, 0 or more; None where no frame shows both faces.
     """
     return _mean(_mouth_distances(render, truth) / np.asarray(truth.eye_distance))
 

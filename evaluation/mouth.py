@@ -39,6 +39,12 @@ def mouth_amplitude(render: Series, truth: Series) -> float | None:
     """Standard deviation of the rendered opening over that of the true one: below 1 the lips mumble, above they gape.
 
     Frames in which one of them is unknown count in neither.
+
+    Args:
+        render, truth: openings [N], eye-widths.
+
+    Returns:
+        The ratio, 0 or more; None where fewer than three frames are known in both or the true mouth does not move.
     """
     known = np.isfinite(render) & np.isfinite(truth)
     if known.sum() < MIN_SAMPLES or truth[known].std() <= 1e-9:
@@ -50,27 +56,54 @@ def closed(gap: Series, truth: Series) -> Bool[np.ndarray, "N"]:
     """Frames in which lips are closed: their ``gap`` is below a tenth of the person's widest (true) one.
 
     The widest is the 95th percentile of ``truth``, so that both series are judged by one threshold, the person's own.
+
+    Args:
+        gap: of the lips that are judged [N], eye-widths.
+        truth: the true gap over the same clip, eye-widths.
+
+    Returns:
+        One truth value a frame [N]; False where the gap is not known.
     """
     known = truth[np.isfinite(truth)]
     return gap < (CLOSED_BELOW * np.percentile(known, WIDEST) if len(known) else -np.inf)
 
 
 def lip_closures_kept(render: Series, truth: Series) -> float | None:
-    """Of the frames in which the true lips are closed, the share in which the rendered ones are too, 0..1."""
+    """Of the frames in which the true lips are closed, the share in which the rendered ones are too.
+
+    Args:
+        render, truth: gaps [N], eye-widths.
+
+    Returns:
+        0..1, 1 is best; None where the true lips are never closed.
+    """
     return _share(closed(render, truth), of=closed(truth, truth) & np.isfinite(render))
 
 
 def lip_closures_false(render: Series, truth: Series) -> float | None:
-    """Of the frames in which the rendered lips are closed, the share in which the true ones are not, 0..1."""
+    """Of the frames in which the rendered lips are closed, the share in which the true ones are not.
+
+    Args:
+        render, truth: gaps [N], eye-widths.
+
+    Returns:
+        0..1, 0 is best; None where the rendered lips are never closed.
+    """
     return _share(~closed(truth, truth), of=closed(render, truth) & np.isfinite(truth))
 
 
 def by_chance(figure: Figure, render: Series, truth: Series) -> float | None:
     """What ``figure`` gives where the render has the same motion at the wrong times: as if the sound were shuffled.
 
-    The rendered series is shifted in time, its end coming round to its beginning, by at least a second either way; the
-    figure is averaged over every such shift, or over 100 of them drawn with a fixed seed. None for less than two
-    seconds, or where no shift has the figure.
+    The rendered series is shifted in time, its end coming round to its beginning, by at least a second either way.
+
+    Args:
+        figure: one of this file's, of a rendered and a true series.
+        render, truth: what it takes [N].
+
+    Returns:
+        The figure's mean over every such shift, or over 100 of them drawn with a fixed seed; None for less than two
+        seconds, or where no shift has the figure.
     """
     shifts = np.arange(LEAST_SHIFT, len(truth) - LEAST_SHIFT + 1)
     if len(shifts) > SHIFTS:
@@ -84,6 +117,9 @@ def mouth_figures(render: FaceMotion, truth: FaceMotion) -> dict[str, float | No
     """Every figure of this file by its name, each with its value by chance beside it.
 
     The amplitude has none: motion at the wrong times has the same spread.
+
+    Args:
+        render, truth: of two videos of the same N frames.
     """
     openings = np.asarray(render.mouth_opening), np.asarray(truth.mouth_opening)
     gaps = np.asarray(render.lip_gap), np.asarray(truth.lip_gap)

@@ -55,7 +55,12 @@ def head_region(mask: Bool[np.ndarray, "H W"]) -> Box | None:
 
 
 def head_box(mask: Bool[np.ndarray, "H W"], margin: Margin = HEAD_SCORE_MARGIN) -> Box | None:
-    """:func:`head_region` with room around it, cut at the frame; None for no head."""
+    """:func:`head_region` with room around it, cut at the frame; None for no head.
+
+    Args:
+        mask: the frame's head pixels.
+        margin: the room, on each side.
+    """
     region = head_region(mask)
     if region is None:
         return None
@@ -71,6 +76,7 @@ def mouth_box(
     Args:
         landmarks: x, y in pixels; NaN where they are not known.
         height, width: of the frame, pixels.
+        margin: the room, on each side.
     """
     return _pixels(_widened(_around(landmarks[MOUTH]), margin), height, width)
 
@@ -80,6 +86,7 @@ def feature_box(points: Float[np.ndarray, "K 2"], margin: Margin = LOSS_MARGIN) 
 
     Args:
         points: x, y in pixels of the picture that is looked at; they may lie outside it.
+        margin: the room, on each side.
     """
     return np.floor(np.maximum(_widened(_around(points), margin), 0))
 

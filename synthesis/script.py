@@ -45,6 +45,9 @@ def borrowed_frames(clip: ReferenceClip) -> list[int]:
     Frames in which the person was away lend nothing, and motion should not jump: of several unbroken stretches it is
     the longest, within one shot. Where that is shorter than two seconds, shots may follow each other; where that is too
     short as well, everything is lent in which the person was seen.
+
+    Returns:
+        Numbers of the clip's frames; at least one.
     """
     usable = clip.usable(range(clip.num_frames))
     for cuts in (clip.cuts, frozenset()):
