@@ -16,6 +16,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="metrics.py", description=__doc__)
     parser.add_argument("-s", "--source_path", type=Path, required=True, help="data set folder")
     parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model")
+    parser.add_argument("--force", action="store_true", help="score on another dataset than the model's own")
     parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
     parser.add_argument(
         "--splits", nargs="+", choices=("val", "train"), default=["val"], help="frames to measure on (val)"
@@ -39,27 +40,35 @@ def main() -> None:
 
     from data_utils.progress import track
     from evaluation.evaluate import evaluate_speech, evaluate_split
-    from evaluation.scores import write_scores
+    from evaluation.origin import Origin
+    from evaluation.scores import kept_sets, write_scores
     from evaluation.tables import reasons_for_dashes, scores_table
     from gaussian_renderer.devices import choose_device
     from scene.head_files import load_head
     from scene.reference_clip import ReferenceClip
+    from synthesis.pairing import check_own_clip
 
-    head, _, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
+    head, record, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
     dataset = ReferenceClip(options.source_path)
-    sets = {}
+    check_own_clip(record, dataset, options.model_path, force=options.force)
+    origin, sets = Origin.of(head, dataset, iteration), {}
     for split in dict.fromkeys(options.splits):
         watch = functools.partial(track, title=split)
         frames = dataset.val if split == "val" else dataset.train
-        sets[split] = evaluate_split(head, dataset, frames, batch=options.batch, watch=watch)
+        sets[split] = evaluate_split(head, dataset, frames, origin=origin, batch=options.batch, watch=watch)
     if options.custom_wav is not None:
         watch = functools.partial(track, title="custom")
         target = options.model_path / "custom" / f"ours_{iteration}" / "renders.mp4"
-        sets["custom"] = evaluate_speech(head, dataset, options.custom_wav, target, batch=options.batch, watch=watch)
+        sets["custom"] = evaluate_speech(
+            head, dataset, options.custom_wav, target, origin=origin, batch=options.batch, watch=watch
+        )
     target = options.model_path / "metrics.json"
-    write_scores(target, sets)
+    kept, dropped = kept_sets(target, sets, origin)
+    write_scores(target, {**kept, **sets})
     Console().print(scores_table(sets))
     for line in reasons_for_dashes(sets):
+        print(line)
+    for line in dropped:
         print(line)
     print(target)
 

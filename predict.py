@@ -21,6 +21,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model")
     parser.add_argument("--output_dir", type=Path, default=Path("results"), help="folder of the video (results)")
+    parser.add_argument("--force", action="store_true", help="borrow from another dataset than the model's own")
     parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
     parser.add_argument("--batch", type=int, help="frames rendered at once (4 on a CPU, 32 on a GPU)")
     parser.add_argument("--device", help="cpu, cuda, or cuda:1 of several (what is here and can render)")
@@ -58,9 +59,13 @@ def main() -> None:
     from scene.head_files import load_head
     from scene.reference_clip import ReferenceClip
     from synthesis.film import make_writable, speak
+    from synthesis.pairing import check_own_clip
 
-    head, _, _ = load_head(options.model_path, options.iteration, choose_device(options.device))
+    head, record, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
     dataset = ReferenceClip(options.reference_path)
+    check_own_clip(record, dataset, options.model_path, force=options.force)
+    if iteration == 0:
+        print(f"{options.model_path} has learnt a head at rest so far: its lips do not move yet; ./train.sh goes on")
     make_writable(options.output_dir)
     target = options.output_dir / f"{options.audio_path.stem}.mp4"
     if target.exists() and target.samefile(options.audio_path):

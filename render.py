@@ -16,6 +16,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="render.py", description=__doc__)
     parser.add_argument("-s", "--source_path", type=Path, required=True, help="data set folder")
     parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model")
+    parser.add_argument("--force", action="store_true", help="render over another dataset than the model's own")
     parser.add_argument("--configs", type=Path, help="configuration file; checked only: the model carries its settings")
     parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
     parser.add_argument("--batch", type=int, help="frames rendered at once (4 on a CPU, 32 on a GPU)")
@@ -42,11 +43,13 @@ def main() -> None:
     from gaussian_renderer.devices import choose_device
     from scene.head_files import load_head
     from scene.reference_clip import ReferenceClip
+    from synthesis.pairing import check_own_clip
     from synthesis.videos import custom_video, split_videos
 
     load_config(options.configs)
-    head, _, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
+    head, record, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
     dataset = ReferenceClip(options.source_path)
+    check_own_clip(record, dataset, options.model_path, force=options.force)
     name = f"ours_{iteration}"
     for split, frames, skipped in (
         ("train", dataset.train, options.skip_train),

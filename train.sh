@@ -17,7 +17,7 @@ Learns the head in a dataset. A stopped run goes on from its last checkpoint.
 
   -s FOLDER                  the dataset, as ./preprocess.sh makes it
   --model_path FOLDER        where the model goes
-  --configs FILE             arguments/args.py (EGSTalker), arguments/64_dim_1_transformer.py (GaussianTalker),
+  --configs FILE             arguments/args.py (EGSTalker), arguments/64_dim_1_transformer.py (baseline),
                              arguments/cpu.py (without a GPU)
   --iterations N             length of the fine stage; 1000 for a test run
   --test_iterations N ...    validate at these iterations

@@ -1,4 +1,4 @@
-"""GaussianTalker: dense planes, MLP decoders, cross-attention between Gaussians and audio. The baseline."""
+"""The baseline, GaussianTalker's modules in our training: dense planes, MLP decoders, cross-attention to the audio."""
 
 ModelSettings = dict(
     attention="cross",

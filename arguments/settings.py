@@ -37,7 +37,8 @@ class ModelSettings:
     initial_gaussians: int = 24_000
     """Points that the head starts from: face surface and visual hull."""
     sh_degree: int = 1
-    """Degree of the spherical harmonics, 0..3; 0 is a colour that does not depend on the view."""
+    """Degree of the spherical harmonics, 0..3; 0 is a colour that does not depend on the view. Speech changes the
+    constant term alone, whatever the degree."""
     plane_levels: int = 8
     """Resolutions of the hash grids."""
     plane_features: int = 2

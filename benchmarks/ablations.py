@@ -1,5 +1,8 @@
 """The method, its baseline and its ablations, trained and scored alike: ``python -m benchmarks.ablations -s DATASET``.
 
+The baseline is GaussianTalker's modules (cross-attention, MLP decoders, dense planes) in this project's training and on
+its tracking: it tells what the modules are worth, not what the published program does.
+
 Each variant has a model folder of its own in the output folder; what is trained or scored already is kept, so that the
 command goes on after a kill and can train on one machine and score on another. Writes ``ablations.md`` and
 ``ablations.json`` there.
@@ -22,15 +25,17 @@ from arguments.errors import EGSTalkerError, door
 from arguments.settings import ModelSettings, TrainingSettings, load_config
 from data_utils.progress import track
 from evaluation.evaluate import evaluate_split
-from evaluation.scores import write_scores
+from evaluation.origin import Origin
+from evaluation.scores import read_scores, write_scores
 from gaussian_renderer.devices import choose_device
 from scene.head_files import checkpoints, load_head
 from scene.reference_clip import ReferenceClip
+from synthesis.pairing import check_own_clip
 from training.loop import TrainOptions, train
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "EGSTalker": {},
-    "GaussianTalker": {"attention": "cross", "decoder": "mlp", "planes": "dense", "ppe": False},
+    "GaussianTalker modules": {"attention": "cross", "decoder": "mlp", "planes": "dense", "ppe": False},
     "cross-attention": {"attention": "cross"},
     "MLP decoders": {"decoder": "mlp"},
     "dense planes": {"planes": "dense"},
@@ -41,12 +46,17 @@ COLUMNS = {
     "gaussians": ("Gaussians", "{:,}"),
     "training_seconds": ("training (s)", "{:.0f}"),
     "composite_psnr": ("composite (dB)", "{:.2f}"),
-    "head_psnr": ("head (dB)", "{:.2f}"),
-    "mouth_psnr": ("mouth (dB)", "{:.2f}"),
+    "head_psnr": ("head box (dB)", "{:.2f}"),
+    "mouth_psnr": ("mouth box (dB)", "{:.2f}"),
+    "face_psnr": ("head pixels (dB)", "{:.2f}"),
     "ssim": ("SSIM", "{:.4f}"),
     "landmark_distance": ("mouth landmarks (px)", "{:.2f}"),
     "mouth_correlation": ("mouth corr.", "{:.3f}"),
-    "blink_correlation": ("blink corr.", "{:.3f}"),
+    "mouth_velocity_correlation": ("mouth velocity corr.", "{:.3f}"),
+    "mouth_amplitude": ("mouth amplitude", "{:.2f}"),
+    "lip_closures_kept": ("closures kept", "{:.2f}"),
+    "lip_closures_false": ("closures false", "{:.2f}"),
+    "blink_correlation": ("blink corr. (given)", "{:.3f}"),
     "render_fps": ("render (fps)", "{:.0f}"),
     "end_to_end_fps": ("sound to video (fps)", "{:.0f}"),
 }
@@ -73,14 +83,16 @@ def train_variant(
 
 
 def score_variant(variant: str, clip: ReferenceClip, output: Path, device: str) -> None:
-    """Measure a variant on the held-out frames into its metrics.json, unless that is newer than the model."""
+    """Measure a variant on the held-out frames into its metrics.json, unless it holds this checkpoint's figures."""
     folder = folder_of(variant, output)
-    target, weights = folder / "metrics.json", checkpoints(folder)[-1].folder.weights
-    if target.is_file() and target.stat().st_mtime >= weights.stat().st_mtime:
+    target = folder / "metrics.json"
+    head, record, iteration = load_head(folder, None, device)
+    check_own_clip(record, clip, folder)
+    origin, there = Origin.of(head, clip, iteration), read_scores(target).get("val")
+    if there is not None and origin.same_work(there.made_from):
         return
-    head, _, _ = load_head(folder, None, device)
     watch = functools.partial(track, title=variant)
-    write_scores(target, {"val": evaluate_split(head, clip, clip.val, watch=watch)})
+    write_scores(target, {"val": evaluate_split(head, clip, clip.val, origin=origin, watch=watch)})
 
 
 def row_of(variant: str, output: Path) -> dict[str, Any]:

@@ -116,8 +116,8 @@ def main() -> None:
         f"the head, {head[0]['gaussians']:,} Gaussians (frames/s)": " / ".join(f"{row['fps']:,.0f}" for row in head)
         + f" in batches of {' / '.join(batches)}",
         "sound to video (frames/s)": f"{scores['end_to_end_fps'] or 0:.0f}",
-        "PSNR composite / head / mouth (dB)": " / ".join(
-            f"{scores[name]:.2f}" for name in ("composite_psnr", "head_psnr", "mouth_psnr")
+        "PSNR composite / head / mouth / head pixels (dB)": " / ".join(
+            f"{scores[name]:.2f}" for name in ("composite_psnr", "head_psnr", "mouth_psnr", "face_psnr")
         ),
     }
     title = hardware(device)

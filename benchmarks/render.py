@@ -44,7 +44,7 @@ from scene.gaussians import Gaussians
 from scene.head import GaussianHead
 from scene.head_files import load_head
 from scene.reference_clip import ReferenceClip
-from synthesis.script import check_pair
+from synthesis.pairing import check_pair
 
 COUNTS, SIZES, BATCHES = (5_000, 20_000, 32_768, 100_000), (256, 384, 512, 1024), (1,)
 ENCODED = 25  # batches in a video whose encoding is timed

@@ -7,15 +7,18 @@ import time
 from pathlib import Path
 
 from arguments.errors import EGSTalkerError, one_line
-from evaluation.scores import Scores, score_video
+from evaluation.origin import Origin
+from evaluation.scores import Scores
+from evaluation.scoring import score_video
 from evaluation.speed import end_to_end_fps, render_fps
 from evaluation.truth import read_true_frame
 from imaging.lpips import LPIPS, MODELS, load_lpips, why_absent
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
 from synthesis.film import speak
+from synthesis.pairing import check_pair
 from synthesis.rendering import Watch, synthesise
-from synthesis.script import check_pair, script_of_split
+from synthesis.script import script_of_frames
 
 
 def evaluate_split(
@@ -23,13 +26,18 @@ def evaluate_split(
     clip: ReferenceClip,
     frames: range,
     *,
+    origin: Origin,
     batch: int | None = None,
     models: Path = MODELS,
     watch: Watch = lambda frames, total: frames,
 ) -> Scores:
     """Render the frames of a split, compare them with the truth, and measure the speed.
 
+    Frames in which the person was away are left out: there is nothing to be right about.
+
     Args:
+        frames: of the split, numbers in the data set.
+        origin: what the scores are made from: these, as ``Origin.of`` says.
         batch: frames rendered at once.
         models: folder of LPIPS' weights.
         watch: a progress bar over the frames.
@@ -40,14 +48,16 @@ def evaluate_split(
     check_pair(head, clip)
     device = next(head.parameters()).device
     lpips: LPIPS | None = load_lpips(models)
-    renders = synthesise(head, clip, script_of_split(clip, frames), batch=batch)
+    shown = clip.usable(frames)
+    renders = synthesise(head, clip, script_of_frames(clip, shown), batch=batch)
     scores = score_video(
-        watch(renders, len(frames)),
-        (read_true_frame(clip.folder, i) for i in frames),
+        watch(renders, len(shown)),
+        (read_true_frame(clip.folder, i) for i in shown),
         lpips=lpips.to(device) if lpips else None,
         lpips_absent=why_absent(models),
     )
-    scores = dataclasses.replace(scores, render_fps=render_fps(head, clip, frames))
+    lost, speed = len(frames) - len(shown), render_fps(head, clip, frames)
+    scores = dataclasses.replace(scores, lost_frames=lost, render_fps=speed, made_from=origin)
     try:
         return dataclasses.replace(scores, end_to_end_fps=end_to_end_fps(head, clip, frames, batch=batch))
     except EGSTalkerError as error:  # a data set of another program may lack the sound or the extractor
@@ -60,10 +70,14 @@ def evaluate_speech(
     sound: Path,
     target: Path,
     *,
+    origin: Origin,
     batch: int | None = None,
     watch: Watch = lambda frames, total: frames,
 ) -> Scores:
-    """What can be measured where there is no truth, speech of another recording: the speed. Writes the video too."""
+    """What can be measured where there is no truth, speech of another recording: the speed. Writes the video too.
+
+    ``origin``: what the scores are made from, as ``Origin.of`` says.
+    """
     begun = time.perf_counter()
     count = speak(head, clip, sound, target, batch=batch, watch=watch)
     seconds = time.perf_counter() - begun
@@ -73,4 +87,5 @@ def evaluate_speech(
         end_to_end_fps=count / seconds,
         frames=count,
         reasons={name: reason for name, value in Scores().as_dict().items() if value is None},
+        made_from=origin,
     )

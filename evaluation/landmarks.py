@@ -1,4 +1,4 @@
-"""Does the face move as it should: mouth landmark distance, mouth and eye opening over time."""
+"""What a face does in a video: where its mouth is, and how far mouth and eyes are open over time."""
 
 from __future__ import annotations
 
@@ -9,23 +9,29 @@ from types import TracebackType
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from data_utils.face_mesh import eye_opening, mouth_opening, to_68
+from data_utils.face_mesh import eye_distance, eye_opening, lip_gap, mouth_opening, to_68
 from data_utils.face_mesh_model import NUM_POINTS, FaceMesh
 from evaluation.correlation import correlation
 from imaging.boxes import MOUTH
 
+NOBODY = np.full((1, NUM_POINTS, 3), np.nan)
+
 
 @dataclass
 class FaceMotion:
-    """What FaceMesh sees in a video, frame by frame; NaN where it finds no face."""
+    """What FaceMesh sees in a video, frame by frame; NaN where it finds no face or was not shown the frame."""
 
     mouth_points: list[Float[np.ndarray, "20 2"]] = field(default_factory=list)  # pixels
-    mouth_opening: list[float] = field(default_factory=list)
-    eye_opening: list[float] = field(default_factory=list)
+    mouth_opening: list[float] = field(default_factory=list)  # between the inner lips in 3D, in eye distances
+    lip_gap: list[float] = field(default_factory=list)  # the same as the picture shows it
+    eye_opening: list[float] = field(default_factory=list)  # aspect ratio
+    eye_distance: list[float] = field(default_factory=list)  # between the outer corners, pixels
+    skipped: int = 0  # frames that were not shown
 
     @property
     def frames_without_face(self) -> int:
-        return int(np.isnan(self.mouth_opening).sum())
+        """How many of the frames that were shown have no face."""
+        return int(np.isnan(self.mouth_opening).sum()) - self.skipped
 
 
 class FaceWatcher:
@@ -46,11 +52,20 @@ class FaceWatcher:
     def see(self, frame: UInt8[np.ndarray, "H W 3"]) -> None:
         """Measure the next frame (RGB)."""
         face = self._mesh.faces(frame)[:1]
-        if len(face) == 0:
-            face = np.full((1, NUM_POINTS, 3), np.nan)
+        self._append(face if len(face) else NOBODY)
+
+    def skip(self, frames: int) -> None:
+        """Leave out the next ``frames``: nothing is known of them, and time goes on."""
+        for _ in range(frames):
+            self._append(NOBODY)
+        self.motion.skipped += frames
+
+    def _append(self, face: Float[np.ndarray, "1 478 3"]) -> None:
         self.motion.mouth_points.append(to_68(face)[0, MOUTH])
         self.motion.mouth_opening.append(float(mouth_opening(face)[0]))
+        self.motion.lip_gap.append(float(lip_gap(face)[0]))
         self.motion.eye_opening.append(float(eye_opening(face)[0]))
+        self.motion.eye_distance.append(float(eye_distance(face)[0]))
 
 
 def watch(frames: Iterable[UInt8[np.ndarray, "H W 3"]]) -> FaceMotion:
@@ -65,19 +80,46 @@ def landmark_distance(render: FaceMotion, truth: FaceMotion) -> float | None:
     """LMD: mean distance in pixels of the 20 mouth landmarks, over the frames where both videos show a face.
 
     As in the lip-sync literature (Chen, Maddox, Duan, Xu 2019) but without removing the pose: a mouth that is
-    well shaped and in the wrong place is wrong here. None where no frame shows both faces.
+    well shaped and in the wrong place is wrong here.
+
+    Args:
+        render, truth: of two videos of the same N frames, of one size.
+
+    Returns:
+        Pixels; None where no frame shows both faces.
     """
-    offsets = np.asarray(render.mouth_points) - np.asarray(truth.mouth_points)
-    distances = np.linalg.norm(offsets.reshape(-1, MOUTH.stop - MOUTH.start, 2), axis=-1).mean(-1)
-    known = np.isfinite(distances)
-    return float(distances[known].mean()) if known.any() else None
+    return _mean(_mouth_distances(render, truth))
 
 
-def mouth_correlation(render: FaceMotion, truth: FaceMotion) -> float | None:
-    """Pearson's correlation of the two mouth openings over time; None where it is undefined."""
-    return correlation(render.mouth_opening, truth.mouth_opening)
+def landmark_distance_relative(render: FaceMotion, truth: FaceMotion) -> float | None:
+    """:func:`landmark_distance` as a share of the distance of the true face's outer eye corners.
+
+    Each frame's distance over its own face's, so that it does not grow with the picture or the face in it.
+
+    Args:
+        render, truth: of two videos of the same N frames, of one size.
+
+    Returns:
+        A share, 0 or more; None where no frame shows both faces.
+    """
+    return _mean(_mouth_distances(render, truth) / np.asarray(truth.eye_distance))
 
 
 def blink_correlation(render: FaceMotion, truth: FaceMotion) -> float | None:
-    """Pearson's correlation of the two eye openings over time; None where it is undefined."""
+    """Pearson's correlation of the two eye openings over time; None where it is undefined.
+
+    A head is driven with the blinks of the frames it is scored on (AU45 of ``au.csv``): this says how well it follows
+    the signal that it was given, not whether it would blink by itself at the right times.
+    """
     return correlation(render.eye_opening, truth.eye_opening)
+
+
+def _mouth_distances(render: FaceMotion, truth: FaceMotion) -> Float[np.ndarray, "N"]:
+    """Mean distance of the mouth landmarks in each frame, pixels; NaN where one of the faces is missing."""
+    offsets = np.asarray(render.mouth_points) - np.asarray(truth.mouth_points)
+    return np.linalg.norm(offsets.reshape(-1, MOUTH.stop - MOUTH.start, 2), axis=-1).mean(-1)
+
+
+def _mean(values: Float[np.ndarray, "N"]) -> float | None:
+    known = np.isfinite(values)
+    return float(values[known].mean()) if known.any() else None

@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from arguments.atomic import write_json
 from arguments.errors import EGSTalkerError, door
@@ -23,18 +22,19 @@ from media.images import read_rgb, write_image
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
 from synthesis.rendering import synthesise
-from synthesis.script import Script
+from synthesis.script import script_of_frames
 
 ROWS = 4  # frames in the picture
 
 
 def compare_frames(head: GaussianHead, clip: ReferenceClip, frames: range, count: int = ROWS) -> list[Comparison]:
-    """``count`` frames, evenly spread over ``frames``, rendered and beside their truth."""
-    numbers = np.unique(np.linspace(frames.start, frames.stop - 1, min(count, len(frames))).round().astype(int))
-    chosen = torch.from_numpy(numbers)
-    renders = synthesise(head, clip, Script(clip.audio, chosen, chosen), batch=1)
+    """``count`` frames, spread over those of ``frames`` that show the person, rendered and beside their truth."""
+    usable = clip.usable(frames)
+    places = np.unique(np.linspace(0, len(usable) - 1, min(count, len(usable))).round().astype(int))
+    numbers = [usable[k] for k in places]
+    renders = synthesise(head, clip, script_of_frames(clip, numbers), batch=1)
     return [
-        Comparison(int(i), read_rgb(clip.folder.ground_truth_image(int(i))), render)
+        Comparison(i, read_rgb(clip.folder.ground_truth_image(i)), render)
         for i, render in zip(numbers, renders, strict=True)
     ]
 
@@ -43,7 +43,7 @@ def write_report(
     output: Path, *, stages: dict[str, float], gaussians: int, scores: Scores, comparisons: list[Comparison]
 ) -> None:
     """Write report.json and report.png into the folder ``output``."""
-    write_json(output / "report.json", {"stages": stages, "gaussians": gaussians, "metrics": scores.as_dict()})
+    write_json(output / "report.json", {"stages": stages, "gaussians": gaussians, "metrics": scores.as_json()})
     write_image(output / "report.png", comparison_sheet(comparisons, scores))
 
 
@@ -79,29 +79,33 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 @door
 def main() -> None:
-    """Report on the held-out frames; figures are taken from metrics.json where that is newer than the model."""
+    """Report on the held-out frames; figures are taken from metrics.json where they are this checkpoint's."""
     options = parse()
     from data_utils.progress import track
     from evaluation.evaluate import evaluate_split
-    from evaluation.scores import write_scores
+    from evaluation.origin import Origin
+    from evaluation.scores import kept_sets, write_scores
     from gaussian_renderer.devices import choose_device
-    from scene.head_files import checkpoints, load_head
+    from scene.head_files import load_head
     from synthesis.film import make_writable
+    from synthesis.pairing import check_own_clip
 
     stages = read_stages(options.stages)
-    head, _, _ = load_head(options.model_path, device=choose_device(None))
+    head, record, iteration = load_head(options.model_path, device=choose_device(None))
     dataset = ReferenceClip(options.dataset)
+    check_own_clip(record, dataset, options.model_path)
     make_writable(options.output)
     figures = options.model_path / "metrics.json"
-    trained = checkpoints(options.model_path)[-1].folder.weights
-    fresh = figures.is_file() and figures.stat().st_mtime >= trained.stat().st_mtime
-    sets = read_scores(figures) if fresh else {}
-    if "val" not in sets:
+    origin = Origin.of(head, dataset, iteration)
+    scores = read_scores(figures).get("val")
+    if scores is None or not origin.same_work(scores.made_from):
         watch = functools.partial(track, title="val")
-        sets = {"val": evaluate_split(head, dataset, dataset.val, watch=watch)}
-        write_scores(figures, sets)
+        scores = evaluate_split(head, dataset, dataset.val, origin=origin, watch=watch)
+        kept, dropped = kept_sets(figures, ["val"], origin)
+        write_scores(figures, {**kept, "val": scores})
+        for line in dropped:
+            print(line)
     comparisons = compare_frames(head, dataset, dataset.val)
-    scores = sets["val"]
     write_report(options.output, stages=stages, gaussians=head.num_gaussians, scores=scores, comparisons=comparisons)
     print(f"{options.output / 'report.json'} and report.png")
 

@@ -1,29 +1,18 @@
-"""The table of figures that says how good a head is on a split, made in one pass over its frames."""
+"""The figures that say how good a head is, and metrics.json, which holds them."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
-import torch
-from jaxtyping import UInt8
-from torch import Tensor
+from typing import Any
 
 from arguments.atomic import write_json
-from evaluation.landmarks import FaceWatcher, blink_correlation, landmark_distance, mouth_correlation
-from evaluation.truth import TrueFrame
-from imaging.boxes import head_box, mouth_box
-from imaging.lpips import LPIPS
-from imaging.psnr import psnr
-from imaging.ssim import WINDOW, ssim
+from evaluation.origin import Origin
 
 SPLITS = ("val", "train", "custom")
-_PICTURE_FIGURES = ("raw_psnr", "composite_psnr", "head_psnr", "mouth_psnr", "ssim", "lpips")
 
 
 @dataclass(frozen=True)
@@ -41,134 +30,101 @@ class Scores:
     """dB, composite inside the box around each frame's head pixels."""
     mouth_psnr: float | None = None
     """dB, composite inside the box around each frame's mouth landmarks."""
+    face_psnr: float | None = None
+    """dB, composite over the head's pixels alone (``parsing``'s head class): the boxes hold copied truth too."""
     ssim: float | None = None
     """-1..1, of the composite."""
     lpips: float | None = None
     """LPIPS v0.1 (AlexNet) of the composite, where its weights are there."""
     landmark_distance: float | None = None
     """Pixels, the mouth landmarks of the composite from those of ``gt_imgs``."""
+    landmark_distance_relative: float | None = None
+    """The same as a share of the distance of the person's outer eye corners."""
     mouth_correlation: float | None = None
     """-1..1, of the mouth's opening over time."""
+    mouth_correlation_by_chance: float | None = None
+    """The same of the rendered motion at the wrong times: see :func:`evaluation.mouth.by_chance`."""
+    mouth_velocity_correlation: float | None = None
+    """-1..1, of the change of the mouth's opening from frame to frame."""
+    mouth_velocity_correlation_by_chance: float | None = None
+    """The same of the rendered motion at the wrong times."""
+    mouth_amplitude: float | None = None
+    """Standard deviation of the rendered mouth's opening over that of the true one; 1 is right."""
+    lip_closures_kept: float | None = None
+    """0..1, of the frames with truly closed lips the share with closed lips in the render; 1 is right."""
+    lip_closures_kept_by_chance: float | None = None
+    """The same of the rendered motion at the wrong times."""
+    lip_closures_false: float | None = None
+    """0..1, of the frames with closed lips in the render the share with lips that are truly open; 0 is right."""
+    lip_closures_false_by_chance: float | None = None
+    """The same of the rendered motion at the wrong times."""
     blink_correlation: float | None = None
-    """-1..1, of the eyes' opening over time."""
+    """-1..1, of the eyes' opening over time. The head is given the true blinks (``au.csv``): this is how well it
+    follows them, not whether it would blink so by itself."""
     render_fps: float | None = None
     """Frames a second of deformation and rasterization, synchronised, inputs at hand."""
     end_to_end_fps: float | None = None
     """Frames a second from a sound file to a finished video file."""
     frames: int = 0
-    """Frames of the set."""
+    """Frames that were scored."""
+    lost_frames: int = 0
+    """Frames of the set that show no person (``dataset.json``) and were left out."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Why a figure is None, by its name; not a part of metrics.json."""
+    made_from: Origin | None = None
+    """What was measured; None where figures come without it."""
 
     def as_dict(self) -> dict[str, float | int | None]:
         """The figures by name, in their fixed order, rounded to what is meaningful."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "reasons"}
+        names = [f.name for f in dataclasses.fields(self) if f.name not in ("reasons", "made_from")]
+        values = {name: getattr(self, name) for name in names}
         return {name: round(value, 4) if isinstance(value, float) else value for name, value in values.items()}
 
+    def as_json(self) -> dict[str, Any]:
+        """The set as it stands in metrics.json: the figures, then ``made_from`` where it is known."""
+        origin = {} if self.made_from is None else {"made_from": dataclasses.asdict(self.made_from)}
+        return {**self.as_dict(), **origin}
 
-class PictureScores:
-    """Gathers the scores of a video whose frames are shown to it in order, next to their truth. A context manager."""
-
-    def __init__(self, *, lpips: LPIPS | None = None) -> None:
-        self.lpips = lpips
-        self._values: dict[str, list[float]] = {name: [] for name in _PICTURE_FIGURES}
-        self._render = FaceWatcher()
-        self._truth = FaceWatcher()
-        self._frames = 0
-
-    def __enter__(self) -> PictureScores:
-        return self
-
-    def __exit__(self, *exception) -> None:
-        self._render.__exit__(*exception)
-        self._truth.__exit__(*exception)
-
-    @torch.no_grad()
-    def add(self, render: UInt8[np.ndarray, "H W 3"], truth: TrueFrame) -> None:
-        """Score the next frame (RGB)."""
-        self._frames += 1
-        self._render.see(render)
-        self._truth.see(truth.composite)
-        image, composite, raw = (_as_float(picture) for picture in (render, truth.composite, truth.raw))
-        self._values["raw_psnr"].append(psnr(image, raw).item())
-        self._values["composite_psnr"].append(psnr(image, composite).item())
-        boxes = {"head_psnr": head_box(truth.head), "mouth_psnr": mouth_box(truth.landmarks, *truth.head.shape)}
-        for name, box in boxes.items():
-            if box is not None:
-                self._values[name].append(psnr(box.crop(image), box.crop(composite)).item())
-        if min(image.shape[:2]) >= WINDOW:
-            self._values["ssim"].append(ssim(image, composite).item())
-        if self.lpips is not None:
-            self._values["lpips"].append(self.lpips(image[None], composite[None]).item())
-
-    def result(self, *, lpips_absent: str = "") -> Scores:
-        """The scores of the frames seen so far; ``lpips_absent`` is the reason to give for a missing LPIPS."""
-        reasons: dict[str, str] = {}
-
-        def mean(name: str, *, if_none: str) -> float | None:
-            values = self._values[name]
-            average = float(np.mean(values)) if values else math.nan
-            if math.isfinite(average):
-                return average
-            reasons[name] = "the pictures are equal" if values else if_none
-            return None
-
-        render, truth = self._render.motion, self._truth.motion
-        motion = {
-            "landmark_distance": landmark_distance(render, truth),
-            "mouth_correlation": mouth_correlation(render, truth),
-            "blink_correlation": blink_correlation(render, truth),
-        }
-        lost = f"no face in {render.frames_without_face} of {self._frames} rendered frames and in "
-        lost += f"{truth.frames_without_face} of the true ones, or too little motion in the others"
-        reasons.update({name: lost for name, value in motion.items() if value is None})
-        return Scores(
-            raw_psnr=mean("raw_psnr", if_none="there are no frames"),
-            composite_psnr=mean("composite_psnr", if_none="there are no frames"),
-            head_psnr=mean("head_psnr", if_none="no frame shows head pixels"),
-            mouth_psnr=mean("mouth_psnr", if_none="no frame has mouth landmarks inside it"),
-            ssim=mean("ssim", if_none=f"the pictures are smaller than {WINDOW} pixels"),
-            lpips=mean("lpips", if_none=lpips_absent),
-            **motion,
-            frames=self._frames,
-            reasons=reasons,
-        )
-
-
-def score_video(
-    renders: Iterable[UInt8[np.ndarray, "H W 3"]],
-    truths: Iterable[TrueFrame],
-    *,
-    lpips: LPIPS | None = None,
-    lpips_absent: str = "",
-) -> Scores:
-    """Score a rendered video against its truth, holding one frame of each at a time.
-
-    Args:
-        renders: composites (RGB), as many as ``truths``.
-        lpips: the perceptual metric, or None to leave it out for the reason ``lpips_absent``.
-
-    Raises:
-        ValueError: one of the two videos is longer.
-    """
-    with PictureScores(lpips=lpips) as scores:
-        for render, truth in zip(renders, truths, strict=True):
-            scores.add(render, truth)
-        return scores.result(lpips_absent=lpips_absent)
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Scores:
+        """Of what :meth:`as_json` made. Raises TypeError, ValueError or AttributeError for anything else."""
+        origin = value.get("made_from")
+        figures = {name: figure for name, figure in value.items() if name != "made_from"}
+        return cls(**figures, made_from=None if origin is None else Origin.from_dict(origin))
 
 
 def write_scores(path: Path, sets: Mapping[str, Scores]) -> None:
     """metrics.json: the sets in the order val, train, custom, each with its figures in their fixed order."""
-    write_json(path, {split: sets[split].as_dict() for split in SPLITS if split in sets})
+    write_json(path, {split: sets[split].as_json() for split in SPLITS if split in sets})
+
+
+def kept_sets(path: Path, new: Collection[str], origin: Origin) -> tuple[dict[str, Scores], list[str]]:
+    """What of a metrics.json may stay when sets are written into it.
+
+    Args:
+        path: the metrics.json; none is there before the first scores.
+        new: names of the sets that are written.
+        origin: what those were made from.
+
+    Returns:
+        The other sets that are of the same weights on the same dataset; and a line for each set that must go although
+        it was not measured anew, or was measured on another dataset.
+    """
+    kept, lines = {}, []
+    for split, scores in read_scores(path).items():
+        other = scores.made_from
+        if origin.same_work(other):
+            if split not in new:
+                kept[split] = scores
+        elif split not in new or (other is not None and other.poses != origin.poses):
+            of = "unknown origin" if other is None else f"iteration {other.iteration} on {other.dataset}"
+            lines.append(f"{path}: its figures of {split}, of {of}, are dropped: these are of another head or dataset")
+    return kept, lines
 
 
 def read_scores(path: Path) -> dict[str, Scores]:
     """The sets of a metrics.json; none where there is no such file or another program wrote it."""
     try:
-        return {split: Scores(**figures) for split, figures in json.loads(path.read_text()).items()}
+        return {split: Scores.from_json(value) for split, value in json.loads(path.read_text()).items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
-
-
-def _as_float(picture: UInt8[np.ndarray, "H W 3"]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(picture)).float() / 255

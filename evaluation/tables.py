@@ -11,18 +11,30 @@ from evaluation.scores import Scores
 _LABELS = {
     "raw_psnr": "PSNR, raw frame (dB)",
     "composite_psnr": "PSNR, composite (dB)",
-    "head_psnr": "PSNR, head (dB)",
-    "mouth_psnr": "PSNR, mouth (dB)",
+    "head_psnr": "PSNR, head box (dB)",
+    "mouth_psnr": "PSNR, mouth box (dB)",
+    "face_psnr": "PSNR, head pixels alone (dB)",
     "ssim": "SSIM",
     "lpips": "LPIPS",
     "landmark_distance": "mouth landmark distance (px)",
+    "landmark_distance_relative": "  as a share of the eyes' distance",
     "mouth_correlation": "mouth correlation",
-    "blink_correlation": "blink correlation",
+    "mouth_correlation_by_chance": "  by chance",
+    "mouth_velocity_correlation": "mouth velocity correlation",
+    "mouth_velocity_correlation_by_chance": "  by chance",
+    "mouth_amplitude": "mouth amplitude (1: as the truth)",
+    "lip_closures_kept": "lip closures kept",
+    "lip_closures_kept_by_chance": "  by chance",
+    "lip_closures_false": "lip closures that are false",
+    "lip_closures_false_by_chance": "  by chance",
+    "blink_correlation": "blink correlation (blinks are given)",
     "render_fps": "render only (frames/s)",
     "end_to_end_fps": "sound to video (frames/s)",
     "frames": "frames",
+    "lost_frames": "  left out: the person is away",
 }
-_DECIMALS = {"ssim": 4, "lpips": 4, "mouth_correlation": 3, "blink_correlation": 3, "frames": 0}
+_DECIMALS = {"ssim": 4, "lpips": 4, "landmark_distance_relative": 4, "frames": 0, "lost_frames": 0}
+_DECIMALS |= {name: 3 for name in _LABELS if name.startswith(("mouth_", "lip_", "blink_")) and name != "mouth_psnr"}
 
 
 def scores_table(sets: Mapping[str, Scores]) -> Table:

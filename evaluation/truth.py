@@ -18,6 +18,7 @@ from media.images import read_rgb
 class TrueFrame:
     """One frame of the truth; pictures are RGB."""
 
+    number: int  # in the data set
     composite: UInt8[np.ndarray, "H W 3"]  # gt_imgs: the person over the clean background
     raw: UInt8[np.ndarray, "H W 3"]  # ori_imgs: the frame as it was filmed
     head: Bool[np.ndarray, "H W"]  # parsing's head class
@@ -35,4 +36,4 @@ def read_true_frame(folder: DatasetFolder, i: int) -> TrueFrame:
     head = read_head_mask(folder, i)
     if not composite.shape[:2] == raw.shape[:2] == head.shape:
         raise EGSTalkerError(f"{folder.root}: the pictures of frame {i} differ in size; run preprocess.sh again")
-    return TrueFrame(composite, raw, head, read_landmarks(folder.landmarks(i)))
+    return TrueFrame(i, composite, raw, head, read_landmarks(folder.landmarks(i)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 
@@ -19,3 +19,31 @@ def psnr(image: Float[Tensor, "*B H W C"], truth: Float[Tensor, "..."]) -> Float
         raise ValueError(f"psnr needs two equal, non-empty shapes, not {tuple(image.shape)} and {tuple(truth.shape)}")
     error = (image.clamp(0, 1) - truth).square().flatten(-3).mean(-1)
     return -10 * torch.log10(error)
+
+
+def masked_psnr(
+    image: Float[Tensor, "*B H W C"], truth: Float[Tensor, "*B H W C"], mask: Bool[Tensor, "*B H W"]
+) -> Float[Tensor, "*B"]:
+    """:func:`psnr` over the pixels of ``mask`` alone: what lies outside neither helps nor hurts.
+
+    Args:
+        image: pictures, clamped to 0..1 first.
+        truth: what they should be, 0..1.
+        mask: the pixels that count.
+
+    Returns:
+        PSNR of each picture in decibels.
+
+    Raises:
+        ValueError: the shapes differ, or a mask is empty.
+
+    Example:
+        >>> truth, mask = torch.zeros(2, 2, 3), torch.tensor([[True, False], [False, False]])
+        >>> masked_psnr(truth + 0.1, truth, mask)
+        tensor(20.)
+    """
+    if image.shape != truth.shape or image.shape[:-1] != mask.shape or not mask.flatten(-2).any(-1).all():
+        shapes = f"{tuple(image.shape)}, {tuple(truth.shape)} and {tuple(mask.shape)}"
+        raise ValueError(f"masked_psnr needs two equal pictures and a mask of theirs that is not empty, not {shapes}")
+    error = (image.clamp(0, 1) - truth).square().mean(-1) * mask
+    return -10 * torch.log10(error.flatten(-2).sum(-1) / mask.flatten(-2).sum(-1))

@@ -1,7 +1,8 @@
 """From tokens to offsets: how each Gaussian moves, turns, stretches, fades and changes colour in a frame.
 
 EGSTalker (arXiv 2510.08587), section 3.3: spatial features query the audio tokens through ESAA, a KAN decoder turns
-what they attended to into offsets of position, rotation, scale, opacity and spherical harmonics.
+what they attended to into offsets of position, rotation, scale, opacity and spherical harmonics; of these only the
+constant term moves here.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Iterable
@@ -32,6 +33,7 @@ class ReferenceClip:
         num_frames: N.
         train, val: the frames that heads learn from, and the held-out ones after them.
         lost: frames in which the person was not seen.
+        cuts: frames at which a new shot begins.
         audio: features [N, *D], one row a frame.
         eyes: blink intensity [N], 0 (open) to 1.
         camera: N views of the whole picture; lengths in decimetres.
@@ -50,8 +52,8 @@ class ReferenceClip:
             raise EGSTalkerError(f"{self.folder.root}: transforms do not number the frames from 0; run --task 9")
         self.train = range(len(train["frames"]))
         self.val = range(len(train["frames"]), self.num_frames)
-        lost = self.folder.read_record().get("lost_frames")
-        self.lost = frozenset(i for i in lost if isinstance(i, int)) if isinstance(lost, list) else frozenset()
+        record = self.folder.read_record()
+        self.lost, self.cuts = (_frame_numbers(record.get(name)) for name in ("lost_frames", "scene_cuts"))
         self.audio = torch.from_numpy(read_feature_file(self.folder.audio_features))[: self.num_frames]
         if len(self.audio) < self.num_frames:
             raise EGSTalkerError(
@@ -73,6 +75,10 @@ class ReferenceClip:
         """Shape of one frame's audio features."""
         return tuple(self.audio.shape[1:])
 
+    def poses_digest(self) -> str:
+        """SHA-256 of transforms_train.json, which tells datasets apart wherever they lie."""
+        return hashlib.sha256(self.folder.transforms_train.read_bytes()).hexdigest()
+
     def usable(self, frames: Iterable[int]) -> list[int]:
         """Those of ``frames`` in which the person was seen; all of them where she was in none."""
         frames = list(frames)
@@ -81,6 +87,10 @@ class ReferenceClip:
     def drive(self, frames: Int[Tensor, "B"], window: int, camera: Camera | None = None) -> Drive:
         """What makes the head move in its own ``frames``; ``camera`` replaces the whole picture's."""
         return Drive.of(self.audio, frames, window, self.eyes[frames], camera or self.camera[frames])
+
+
+def _frame_numbers(value: Any) -> frozenset[int]:
+    return frozenset(i for i in value if isinstance(i, int)) if isinstance(value, list) else frozenset()
 
 
 def _check_whole(folder: DatasetFolder) -> None:

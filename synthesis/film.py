@@ -10,8 +10,9 @@ from media.sound import iter_audio
 from media.video_writer import VideoWriter
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
+from synthesis.pairing import check_pair
 from synthesis.rendering import Shown, Watch, film
-from synthesis.script import Script, check_pair, script_of_sound
+from synthesis.script import Script, script_of_sound
 
 SOUND_RATE = 48_000  # Hz, what the encoder takes: nothing audible of a 44.1 or 48 kHz source is lost
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from torch import Tensor
 
 from arguments.clock import FPS
 from arguments.errors import EGSTalkerError
-from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
+
+LONG_ENOUGH = 2 * FPS  # frames of an unbroken stretch: a head that turns back sooner looks caged
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,37 @@ def ping_pong(count: int, num_frames: int) -> Int[Tensor, "count"]:
     return torch.minimum(position, period - position)
 
 
+def borrowed_frames(clip: ReferenceClip) -> list[int]:
+    """The frames whose poses, torsos and blinks are lent to other speech, ascending.
+
+    Frames in which the person was away lend nothing, and motion should not jump: of several unbroken stretches it is
+    the longest, within one shot. Where that is shorter than two seconds, shots may follow each other; where that is too
+    short as well, everything is lent in which the person was seen.
+
+    Returns:
+        Numbers of the clip's frames; at least one.
+    """
+    usable = clip.usable(range(clip.num_frames))
+    for cuts in (clip.cuts, frozenset()):
+        stretch = _longest_stretch(usable, cuts)
+        if len(stretch) >= LONG_ENOUGH:
+            return stretch
+    return usable
+
+
+def _longest_stretch(frames: list[int], cuts: Collection[int]) -> list[int]:
+    """The longest part of ``frames`` (ascending) that follow each other, none but the first at a cut."""
+    starts = [k for k, i in enumerate(frames) if k == 0 or frames[k - 1] != i - 1 or i in cuts]
+    ends = [*starts[1:], len(frames)]
+    return max((frames[start:end] for start, end in zip(starts, ends, strict=True)), key=len)
+
+
+def script_of_frames(clip: ReferenceClip, frames: Sequence[int]) -> Script:
+    """The data set's own frames, whichever they are; there is no sound, for they need not follow each other."""
+    numbers = torch.tensor(list(frames))
+    return Script(clip.audio, numbers, numbers)
+
+
 def script_of_split(clip: ReferenceClip, frames: range) -> Script:
     """The data set's own frames with their own sound."""
     folder = clip.folder
@@ -45,7 +78,7 @@ def script_of_split(clip: ReferenceClip, frames: range) -> Script:
 
 
 def script_of_features(clip: ReferenceClip, features: Float[Tensor, "M *D"], sound: Path | None) -> Script:
-    """Other speech: the clip's poses, torso and blinks go forth and back under it for as long as it lasts.
+    """Other speech: the clip's poses, torso and blinks (:func:`borrowed_frames`) go forth and back under it.
 
     Raises:
         EGSTalkerError: the features of a frame have another shape than the data set's.
@@ -55,7 +88,8 @@ def script_of_features(clip: ReferenceClip, features: Float[Tensor, "M *D"], sou
             f"the custom audio features have shape {tuple(features.shape[1:])} a frame and the model wants "
             f"{clip.feature_shape}; make them with the extractor that the data set was made with"
         )
-    return Script(features, torch.arange(len(features)), ping_pong(len(features), clip.num_frames), sound)
+    lent = torch.tensor(borrowed_frames(clip))
+    return Script(features, torch.arange(len(features)), lent[ping_pong(len(features), len(lent))], sound)
 
 
 def script_of_sound(clip: ReferenceClip, sound: Path, work_folder: Path, device: str | None = None) -> Script:
@@ -64,13 +98,3 @@ def script_of_sound(clip: ReferenceClip, sound: Path, work_folder: Path, device:
 
     features = speech_features(sound, extractor_of(clip.folder, clip.feature_shape), work_folder, device)
     return script_of_features(clip, features, sound)
-
-
-def check_pair(head: GaussianHead, clip: ReferenceClip) -> None:
-    """Raises EGSTalkerError where the model was trained on another kind of audio features than the data set's."""
-    if tuple(head.feature_shape) != clip.feature_shape:
-        raise EGSTalkerError(
-            f"the model takes audio features of shape {tuple(head.feature_shape)} a frame and those of "
-            f"{clip.folder.root} are {clip.feature_shape}; give the data set that the model was trained on, or "
-            "train again"
-        )

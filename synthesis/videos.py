@@ -15,8 +15,9 @@ from media.sound import iter_audio
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
 from synthesis.film import make_writable, speak, write_video
+from synthesis.pairing import check_pair
 from synthesis.rendering import Watch, film
-from synthesis.script import check_pair, script_of_features, script_of_split
+from synthesis.script import script_of_features, script_of_split
 
 logger = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from data_utils.audio_features import extract
 from media.images import write_image
 from scene.head import GaussianHead
 from scene.head_files import ModelRecord, Progress, write_record
+from scene.reference_clip import ReferenceClip
 from training.checkpoints import save_checkpoint
 
 SIZE, FOCAL = 64, 120.0
@@ -101,6 +102,8 @@ def make_head(count: int = 150, feature_shape: tuple[int, ...] = (162,)) -> Gaus
 def make_model(root: Path, dataset: DatasetFolder, head: GaussianHead | None = None, iteration: int = 500) -> Path:
     """A model folder with one checkpoint of the fine stage."""
     head = head or make_head()
-    write_record(root, ModelRecord(SETTINGS, TrainingSettings(), head.feature_shape, "log_mel", str(dataset.root), 20))
+    clip = ReferenceClip(dataset.root)
+    of_clip = str(dataset.root.resolve()), len(clip.train), clip.poses_digest()
+    write_record(root, ModelRecord(SETTINGS, TrainingSettings(), head.feature_shape, "log_mel", *of_clip))
     save_checkpoint(ModelFolder(root).checkpoint("fine", iteration), head, None, Progress("fine", iteration))
     return root

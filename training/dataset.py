@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -17,12 +17,10 @@ from arguments.errors import EGSTalkerError
 from data_utils.landmark_file import read_landmarks
 from data_utils.lost_frames import interpolate_lost
 from data_utils.track_file import open_track
-from imaging.boxes import LEFT_EYE, MOUTH, RIGHT_EYE, feature_box, largest_region
+from imaging.boxes import CROP_MARGIN, LEFT_EYE, MOUTH, RIGHT_EYE, Box, feature_box, head_region
 from imaging.masks import read_head_mask
 from media.images import read_rgb
 from scene.reference_clip import ReferenceClip
-
-CROP_MARGIN = 12  # pixels around the head's box
 
 
 @dataclass(frozen=True)
@@ -86,13 +84,10 @@ class TalkingHeadDataset(ReferenceClip):
     def _heads(self) -> tuple[Int[np.ndarray, "N 4"], Bool[np.ndarray, "N"]]:
         """The box (left, top, right, bottom) around every frame's head, and whether parsing found one there."""
 
-        def look(i: int) -> tuple[tuple[int, int, int, int], bool]:
-            mask = self.head_mask(i)
-            return largest_region(mask), bool(mask.any())
-
         with ThreadPoolExecutor(2) as pool:
-            boxes, has_head = zip(*pool.map(look, range(self.num_frames)), strict=True)
-        return np.array(boxes), np.array(has_head)
+            regions = list(pool.map(lambda i: head_region(self.head_mask(i)), range(self.num_frames)))
+        boxes = (region or Box(0, 0, self.width, self.height) for region in regions)
+        return np.array([astuple(box) for box in boxes]), np.array([region is not None for region in regions])
 
     def crop(self, i: int) -> CroppedFrame:
         """The pictures of frame ``i`` within its head's box, read from the files."""

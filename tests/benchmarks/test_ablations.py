@@ -42,7 +42,7 @@ def test_variants_are_trained_scored_and_kept(tmp_path, monkeypatch, capsys):
 
 
 def test_the_baseline_is_the_configuration_of_its_own():
-    settings = ModelSettings(**ablations.VARIANTS["GaussianTalker"])
+    settings = ModelSettings(**ablations.VARIANTS["GaussianTalker modules"])
     from arguments.settings import load_config
 
     assert load_config("arguments/64_dim_1_transformer.py")[0] == settings

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
+import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,10 +18,16 @@ import metrics
 import predict
 import render
 from arguments.dataset_folder import DatasetFolder
+from arguments.model_folder import ModelFolder
+from arguments.version import VERSION
 from evaluation import report
+from media.images import write_image
 from media.video import probe
+from scene.head_files import Progress, load_head
+from scene.reference_clip import ReferenceClip
 from tests.evaluation.test_scores import FIGURES
-from tests.tiny_head import make_dataset, make_model, speech_like, write_wav
+from tests.tiny_head import make_dataset, make_head, make_model, speech_like, write_wav
+from training.checkpoints import save_checkpoint
 
 Run = Callable[..., int]
 
@@ -150,7 +156,7 @@ def test_metrics_and_report_write_what_scripts_read(
 ) -> None:
     assert run(metrics.main, "-s", dataset.root, "--model_path", model, "--splits", "train", "val") == 0
     written = json.loads((model / "metrics.json").read_text())
-    assert list(written) == ["val", "train"] and list(written["val"]) == FIGURES
+    assert list(written) == ["val", "train"] and list(written["val"]) == [*FIGURES, "made_from"]
     assert written["train"]["frames"] == 20 and written["val"]["render_fps"] > 0
     assert written["val"]["end_to_end_fps"] > 0 and written["val"]["lpips"] is None
     assert "val: no lpips" in capsys.readouterr().out.replace("\n", " ")
@@ -173,12 +179,124 @@ def test_figures_that_need_a_missing_sound_are_null_and_the_others_stay(
     assert "aud.wav" in capsys.readouterr().out
 
 
-def test_the_report_does_not_trust_figures_older_than_the_model(
+def test_figures_say_what_they_were_made_from_and_stay_beside_others_of_it(
+    run: Run, capsys: pytest.CaptureFixture[str], dataset: DatasetFolder, model: Path
+) -> None:
+    asked = ["-s", dataset.root, "--model_path", model]
+    assert run(metrics.main, *asked) == 0
+    val = json.loads((model / "metrics.json").read_text())["val"]
+    poses = hashlib.sha256(dataset.transforms_train.read_bytes()).hexdigest()
+    made_from = {"iteration": 500, "dataset": str(dataset.root), "poses": poses, "device": "cpu", "version": VERSION}
+    assert {name: value for name, value in val["made_from"].items() if name != "weights"} == made_from
+    assert run(metrics.main, *asked, "--splits", "train", "--device", "cpu") == 0
+    both = json.loads((model / "metrics.json").read_text())
+    assert list(both) == ["val", "train"] and both["val"] == val
+
+    capsys.readouterr()
+    make_model(model, dataset, make_head(140))  # the same iteration, trained again
+    assert run(metrics.main, *asked, "--splits", "train") == 0
+    assert list(json.loads((model / "metrics.json").read_text())) == ["train"]
+    assert "figures of val, of iteration 500" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_frames_without_the_person_are_not_scored_and_not_shown_as_proof(
+    run: Run, tmp_path: Path, dataset: DatasetFolder, model: Path
+) -> None:
+    asked = ["-s", dataset.root, "--model_path", model, "--splits", "train"]
+    assert run(metrics.main, *asked) == 0
+    whole = json.loads((model / "metrics.json").read_text())["train"]
+    assert (whole["frames"], whole["lost_frames"]) == (20, 0)
+    dataset.update_record(lost_frames=[5, 6, 11, 20])
+    for i in (5, 6, 11):
+        write_image(dataset.ground_truth_image(i), np.zeros((64, 64, 3), np.uint8))
+    assert run(metrics.main, *asked) == 0
+    seen = json.loads((model / "metrics.json").read_text())["train"]
+    assert (seen["frames"], seen["lost_frames"]) == (17, 3)
+    assert abs(seen["composite_psnr"] - whole["composite_psnr"]) < 0.5  # a black frame would cost much more
+    head, clip = load_head(model)[0], ReferenceClip(dataset.root)
+    assert [row.frame for row in report.compare_frames(head, clip, clip.val)] == [21]
+
+
+def _stranger(dataset: DatasetFolder, frames: int) -> DatasetFolder:
+    """Another person's dataset."""
+    other = make_dataset(dataset.root.with_name("other"), frames)
+    transforms = other.transforms_train.read_text()
+    other.transforms_train.write_text(transforms.replace("6.0", "6.5"))
+    return other
+
+
+@pytest.mark.parametrize("frames", [22, 33])
+def test_another_persons_dataset_is_refused_unless_it_is_meant(
+    run: Run,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    dataset: DatasetFolder,
+    model: Path,
+    sound: Path,
+    frames: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    other, figures = _stranger(dataset, frames), model / "metrics.json"
+    assert run(metrics.main, "-s", dataset.root, "--model_path", model) == 0
+    before = figures.read_bytes()
+    capsys.readouterr()
+    doors = {
+        metrics.main: ["-s", other.root, "--model_path", model],
+        render.main: ["-s", other.root, "--model_path", model, "--skip_train"],
+        predict.main: [
+            *("--audio_path", sound, "--reference_path", other.root, "--model_path", model),
+            *("--output_dir", tmp_path / "out"),
+        ],
+    }
+    for main, arguments in doors.items():
+        assert run(main, *arguments) == 1
+        said = _one_line(capsys)
+        assert f"learnt from {dataset.root}, and {other.root} is another dataset" in said and "--force" in said
+    (tmp_path / "stages.json").write_text("{}")
+    options = ["--dataset", other.root, "--model_path", model, "--stages", tmp_path / "stages.json"]
+    assert run(report.main, *options, "--output", tmp_path / "demo") == 1
+    assert "is another dataset; give the model's own" in _one_line(capsys)
+    assert figures.read_bytes() == before and not (model / "test").exists() and not (tmp_path / "out").exists()
+
+    for main, arguments in doors.items():
+        caplog.clear()
+        assert run(main, *arguments, "--force") == 0
+        assert "another dataset, as you meant" in caplog.text
+    assert json.loads(figures.read_text())["val"]["made_from"]["dataset"] == str(other.root)
+    assert run(metrics.main, "-s", dataset.root, "--model_path", model) == 0
+    assert f"val, of iteration 500 on {other.root}, are dropped" in capsys.readouterr().out
+
+
+def test_a_dataset_that_was_moved_is_the_models_own_and_one_tracked_again_is_said(
+    run: Run, dataset: DatasetFolder, model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = dataset.root
+    moved = home.rename(home.with_name("moved"))
+    asked = ["--model_path", model, "--skip_train"]
+    assert run(render.main, "-s", moved, *asked) == 0 and not caplog.text
+    moved.rename(home)
+    dataset.transforms_train.write_text(dataset.transforms_train.read_text().replace("6.0", "6.01"))
+    assert run(render.main, "-s", home, *asked) == 0
+    assert len(caplog.records) == 1 and "tracked again" in caplog.text
+
+
+def test_predict_says_that_a_head_at_rest_does_not_move_its_lips(
+    run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path, dataset: DatasetFolder, model: Path, sound: Path
+) -> None:
+    asked = ["--audio_path", sound, "--reference_path", dataset.root, "--model_path", model, "--output_dir", tmp_path]
+    assert run(predict.main, *asked) == 0
+    assert "lips do not move" not in capsys.readouterr().out
+    shutil.rmtree(model / "checkpoints")
+    save_checkpoint(ModelFolder(model).checkpoint("coarse", 200), make_head(), None, Progress("coarse", 200))
+    assert run(predict.main, *asked) == 0
+    assert "its lips do not move yet" in capsys.readouterr().out
+
+
+def test_the_report_does_not_trust_figures_of_another_head(
     run: Run, tmp_path: Path, dataset: DatasetFolder, model: Path
 ) -> None:
     figures = model / "metrics.json"
     figures.write_text(json.dumps({"val": {"ssim": 0.123}}))
-    os.utime(figures, (time.time() - 1e6,) * 2)
     (tmp_path / "stages.json").write_text("{}")
     options = ["--dataset", dataset.root, "--model_path", model, "--stages", tmp_path / "stages.json"]
     assert run(report.main, *options, "--output", tmp_path / "demo") == 0

@@ -8,13 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.landmarks import FaceMotion, blink_correlation, landmark_distance, mouth_correlation, watch
+from evaluation.landmarks import (
+    FaceMotion,
+    FaceWatcher,
+    blink_correlation,
+    landmark_distance,
+    landmark_distance_relative,
+    watch,
+)
+from evaluation.mouth import mouth_figures
 from media.video import read_frames
 
 
 def _motion(openings: list[float], shift: float = 0.0) -> FaceMotion:
     points = [np.full((20, 2), shift + opening) for opening in openings]
-    return FaceMotion(points, list(openings), [1 - opening for opening in openings])
+    blinks = [1 - opening for opening in openings]
+    return FaceMotion(points, list(openings), list(openings), blinks, [40.0] * len(openings))
 
 
 def test_distance_is_the_mean_length_of_the_offsets() -> None:
@@ -23,17 +32,28 @@ def test_distance_is_the_mean_length_of_the_offsets() -> None:
     assert landmark_distance(moved, _motion([0.1, 0.5, 0.2])) == pytest.approx(5.0)
 
 
+def test_relative_to_the_eyes_distance_a_larger_picture_changes_nothing() -> None:
+    truth, moved = _motion([0.1, 0.5, 0.2]), _motion([0.1, 0.5, 0.2])
+    moved.mouth_points = [points + np.array([3.0, 4.0]) for points in moved.mouth_points]
+    assert landmark_distance_relative(moved, truth) == pytest.approx(5 / 40)
+    for motion in (truth, moved):
+        motion.mouth_points = [2 * points for points in motion.mouth_points]
+        motion.eye_distance = [80.0] * 3
+    assert landmark_distance(moved, truth) == pytest.approx(10.0)
+    assert landmark_distance_relative(moved, truth) == pytest.approx(5 / 40)
+
+
 def test_frames_without_a_face_count_neither_as_right_nor_wrong() -> None:
     lost = _motion([0.1, np.nan, 0.9, 0.2])
     assert landmark_distance(lost, _motion([0.1, 0.5, 0.9, 0.2])) == 0
-    assert mouth_correlation(lost, _motion([0.1, 0.5, 0.9, 0.2])) == pytest.approx(1.0)
+    assert mouth_figures(lost, _motion([0.1, 0.5, 0.9, 0.2]))["mouth_correlation"] == pytest.approx(1.0)
     assert lost.frames_without_face == 1
 
 
 def test_without_any_face_everything_is_undefined() -> None:
     nobody, somebody = _motion([np.nan] * 5), _motion([0.1, 0.3, 0.2, 0.4, 0.1])
     assert landmark_distance(nobody, somebody) is None
-    assert mouth_correlation(nobody, somebody) is None
+    assert set(mouth_figures(nobody, somebody).values()) == set(mouth_figures(somebody, nobody).values()) == {None}
     assert blink_correlation(somebody, nobody) is None
     assert landmark_distance(FaceMotion(), FaceMotion()) is None
 
@@ -41,7 +61,7 @@ def test_without_any_face_everything_is_undefined() -> None:
 def test_blinks_are_judged_by_the_eyes_and_speech_by_the_mouth() -> None:
     truth, render = _motion([0.1, 0.6, 0.2, 0.5]), _motion([0.1, 0.6, 0.2, 0.5])
     render.eye_opening = [-opening for opening in render.eye_opening]
-    assert mouth_correlation(render, truth) == pytest.approx(1.0)
+    assert mouth_figures(render, truth)["mouth_correlation"] == pytest.approx(1.0)
     assert blink_correlation(render, truth) == pytest.approx(-1.0)
 
 
@@ -50,7 +70,15 @@ def test_a_real_face_agrees_with_itself_and_a_moved_one_is_off_by_its_motion(cli
     truth, again = watch(frames), watch(np.roll(frame, 6, axis=1) for frame in frames)
     assert truth.frames_without_face == again.frames_without_face == 0
     assert landmark_distance(again, truth) == pytest.approx(6.0, abs=1.5)
-    assert (mouth_correlation(again, truth) or 0) > 0.8
+    assert (mouth_figures(again, truth)["mouth_correlation"] or 0) > 0.8
+
+
+def test_frames_that_are_skipped_keep_their_place_and_do_not_count_as_without_a_face() -> None:
+    with FaceWatcher() as watcher:
+        watcher.see(np.full((96, 96, 3), 128, np.uint8))
+        watcher.skip(2)
+    assert len(watcher.motion.mouth_points) == len(watcher.motion.lip_gap) == 3
+    assert watcher.motion.frames_without_face == 1
 
 
 def test_a_picture_without_a_face_is_nan() -> None:

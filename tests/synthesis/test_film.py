@@ -20,9 +20,10 @@ from media.images import read_rgb
 from media.sound import read_audio
 from media.video import read_frames
 from scene.backdrop import Backdrops
+from scene.reference_clip import ReferenceClip
 from synthesis.film import speak, write_video
 from synthesis.rendering import Frame, synthesise
-from synthesis.script import Script, ping_pong, script_of_features, script_of_sound, script_of_split
+from synthesis.script import Script, borrowed_frames, ping_pong, script_of_features, script_of_sound, script_of_split
 from synthesis.speech import extractor_of, speech_features
 from synthesis.videos import custom_video, split_videos
 from tests.tiny_head import make_dataset, make_head, speech_like, write_wav
@@ -235,3 +236,27 @@ def test_poses_of_the_clip_return_for_long_speech(dataset: TalkingHeadDataset, t
     script = script_of_sound(dataset, sound, tmp_path)
     assert len(script) == 50
     assert script.reference[:25].tolist() == [*range(22), 20, 19, 18]
+
+
+@pytest.mark.parametrize(
+    ("lost", "cuts", "lent"),
+    [
+        ([], [], range(160)),
+        ([40, 41, 120], [], range(42, 120)),  # the longest stretch in which she is there
+        (range(60), [], range(60, 160)),
+        ([], [45, 110], range(45, 110)),  # the longest shot
+        ([100], [70], range(70)),
+        (range(51, 160, 52), [20, 80, 130], range(51)),  # no shot is long enough: a stretch across a cut
+        (range(0, 160, 10), [], [i for i in range(160) if i % 10]),  # no stretch is: all that show her
+        (range(160), [], range(160)),  # nowhere: there is nothing better
+    ],
+)
+def test_poses_are_lent_by_the_longest_stretch_that_shows_the_person(tmp_path, lost, cuts, lent) -> None:
+    folder = make_dataset(tmp_path / "set", num_frames=160)
+    folder.update_record(lost_frames=list(lost), scene_cuts=list(cuts))
+    clip = ReferenceClip(folder.root)
+    assert borrowed_frames(clip) == list(lent)
+    script = script_of_features(clip, torch.zeros(2 * len(lent), 162), None)
+    assert script.reference.tolist() == [*lent, *list(lent)[-2::-1], list(lent)[1]]
+    if list(lent) == list(range(lent[0], lent[-1] + 1)):
+        assert (script.reference.diff().abs() == 1).all()  # the head never jumps

@@ -1,0 +1,63 @@
+"""What figures were made from: enough to tell whether others may stand beside them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from arguments.version import VERSION
+from scene.head import GaussianHead
+from scene.reference_clip import ReferenceClip
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A checkpoint, a dataset, and what they were measured with."""
+
+    iteration: int
+    """Of the fine stage; 0 is a head that has only learnt to be at rest."""
+    weights: str
+    """SHA-256 of the checkpoint's tensors."""
+    dataset: str
+    """Folder of the dataset."""
+    poses: str
+    """SHA-256 of its transforms_train.json, which tells datasets apart wherever they lie."""
+    device: str
+    version: str
+    """Of the project."""
+
+    @classmethod
+    def of(cls, head: GaussianHead, clip: ReferenceClip, iteration: int) -> Origin:
+        """The origin of what is measured now, of a head as it was loaded."""
+        return cls(
+            iteration=iteration,
+            weights=weights_digest(head),
+            dataset=str(clip.folder.root.resolve()),
+            poses=clip.poses_digest(),
+            device=str(next(head.parameters()).device),
+            version=VERSION,
+        )
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Origin:
+        """Of what ``dataclasses.asdict`` made. Raises TypeError or ValueError for anything else."""
+        known = cls(**value)
+        for field in dataclasses.fields(cls):
+            if type(getattr(known, field.name)).__name__ != field.type:
+                raise ValueError(f"{field.name} is no {field.type}")
+        return known
+
+    def same_work(self, other: Origin | None) -> bool:
+        """Whether ``other`` figures are of the same weights on the same dataset, on whatever device."""
+        return other is not None and (self.weights, self.poses) == (other.weights, other.poses)
+
+
+def weights_digest(head: GaussianHead) -> str:
+    """SHA-256 over the names and values of a head's tensors, wherever they are."""
+    digest = hashlib.sha256()
+    for name, value in sorted(head.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
