@@ -7,6 +7,9 @@ output/m/settings.json            model and training settings, shape of the audi
          metrics.json             scores
          validation/*.png         truth, render and error of held-out frames
          train/, test/, custom/   what render.py writes
+
+Older versions also kept best/, the head that did best on the held-out frames. Those frames are what scores are measured
+on, so choosing a head by them would flatter it: that folder is neither written nor read any longer.
 """
 
 from __future__ import annotations
@@ -61,10 +64,6 @@ class ModelFolder:
     @property
     def scores(self) -> Path:
         return self.root / "metrics.json"
-
-    @property
-    def best(self) -> CheckpointFolder:
-        return CheckpointFolder(self.root / "best")
 
     def checkpoint(self, stage: str, iteration: int) -> CheckpointFolder:
         return CheckpointFolder(self.root / "checkpoints" / f"{stage}-{iteration:05d}")

@@ -150,6 +150,8 @@ class TrainingSettings:
 
     checkpoint_every: int = 500
     """Iterations between checkpoints."""
+    checkpoint_minutes: float = 10.0
+    """Minutes after which a checkpoint is written though fewer iterations were done; 0 leaves it to iterations."""
     validate_every: int = 500
     """Iterations between validations (PSNR over a few held-out frames, and a picture)."""
     validation_frames: int = 12

@@ -107,13 +107,13 @@ class Deformation(nn.Module):
         return SpatialState(field, self.attention.spatial(field.features, agents))
 
     def forward(
-        self, spatial: SpatialState, tokens: Float[Tensor, "B T C"], learners: Int[Tensor, "L"] | None = None
+        self, spatial: SpatialState, tokens: Float[Tensor, "B T C"], sampled: Int[Tensor, "S"] | None = None
     ) -> Offsets:
         """What is added to the points of ``spatial`` that hear ``tokens`` of :meth:`tokens_of`: [B, M, 14].
 
-        ``learners``: rows of ``spatial`` from which the network learns for all; None for all (:func:`from_some`).
+        ``sampled``: rows of ``spatial`` from whose gradient the network learns for all; None for all (:func:`from_some`).
         """
-        decoded = from_some(lambda rows: self._decoded(spatial[rows], tokens), learners)
+        decoded = from_some(lambda rows: self._decoded(spatial[rows], tokens), sampled)
         return Offsets(decoded, spatial.field.gates * self.units)
 
     def _decoded(self, spatial: SpatialState, tokens: Float[Tensor, "B T C"]) -> Float[Tensor, "B M 14"]:

@@ -58,12 +58,12 @@ class GaussianModel(nn.Module):
         """Number of Gaussians."""
         return len(self.means)
 
-    def at_rest(self, features: Float[Tensor, "N F"], learners: Int[Tensor, "L"] | None = None) -> Attributes:
+    def at_rest(self, features: Float[Tensor, "N F"], sampled: Int[Tensor, "S"] | None = None) -> Attributes:
         """The head at rest, before activation. ``features``: of the tri-plane at the means.
 
-        ``learners``: the Gaussians from which the decoder learns for all; None for all (:func:`from_some`).
+        ``sampled``: the Gaussians from whose gradient the decoder learns for all; None for all (:func:`from_some`).
         """
-        decoded = from_some(lambda rows: self.decoder(rows_of(features, rows)), learners)
+        decoded = from_some(lambda rows: self.decoder(rows_of(features, rows)), sampled)
         scales, quats, opacities, colors = decoded.split((3, 4, 1, 3), dim=-1)
         free = (self.quats + 0.1 * quats, self.log_scales + scales, self.logit_opacities[:, None] + opacities)
         return Attributes(torch.cat([self.means, *free, self.sh_dc + colors], dim=-1))

@@ -37,7 +37,6 @@ class Progress:
 
     stage: str  # "coarse" or "fine"
     iteration: int  # done in this stage
-    best_psnr: float | None = None  # of validations so far, dB
 
 
 @dataclass(frozen=True)
@@ -121,6 +120,6 @@ def load_head(
 def _read_progress(folder: CheckpointFolder) -> Progress:
     try:
         value = json.loads(folder.state.read_text())
-        return Progress(str(value["stage"]), int(value["iteration"]), value["best_psnr"])
+        return Progress(str(value["stage"]), int(value["iteration"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EGSTalkerError(f"{folder.state} is damaged; delete {folder.root}") from error

@@ -14,17 +14,17 @@ from torch import Tensor
 
 
 def from_some(
-    decode: Callable[[Int[Tensor, "L"] | slice], Float[Tensor, "*B N D"]], learners: Int[Tensor, "L"] | None
+    decode: Callable[[Int[Tensor, "S"] | slice], Float[Tensor, "*B N D"]], sampled: Int[Tensor, "S"] | None
 ) -> Float[Tensor, "*B N D"]:
-    """``decode(all)`` whose gradient is that of ``decode(learners)``, scaled to all; None: of all.
+    """``decode(all)`` whose gradient is that of ``decode(sampled)``, scaled to all; None: of all.
 
     ``decode`` takes which Gaussians to decode; their dimension is the last but one.
     """
     everything = slice(None)
-    if learners is None:
+    if sampled is None:
         return decode(everything)
     with torch.no_grad():
         decoded = decode(everything)
-    learnt = decode(learners)
-    share = len(learners) / decoded.shape[-2]
-    return decoded.index_copy(-2, learners, learnt.detach() + (learnt - learnt.detach()) / share)
+    learnt = decode(sampled)
+    share = len(sampled) / decoded.shape[-2]
+    return decoded.index_copy(-2, sampled, learnt.detach() + (learnt - learnt.detach()) / share)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from arguments.errors import EGSTalkerError, one_line
+from arguments.errors import EGSTalkerError, Interrupted, one_line
 
 LOG = logging.getLogger("egstalker.training")
+
+
+def say(line: str) -> None:
+    """A line to the user and into the log."""
+    LOG.info(line)
+    print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -37,6 +44,9 @@ def training_log(path: str | None) -> Iterator[None]:
         LOG.info("the training is done")
     except EGSTalkerError as error:
         LOG.info("error: %s", one_line(error))
+        raise
+    except Interrupted as error:
+        LOG.info("%s", one_line(error))
         raise
     except KeyboardInterrupt:
         LOG.info("interrupted; run the same command again to go on")

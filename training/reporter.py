@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from arguments.atomic import atomic_path
 from arguments.errors import EGSTalkerError
-from training.log import LOG
+from training.log import LOG, say
 
 SECONDS_BETWEEN_LINES = 10.0
 SMOOTHING = 0.95  # of the loss and PSNR that are shown
@@ -68,9 +68,10 @@ class Reporter:
             self._said = now
             left = (self._total - self._done) / max(rate, 1e-9)
             line = f"{stage} {iteration} ({self._done}/{self._total}) {state} {left:.0f} s left"
-            LOG.info(line)
             if self._bar is None:
-                print(line, file=sys.stderr, flush=True)
+                say(line)
+            else:
+                LOG.info(line)
 
     def record(self, entry: dict[str, Any]) -> None:
         """Append a line to metrics.jsonl (and wandb); ``iteration`` counts both stages."""
@@ -83,11 +84,11 @@ class Reporter:
 
     def say(self, line: str) -> None:
         """Show a line without disturbing the bar."""
-        LOG.info(line)
         if self._bar is not None:
+            LOG.info(line)
             self._bar.console.print(line, highlight=False)
         else:
-            print(line, file=sys.stderr, flush=True)
+            say(line)
 
 
 def _forget_lines_after(log: Path, done: int) -> None:

@@ -15,8 +15,8 @@ def test_all_are_decoded_and_the_gradient_of_the_part_stands_for_all():
     def decode(rows):
         return (inputs[:, rows] @ weight).tanh()
 
-    def gradient(learners):
-        out = from_some(decode, learners)
+    def gradient(sampled):
+        out = from_some(decode, sampled)
         assert torch.allclose(out, decode(slice(None)))
         return torch.autograd.grad((out * wanted).sum(), weight)[0]
 
