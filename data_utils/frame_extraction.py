@@ -10,11 +10,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-from arguments.atomic import atomic_path
+from arguments.atomic import atomic_path, staged_folder
 from arguments.dataset_folder import DatasetFolder
 from data_utils.face_mesh import detect_in_files, jobs_of, save
 from data_utils.source import Source
-from data_utils.staging import staged_folder
 from media.images import write_image
 from media.sound import iter_audio
 from media.video import read_frames

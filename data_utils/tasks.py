@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from arguments.atomic import atomic_path
+from arguments.atomic import atomic_path, staged_folder
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils import wholeness
@@ -21,7 +21,6 @@ from data_utils.face_parsing import PARSERS
 from data_utils.frame_extraction import write_frames
 from data_utils.soundtrack import write_audio
 from data_utils.source import Source
-from data_utils.staging import staged_folder
 from data_utils.transforms import write_transforms
 from data_utils.wholeness import Artefact
 from media.images import read_rgb, write_image

@@ -111,7 +111,7 @@ class Deformation(nn.Module):
     ) -> Offsets:
         """What is added to the points of ``spatial`` that hear ``tokens`` of :meth:`tokens_of`: [B, M, 14].
 
-        ``sampled``: rows of ``spatial`` from whose gradient the network learns for all; None for all (:func:`from_some`).
+        ``sampled``: rows of ``spatial`` from whose gradient the network learns for all; None: all (:func:`from_some`).
         """
         decoded = from_some(lambda rows: self._decoded(spatial[rows], tokens), sampled)
         return Offsets(decoded, spatial.field.gates * self.units)

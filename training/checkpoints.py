@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
-from arguments.atomic import write_json
+from arguments.atomic import staged_folder, write_json
 from arguments.errors import EGSTalkerError
 from arguments.model_folder import CheckpointFolder
 from scene.head import GaussianHead
@@ -22,24 +21,13 @@ def save_checkpoint(
     folder: CheckpointFolder, head: GaussianHead, training_state: dict[str, Any] | None, progress: Progress
 ) -> None:
     """Write a checkpoint folder so that it is there whole or not at all; without ``training_state`` just the head."""
-    path = folder.root
-    part = CheckpointFolder(path.with_name(f".{path.name}.part"))
-    shutil.rmtree(part.root, ignore_errors=True)
-    part.root.mkdir(parents=True)
-    try:
+    with staged_folder(folder.root) as staged:
+        part = CheckpointFolder(staged)
         save_file({k: v.detach().contiguous().cpu() for k, v in head.state_dict().items()}, part.weights)
         write_ply(part.point_cloud, head.static().detach())
         if training_state is not None:
             torch.save(training_state, part.training_state)
         write_json(part.state, dataclasses.asdict(progress) | {"gaussians": head.num_gaussians})
-        old = path.with_name(f".{path.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        if path.exists():
-            path.replace(old)
-        part.root.replace(path)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(part.root, ignore_errors=True)
 
 
 def forget_training_state(model_path: Path) -> None:

@@ -78,31 +78,16 @@ def train(options: TrainOptions) -> GaussianHead:
     """
     with stop_signals() as signals:
         trainer = Trainer(options, TalkingHeadDataset(options.source_path))
-        totals = {"coarse": trainer.coarse_iterations, "fine": options.training.iterations}
-        if trainer.done >= sum(totals.values()):
+        total = sum(trainer.totals.values())
+        if trainer.done >= total:
             say(_finished(options, trainer.progress.iteration))
             return trainer.head
         wandb_settings = dataclasses.asdict(options.training) if options.use_wandb else None
-        with Reporter(options.model_path, sum(totals.values()), trainer.done, wandb_settings) as reporter:
+        with Reporter(options.model_path, total, trainer.done, wandb_settings) as reporter:
             with signals.deferred():
-                _run(trainer, totals, reporter, signals)
+                trainer.run(reporter, signals)
             reporter.say(_finished(options, trainer.progress.iteration))
     return trainer.head
-
-
-def _run(trainer: Trainer, totals: dict[str, int], reporter: Reporter, signals: StopSignals) -> None:
-    """Do what is left of both stages."""
-    try:
-        for stage, total in totals.items():
-            trainer.run_stage(stage, total, reporter, signals)
-    except AtOnce:
-        raise
-    except BaseException:
-        try:
-            trainer.rescue()
-        except OSError as error:  # the reason for which the training ends is what the user has to know
-            reporter.say(f"no checkpoint could be written ({one_line(error)}); the one before it stays")
-        raise
 
 
 def _finished(options: TrainOptions, iteration: int) -> str:
@@ -123,6 +108,7 @@ class Trainer:
         self.options, self.dataset, self.settings = options, dataset, options.training
         self.folder = ModelFolder(options.model_path)
         self.coarse_iterations = options.training.coarse_iterations if options.model.static_init else 0
+        self.totals = {"coarse": self.coarse_iterations, "fine": options.training.iterations}
         self.store = FrameStore(dataset, options.model.audio_window, options.device)
         self.statistics = GradientStatistics()
         self.moving: torch.Tensor | None = None
@@ -163,8 +149,21 @@ class Trainer:
         """Iterations of both stages."""
         return self.progress.iteration + (self.coarse_iterations if self.progress.stage == "fine" else 0)
 
-    def run_stage(self, stage: str, total: int, reporter: Reporter, signals: StopSignals) -> None:
-        """Do what is left of a stage. Raises Interrupted between two iterations."""
+    def run(self, reporter: Reporter, signals: StopSignals) -> None:
+        """Do what is left of both stages; what ends that early leaves a checkpoint of the last whole iteration."""
+        try:
+            for stage, total in self.totals.items():
+                self._run_stage(stage, total, reporter, signals)
+        except AtOnce:
+            raise
+        except BaseException:
+            try:
+                self._rescue()
+            except OSError as error:  # the reason for which the training ends is what the user has to know
+                reporter.say(f"no checkpoint could be written ({one_line(error)}); the one before it stays")
+            raise
+
+    def _run_stage(self, stage: str, total: int, reporter: Reporter, signals: StopSignals) -> None:
         if (stage == "coarse" and self.progress.stage == "fine") or total == 0:
             return
         if stage != self.progress.stage:
@@ -254,7 +253,7 @@ class Trainer:
         forget_training_state(self.options.model_path)
         self._saved, self._saved_at = self.done, time.monotonic()
 
-    def rescue(self) -> None:
+    def _rescue(self) -> None:
         """Save what was learnt since the last checkpoint, unless an iteration is half done or values are not finite."""
         finite = all(torch.isfinite(value).all() for value in self.head.state_dict().values())
         if self.step.whole and finite and self.done > self._saved:
