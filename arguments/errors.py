@@ -9,6 +9,13 @@ import signal
 import sys
 from collections.abc import Callable
 
+# What allocators' exceptions say: PyTorch's on a CPU (Linux, others), those of CUDA and its libraries, OpenCV's.
+NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED", "Insufficient memory")
+LESS_MEMORY = (
+    "out of memory; take a smaller --batch, fewer Gaussians (max_gaussians in the configuration), a shorter clip, or "
+    "--device cpu where the GPU is too small"
+)
+
 
 class EGSTalkerError(Exception):
     """Something the user can mend. The message says what is wrong and what to do, in one line."""
@@ -29,6 +36,14 @@ class Interrupted(KeyboardInterrupt):
 def one_line(error: BaseException) -> str:
     """The error's message on a single line; an empty message becomes the type's name."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a host's or a GPU's memory ran out; PyTorch need not be loaded to tell."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return bool(kinds & {"RuntimeError", "error"}) and any(words in str(error) for words in NO_MEMORY)
 
 
 def door(main: Callable[[], int | None]) -> Callable[[], int]:
@@ -53,11 +68,12 @@ def door(main: Callable[[], int | None]) -> Callable[[], int]:
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
-            full_disk = error.errno == errno.ENOSPC
-            reason = "the disk is full; free some space and run again" if full_disk else one_line(error)
-            print(f"error: {reason}", file=sys.stderr)
-        except MemoryError:
-            print("error: out of memory; use a shorter or smaller video, or a smaller batch", file=sys.stderr)
+            reasons = {errno.ENOSPC: "the disk is full; free some space and run again", errno.ENOMEM: LESS_MEMORY}
+            print(f"error: {reasons.get(error.errno or 0, one_line(error))}", file=sys.stderr)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            print(f"error: {LESS_MEMORY}", file=sys.stderr)
         return 1
 
     return wrapped

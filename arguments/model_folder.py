@@ -6,6 +6,7 @@ output/m/settings.json            model and training settings, shape of the audi
          training.log             what the trainings in it said, line by line
          metrics.jsonl            losses and validations, a line each
          metrics.json             scores
+         wandb_run.txt            id of the training's run at Weights & Biases, if it is logged there
          validation/*.png         truth, render and error of held-out frames
          train/, test/, custom/   what render.py writes
 
@@ -65,6 +66,10 @@ class ModelFolder:
     @property
     def training_log(self) -> Path:
         return self.root / "training.log"
+
+    @property
+    def wandb_run(self) -> Path:
+        return self.root / "wandb_run.txt"
 
     @property
     def scores(self) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from arguments.errors import EGSTalkerError, Interrupted, one_line
+from arguments.errors import LESS_MEMORY, EGSTalkerError, Interrupted, is_out_of_memory, one_line
 from arguments.model_folder import ModelFolder
 
 LOG = logging.getLogger("egstalker.training")
@@ -55,7 +55,8 @@ def training_log(folder: ModelFolder, link: str | None) -> Iterator[None]:
         LOG.info("interrupted; run the same command again to go on")
         raise
     except Exception as error:
-        LOG.info("error: %s", one_line(error), exc_info=True)
+        expected = is_out_of_memory(error)
+        LOG.info("error: %s", LESS_MEMORY if expected else one_line(error), exc_info=not expected)
         raise
     finally:
         LOG.setLevel(level)

@@ -17,6 +17,7 @@ from arguments.device import CPU, GPU, by_device, kind_of
 from arguments.errors import EGSTalkerError, one_line
 from arguments.model_folder import ModelFolder
 from arguments.settings import ModelSettings, TrainingSettings
+from arguments.version import VERSION
 from imaging.lpips import load_lpips
 from scene.head import GaussianHead
 from scene.head_files import (
@@ -82,7 +83,8 @@ def train(options: TrainOptions) -> GaussianHead:
         if trainer.done >= total:
             say(_finished(options, trainer.progress.iteration))
             return trainer.head
-        wandb_settings = dataclasses.asdict(options.training) if options.use_wandb else None
+        settings = {"model": dataclasses.asdict(options.model), "training": dataclasses.asdict(options.training)}
+        wandb_settings = settings if options.use_wandb else None
         with Reporter(options.model_path, total, trainer.done, wandb_settings) as reporter:
             with signals.deferred():
                 trainer.run(reporter, signals)
@@ -107,6 +109,7 @@ class Trainer:
     def __init__(self, options: TrainOptions, dataset: TalkingHeadDataset) -> None:
         self.options, self.dataset, self.settings = options, dataset, options.training
         self.folder = ModelFolder(options.model_path)
+        perceptual = _perceptual(self.settings.perceptual, options.device)
         self.coarse_iterations = options.training.coarse_iterations if options.model.static_init else 0
         self.totals = {"coarse": self.coarse_iterations, "fine": options.training.iterations}
         self.store = FrameStore(dataset, options.model.audio_window, options.device)
@@ -137,7 +140,6 @@ class Trainer:
                     f"delete {resumed.folder.root} to resume from the one before"
                 ) from error
         self.guide = MotionGuide(dataset, options.device)
-        perceptual = _perceptual(options.device)
         self.step = Step(
             self.head, self.poses, self.optimizer, self.statistics, self.store, self.guide, perceptual, self.settings
         )
@@ -315,9 +317,18 @@ class Trainer:
         dataset, options = self.dataset, self.options
         extractor = dataset.folder.read_record().get("extractor")
         source = str(options.source_path.resolve())
-        poses = hashlib.sha256(dataset.folder.transforms_train.read_bytes()).hexdigest()
         return ModelRecord(
-            options.model, options.training, dataset.feature_shape, extractor, source, len(dataset.train), poses
+            options.model,
+            options.training,
+            dataset.feature_shape,
+            extractor,
+            source,
+            len(dataset.train),
+            poses=_digest(dataset.folder.transforms_train),
+            action_units=_digest(dataset.folder.action_units),
+            features=_digest(dataset.folder.audio_features),
+            version=VERSION,
+            device=options.device,
         )
 
     def _resumable(self) -> Checkpoint | None:
@@ -327,21 +338,48 @@ class Trainer:
         if not there:
             return None
         old, new, latest = read_record(path), self._record(), there[-1]
-        training = replace(old.training, **{name: getattr(new.training, name) for name in FREE_SETTINGS})
-        if replace(old, training=training, dataset=new.dataset) != new:
-            raise EGSTalkerError(
-                f"{path} holds a model of other settings or another dataset; give another --model_path or delete it"
-            )
+        _check_same(path, old, new)
         learnt = latest.progress.iteration if latest.progress.stage == "fine" else 0
         iterations = max(new.training.iterations, learnt)
         write_record(path, replace(new, training=replace(new.training, iterations=iterations)))
         return latest
 
 
-def _perceptual(device: str) -> Perceptual:
-    """VGG features where their weights are, multi-scale gradients elsewhere."""
+def _check_same(path: Path, old: ModelRecord, new: ModelRecord) -> None:
+    """Raise EGSTalkerError where a training that the model folder records cannot go on as ``new``."""
+    perceptual = old.training.perceptual
+    if perceptual != new.training.perceptual:
+        raise EGSTalkerError(
+            f'{path} learns with perceptual = "{perceptual}", not "{new.training.perceptual}"; '
+            "set that in the configuration, or give another --model_path"
+        )
+    training = replace(old.training, **{name: getattr(new.training, name) for name in FREE_SETTINGS})
+    apart = {name: getattr(new, name) for name in ("dataset", "version", "device", "action_units", "features")}
+    if replace(old, training=training, poses=old.poses or new.poses, **apart) != new:
+        raise EGSTalkerError(
+            f"{path} holds a model of other settings or another dataset; give another --model_path or delete it"
+        )
+    for name, file in (("action_units", "au.csv"), ("features", "aud.npy")):
+        if getattr(old, name) not in ("", getattr(new, name)):  # older versions recorded none
+            raise EGSTalkerError(
+                f"{path} learnt with another {file} than {new.dataset} has now; "
+                "bring that back, or give another --model_path"
+            )
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _perceptual(kind: str, device: str) -> Perceptual:
+    """The perceptual term that the settings name. Raises EGSTalkerError where its weights are not there."""
+    if kind == "gradients":
+        return multi_scale_gradients
     network = load_lpips(net="vgg")
     if network is None:
-        return multi_scale_gradients
+        raise EGSTalkerError(
+            'perceptual = "vgg" needs weights that are not here; ./download_models.sh fetches them, '
+            'or set perceptual = "gradients"'
+        )
     network = network.to(device)
     return lambda image, truth: network(image.clamp(0, 1), truth).mean()

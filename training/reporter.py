@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sys
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from arguments.atomic import atomic_path
 from arguments.errors import EGSTalkerError
+from arguments.model_folder import ModelFolder
 from training.log import LOG, say
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -107,13 +109,24 @@ def _forget_lines_after(log: Path, done: int) -> None:
 
 
 def _start_wandb(model_path: Path, settings: dict[str, Any]) -> Any:
+    """The run at Weights & Biases, which all runs in a model folder go on with."""
     try:
         import wandb
     except ImportError as error:
         raise EGSTalkerError("--use_wandb needs the wandb package: pip install wandb") from error
+    kept = ModelFolder(model_path).wandb_run
     try:
+        if not kept.exists():
+            with atomic_path(kept) as path:
+                path.write_text(f"{secrets.token_hex(4)}\n")
         return wandb.init(
-            project="egstalker", name=model_path.name, dir=str(model_path), config=settings, resume="allow"
+            project="egstalker",
+            name=model_path.name,
+            id=kept.read_text().strip(),
+            dir=str(model_path),
+            config=settings,
+            resume="allow",
+            allow_val_change=True,  # --iterations may grow from run to run
         )
     except (wandb.errors.Error, OSError) as error:
         raise EGSTalkerError(f"wandb cannot start ({error}); log in, or set WANDB_MODE=offline") from error
