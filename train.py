@@ -8,7 +8,10 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from arguments.atomic import sweep_leftovers
 from arguments.errors import EGSTalkerError, door
+from arguments.locks import exclusive
+from arguments.model_folder import ModelFolder
 
 
 def parse() -> argparse.Namespace:
@@ -32,7 +35,9 @@ def main() -> None:
     options = parse()
     from training.log import training_log
 
-    with training_log(os.environ.get("TRAINING_LOG")):
+    folder = ModelFolder(options.model_path)
+    with exclusive(folder.root), training_log(folder, os.environ.get("TRAINING_LOG")):
+        sweep_leftovers(folder.all_checkpoints)
         run(options)
 
 

@@ -24,7 +24,8 @@ Learns the head in a dataset. A stopped run goes on from its last checkpoint.
   --save_iterations N ...    save at these iterations
   --use_wandb                log to Weights & Biases (WANDB_MODE=offline keeps it here)
 
-What the training says is in /tmp/training_log.log as well (TRAINING_LOG=FILE: there; TRAINING_LOG= : nowhere).
+What the training says is in the model folder's training.log as well; /tmp/training_log.log leads to the latest one
+(TRAINING_LOG=FILE: that does; TRAINING_LOG= : none). In the container that is a file with the same lines.
 
 Runs in the container where Docker and its image egstalker are, otherwise natively in .venv, which the first run makes;
 EGSTALKER_RUNTIME=docker or native chooses.
@@ -46,10 +47,11 @@ case $TRAINING_LOG in
   *)
     case $TRAINING_LOG in /*) ;; *) TRAINING_LOG=$(pwd -P)/$TRAINING_LOG ;; esac
     export TRAINING_LOG
-    (: >"$TRAINING_LOG") 2>/dev/null || {
+    # A link made natively would lead the container to nowhere, and emptying it would empty an older training's log.
+    if runs_in_container && ! (rm -f -- "$TRAINING_LOG" && : >"$TRAINING_LOG") 2>/dev/null; then
       note "warning: the log $TRAINING_LOG cannot be written; name another with TRAINING_LOG=FILE. Going on without it."
       unset TRAINING_LOG
-    }
+    fi
     ;;
 esac
 

@@ -3,10 +3,15 @@
 output/m/settings.json            model and training settings, shape of the audio features, what it was made from
          checkpoints/fine-00500/  head.safetensors (weights), training.pth (optimizer, pose corrections),
                                   point_cloud.ply (the head at rest, as 3D Gaussian viewers read it), state.json
+         training.log             what the trainings in it said, line by line
          metrics.jsonl            losses and validations, a line each
          metrics.json             scores
+         wandb_run.txt            id of the training's run at Weights & Biases, if it is logged there
          validation/*.png         truth, render and error of held-out frames
          train/, test/, custom/   what render.py writes
+
+Older versions also kept best/, the head that did best on the held-out frames. Those frames are what scores are measured
+on, so choosing a head by them would flatter it: that folder is neither written nor read any longer.
 """
 
 from __future__ import annotations
@@ -59,19 +64,27 @@ class ModelFolder:
         return self.root / "metrics.jsonl"
 
     @property
+    def training_log(self) -> Path:
+        return self.root / "training.log"
+
+    @property
+    def wandb_run(self) -> Path:
+        return self.root / "wandb_run.txt"
+
+    @property
     def scores(self) -> Path:
         return self.root / "metrics.json"
 
     @property
-    def best(self) -> CheckpointFolder:
-        return CheckpointFolder(self.root / "best")
+    def all_checkpoints(self) -> Path:
+        return self.root / "checkpoints"
 
     def checkpoint(self, stage: str, iteration: int) -> CheckpointFolder:
-        return CheckpointFolder(self.root / "checkpoints" / f"{stage}-{iteration:05d}")
+        return CheckpointFolder(self.all_checkpoints / f"{stage}-{iteration:05d}")
 
     def checkpoints(self) -> list[CheckpointFolder]:
         """The checkpoints that are whole, in no order."""
-        folder = self.root / "checkpoints"
+        folder = self.all_checkpoints
         there = [CheckpointFolder(path) for path in (folder.iterdir() if folder.is_dir() else ())]
         return [one for one in there if CHECKPOINT_NAME.fullmatch(one.root.name) and one.state.is_file()]
 

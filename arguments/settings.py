@@ -117,7 +117,10 @@ class TrainingSettings:
     mask_weight: float = 0.1
     """Weight of the L1 between rendered opacity and the head mask."""
     perceptual_weight: float = 0.1
-    """Weight of the perceptual term: VGG features where the weights are, multi-scale gradients elsewhere."""
+    """Weight of the perceptual term."""
+    perceptual: Literal["gradients", "vgg"] = "gradients"
+    """What the perceptual term compares: gradients at several scales, or features of the VGG network, whose weights
+    ./download_models.sh fetches."""
     motion_weight: float = 0.05
     """Weight of the tracked face vertices' motion as a guide of the deformation field, in both stages (decays over the
     fine one); 0 leaves it to the pictures."""
@@ -148,9 +151,18 @@ class TrainingSettings:
     """Pruning stops here."""
     prune_opacity: float = 0.01
     """Gaussians fainter than this are removed."""
+    prune_scale: float = 0.5
+    """Gaussians with a standard deviation above this are removed, decimetres."""
+    split_scale: float = 0.03
+    """Of the Gaussians to be densified, those with a standard deviation above this are split, the others cloned;
+    decimetres, at most prune_scale."""
+    split_shrink: float = 1.6
+    """The scales of each half of a split Gaussian are the whole's, divided by this; at least 1."""
 
     checkpoint_every: int = 500
     """Iterations between checkpoints."""
+    checkpoint_minutes: float = 10.0
+    """Minutes after which a checkpoint is written though fewer iterations were done; 0 leaves it to iterations."""
     validate_every: int = 500
     """Iterations between validations (PSNR over a few held-out frames, and a picture)."""
     validation_frames: int = 12
@@ -202,7 +214,10 @@ def _check_ranges(settings: ModelSettings | TrainingSettings, where: str) -> Non
         "densify_every",
         "motion_frames",
         "motion_points",
+        "split_shrink",
     )
+    if isinstance(settings, TrainingSettings) and settings.split_scale > settings.prune_scale:
+        raise EGSTalkerError(f"{where}: split_scale is at most prune_scale")
     if isinstance(settings, ModelSettings):
         at_least_one = ("initial_gaussians", "plane_levels", "plane_features", "feature_dim", "heads", "agents")
         at_least_one += ("kan_grid", "audio_window", "ppe_period", "plane_base_resolution")

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from arguments.atomic import atomic_path
+from arguments.atomic import atomic_path, staged_folder
 from arguments.dataset_folder import DatasetFolder
 from data_utils.face_mesh import FaceMeshTrack, detect_in_files, jobs_of, save
 from data_utils.source import Source
-from data_utils.staging import staged_folder
 from data_utils.timeline import spans
 from media.images import write_image
 from media.sound import iter_audio

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
+from arguments.locks import exclusive
 from data_utils.audio_features import DEFAULT_EXTRACTOR, EXTRACTORS
 from data_utils.face_parsing import DEFAULT_PARSER, PARSERS
 from data_utils.source import Source
-from data_utils.staging import exclusive, sweep
+from data_utils.staging import sweep
 from data_utils.tasks import TASKS, Preparation, Task
 from data_utils.wholeness import count_frames, fingerprints, up_to_date
 

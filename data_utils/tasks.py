@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from arguments.atomic import atomic_path
+from arguments.atomic import atomic_path, staged_folder
 from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.errors import EGSTalkerError
 from data_utils import wholeness
@@ -23,7 +23,6 @@ from data_utils.frame_extraction import write_frames
 from data_utils.lost_frames import frames_to_fit
 from data_utils.soundtrack import write_audio
 from data_utils.source import Source
-from data_utils.staging import staged_folder
 from data_utils.transforms import write_transforms
 from data_utils.wholeness import Artefact, sha256
 from media.images import read_rgb, write_image

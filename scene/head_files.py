@@ -28,7 +28,13 @@ class ModelRecord:
     extractor: str | None
     dataset: str
     num_train_frames: int
-    poses: str = ""  # digest of transforms_train.json, which tells datasets apart wherever they lie
+    # SHA-256 of the files that the head learnt from, which tell datasets apart wherever they lie; empty in models of
+    # versions that did not record them, as are the version and the device of the run that wrote this last.
+    poses: str = ""  # transforms_train.json
+    action_units: str = ""  # au.csv
+    features: str = ""  # aud.npy
+    version: str = ""
+    device: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,6 @@ class Progress:
 
     stage: str  # "coarse" or "fine"
     iteration: int  # done in this stage
-    best_psnr: float | None = None  # of validations so far, dB
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ def read_record(model_path: Path) -> ModelRecord:
             extractor=value["extractor"],
             dataset=str(value["dataset"]),
             num_train_frames=int(value["num_train_frames"]),
-            poses=str(value.get("poses", "")),
+            **{name: str(value.get(name, "")) for name in ("poses", "action_units", "features", "version", "device")},
         )
     except FileNotFoundError:
         raise EGSTalkerError(f"there is no model in {model_path}; make one with ./train.sh") from None
@@ -121,6 +126,6 @@ def load_head(
 def _read_progress(folder: CheckpointFolder) -> Progress:
     try:
         value = json.loads(folder.state.read_text())
-        return Progress(str(value["stage"]), int(value["iteration"]), value["best_psnr"])
+        return Progress(str(value["stage"]), int(value["iteration"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EGSTalkerError(f"{folder.state} is damaged; delete {folder.root}") from error

@@ -4,6 +4,7 @@
 #
 #   run_command SCRIPT [ARGUMENT...]     replaces the shell by the Python program SCRIPT of the checkout; natively, if
 #                                        NEEDS_PACKAGES=no, by any suitable Python, without making .venv
+#   runs_in_container                    does it run in the container?
 #   asks_for_help [ARGUMENT...]          is -h or --help among them?
 #
 # In the container every path is what it is outside: the checkout, the working folder and every path among the arguments
@@ -24,13 +25,14 @@ asks_for_help() {
 }
 
 run_command() {
+  if runs_in_container; then run_in_container "$@"; else run_natively "$@"; fi
+}
+
+runs_in_container() {
   case "${EGSTALKER_RUNTIME:-}" in
-    docker)
-      require_container
-      run_in_container "$@"
-      ;;
-    native) run_natively "$@" ;;
-    "") if has_image; then run_in_container "$@"; else run_natively "$@"; fi ;;
+    docker) require_container ;;
+    native) return 1 ;;
+    "") has_image ;;
     *) fail "EGSTALKER_RUNTIME is docker or native, not '$EGSTALKER_RUNTIME'" ;;
   esac
 }

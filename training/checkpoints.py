@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
-from arguments.atomic import write_json
+from arguments.atomic import staged_folder, write_json
+from arguments.device import kind_of
 from arguments.errors import EGSTalkerError
 from arguments.model_folder import CheckpointFolder
+from arguments.version import VERSION
 from scene.head import GaussianHead
 from scene.head_files import Progress, checkpoints
 from scene.ply import write_ply
@@ -21,25 +22,18 @@ from scene.ply import write_ply
 def save_checkpoint(
     folder: CheckpointFolder, head: GaussianHead, training_state: dict[str, Any] | None, progress: Progress
 ) -> None:
-    """Write a checkpoint folder so that it is there whole or not at all; without ``training_state`` just the head."""
-    path = folder.root
-    part = CheckpointFolder(path.with_name(f".{path.name}.part"))
-    shutil.rmtree(part.root, ignore_errors=True)
-    part.root.mkdir(parents=True)
-    try:
+    """Write a checkpoint folder so that it is there whole or not at all; without ``training_state`` just the head.
+
+    Its state.json says how far the training is, and with which version and on what device.
+    """
+    with staged_folder(folder.root) as staged:
+        part = CheckpointFolder(staged)
         save_file({k: v.detach().contiguous().cpu() for k, v in head.state_dict().items()}, part.weights)
         write_ply(part.point_cloud, head.static().detach())
         if training_state is not None:
             torch.save(training_state, part.training_state)
-        write_json(part.state, dataclasses.asdict(progress) | {"gaussians": head.num_gaussians})
-        old = path.with_name(f".{path.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        if path.exists():
-            path.replace(old)
-        part.root.replace(path)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(part.root, ignore_errors=True)
+        made = {"gaussians": head.num_gaussians, "version": VERSION, "device": kind_of(head.model.means)}
+        write_json(part.state, dataclasses.asdict(progress) | made)
 
 
 def forget_training_state(model_path: Path) -> None:

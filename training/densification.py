@@ -19,10 +19,6 @@ from scene.head import GaussianHead
 from scene.rigid_motion import rotation_matrix
 from training.optimizer import follow
 
-SMALL = 0.03  # decimetres; larger ones are split, not cloned
-HUGE = 0.5  # decimetres; larger ones are removed
-SPLIT_SHRINK = 1.6  # each half's scale is the whole's divided by this
-
 
 @dataclass
 class GradientStatistics:
@@ -63,8 +59,8 @@ def densify(head: GaussianHead, optimizer: Adam, statistics: GradientStatistics,
     if int(wanted.sum()) > room:  # the neediest first
         neediest = gradient.topk(max(room, 0)).indices
         wanted &= torch.zeros_like(wanted).index_fill(0, neediest, True)
-    split = wanted & (largest > SMALL)
-    useless = (rest.opacities < settings.prune_opacity) | (largest > HUGE)
+    split = wanted & (largest > settings.split_scale)
+    useless = (rest.opacities < settings.prune_opacity) | (largest > settings.prune_scale)
     keep = ~(useless | split)
     shortage = settings.min_gaussians - int(keep.sum()) - int(wanted.sum()) - int(split.sum())
     if shortage > 0:  # spare the least faint
@@ -78,12 +74,12 @@ def densify(head: GaussianHead, optimizer: Adam, statistics: GradientStatistics,
     turn = rotation_matrix(rest.quats[halves]).repeat(2, 1, 1)
     shift = (turn @ (torch.randn_like(spread) * spread)[..., None])[..., 0]
     model.keep(rows)
-    _move_halves(model, shift)
+    _move_halves(model, shift, settings.split_shrink)
     follow(optimizer, head, rows, fresh)
     statistics.total = statistics.total.new_zeros(0)
 
 
-def _move_halves(model: GaussianModel, shift: Float[Tensor, "M 3"]) -> None:
+def _move_halves(model: GaussianModel, shift: Float[Tensor, "M 3"], shrink: float) -> None:
     if len(shift):
         model.means[-len(shift) :] += shift
-        model.log_scales[-len(shift) :] -= torch.log(torch.tensor(SPLIT_SHRINK)).item()
+        model.log_scales[-len(shift) :] -= torch.log(torch.tensor(shrink)).item()

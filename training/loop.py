@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,9 +14,10 @@ import torch
 from torch.optim import Adam
 
 from arguments.device import CPU, GPU, by_device, kind_of
-from arguments.errors import EGSTalkerError
+from arguments.errors import EGSTalkerError, one_line
 from arguments.model_folder import ModelFolder
 from arguments.settings import ModelSettings, TrainingSettings
+from arguments.version import VERSION
 from imaging.lpips import load_lpips
 from scene.head import GaussianHead
 from scene.head_files import (
@@ -32,6 +34,7 @@ from training.dataset import TalkingHeadDataset
 from training.densification import GradientStatistics, densify
 from training.frame_store import FrameStore, on_device
 from training.initialization import initial_cloud
+from training.log import say
 from training.losses import Perceptual, multi_scale_gradients
 from training.motion_guide import MotionGuide
 from training.optimizer import load_state, make_optimizer, set_rates
@@ -39,11 +42,14 @@ from training.pose_corrections import PoseCorrections
 from training.reporter import Reporter
 from training.sampling import frames_of_iteration
 from training.step import Mark, Step, StepInputs
+from training.stop_signals import AtOnce, StopSignals, stop_signals
 from training.validation import validate
 
 MOVING_STEP = {CPU: 256, GPU: 1024}  # Gaussians
 MOVING_EVERY = {CPU: 25, GPU: 100}  # iterations between two looks at the gates; a step is recorded anew then
 LOOK_EVERY = 25  # iterations between two looks at the loss on a GPU: each waits for the device
+# Settings that may change from run to run of one training: the head does not depend on them, but for its length.
+FREE_SETTINGS = ("iterations", "checkpoint_every", "checkpoint_minutes", "validate_every", "validation_frames")
 
 
 @dataclass(frozen=True)
@@ -65,21 +71,36 @@ class TrainOptions:
 def train(options: TrainOptions) -> GaussianHead:
     """Train, or go on where an earlier run of the same settings stopped; returns the head.
 
-    Raises EGSTalkerError for an unusable dataset, or a model folder that holds another model.
+    What ends it early, a signal or an error, leaves a checkpoint of the last whole iteration.
+
+    Raises:
+        EGSTalkerError: the dataset is unusable, the model folder holds another model, or the training diverges.
+        Interrupted: Ctrl-C, SIGTERM or SIGHUP.
     """
-    dataset = TalkingHeadDataset(options.source_path)
-    trainer = Trainer(options, dataset)
-    totals = {"coarse": trainer.coarse_iterations, "fine": options.training.iterations}
-    done = trainer.progress.iteration + (totals["coarse"] if trainer.progress.stage == "fine" else 0)
-    wandb_settings = dataclasses.asdict(options.training) if options.use_wandb else None
-    with Reporter(options.model_path, sum(totals.values()), done, wandb_settings) as reporter:
-        try:
-            for stage in ("coarse", "fine"):
-                trainer.run_stage(stage, totals[stage], reporter)
-        except KeyboardInterrupt:
-            trainer.save()
-            raise
+    with stop_signals() as signals:
+        trainer = Trainer(options, TalkingHeadDataset(options.source_path))
+        total = sum(trainer.totals.values())
+        if trainer.done >= total:
+            say(_finished(options, trainer.progress.iteration))
+            return trainer.head
+        settings = {"model": dataclasses.asdict(options.model), "training": dataclasses.asdict(options.training)}
+        wandb_settings = settings if options.use_wandb else None
+        with Reporter(options.model_path, total, trainer.done, wandb_settings) as reporter:
+            with signals.deferred():
+                trainer.run(reporter, signals)
+            reporter.say(_finished(options, trainer.progress.iteration))
     return trainer.head
+
+
+def _finished(options: TrainOptions, iteration: int) -> str:
+    """The line that ends a training, or says that there was nothing left to do."""
+    asked = options.training.iterations
+    if iteration > asked:
+        return (
+            f"{options.model_path} has {iteration} fine iterations, more than the {asked} asked for: nothing to do; "
+            f"--iterations above {iteration} goes on, another --model_path begins anew"
+        )
+    return f"{options.model_path} is finished: {iteration} fine iterations; --iterations above {iteration} goes on"
 
 
 class Trainer:
@@ -88,7 +109,9 @@ class Trainer:
     def __init__(self, options: TrainOptions, dataset: TalkingHeadDataset) -> None:
         self.options, self.dataset, self.settings = options, dataset, options.training
         self.folder = ModelFolder(options.model_path)
+        perceptual = _perceptual(self.settings.perceptual, options.device)
         self.coarse_iterations = options.training.coarse_iterations if options.model.static_init else 0
+        self.totals = {"coarse": self.coarse_iterations, "fine": options.training.iterations}
         self.store = FrameStore(dataset, options.model.audio_window, options.device)
         self.statistics = GradientStatistics()
         self.moving: torch.Tensor | None = None
@@ -109,40 +132,69 @@ class Trainer:
                 self.poses.values.data.copy_(state["poses"])
                 load_state(self.optimizer, state["optimizer"])
                 self.statistics = GradientStatistics(*(state[name].to(options.device) for name in ("total", "seen")))
+                if state.get("moving") is not None:
+                    self.moving, self.gated = state["moving"].to(options.device), bool(state["gated"])
             except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
                 raise EGSTalkerError(
                     f"{resumed.folder.training_state} does not fit its head; "
                     f"delete {resumed.folder.root} to resume from the one before"
                 ) from error
         self.guide = MotionGuide(dataset, options.device)
-        perceptual = _perceptual(options.device)
         self.step = Step(
             self.head, self.poses, self.optimizer, self.statistics, self.store, self.guide, perceptual, self.settings
         )
 
-    def run_stage(self, stage: str, total: int, reporter: Reporter) -> None:
-        """Do what is left of a stage."""
+        self._saved, self._saved_at = self.done, time.monotonic()
+
+    @property
+    def done(self) -> int:
+        """Iterations of both stages."""
+        return self.progress.iteration + (self.coarse_iterations if self.progress.stage == "fine" else 0)
+
+    def run(self, reporter: Reporter, signals: StopSignals) -> None:
+        """Do what is left of both stages; what ends that early leaves a checkpoint of the last whole iteration."""
+        try:
+            for stage, total in self.totals.items():
+                self._run_stage(stage, total, reporter, signals)
+        except AtOnce:
+            raise
+        except BaseException:
+            try:
+                self._rescue()
+            except OSError as error:  # the reason for which the training ends is what the user has to know
+                reporter.say(f"no checkpoint could be written ({one_line(error)}); the one before it stays")
+            raise
+
+    def _run_stage(self, stage: str, total: int, reporter: Reporter, signals: StopSignals) -> None:
         if (stage == "coarse" and self.progress.stage == "fine") or total == 0:
             return
         if stage != self.progress.stage:
             self.progress = replace(self.progress, stage=stage, iteration=0)
         self.head.train()
         while self.progress.iteration < total:
+            signals.check()
             iteration = self.progress.iteration
-            offset = self.coarse_iterations if stage == "fine" else 0
-            torch.manual_seed(self.settings.seed * 1_000_003 + offset + iteration)
-            found = self.iterate(stage, iteration, total)
-            self.progress = replace(self.progress, iteration=iteration + 1)
+            torch.manual_seed(self.settings.seed * 1_000_003 + self.done)
+            figures = self.iterate(stage, iteration, total)
+            iteration += 1
+            validates, saves = self._validates(stage, iteration, total), self._saves(stage, iteration, total)
             values: dict[str, float] = {}
-            if (iteration + 1) % self.look_every == 0 or self._stops_after(stage, iteration + 1, total):
-                values = {name: float(value) for name, value in found.items()}
+            if iteration % self.look_every == 0 or validates or saves:
+                values = {name: float(value) for name, value in figures.items()}
                 if not math.isfinite(values["loss"]):
                     raise EGSTalkerError(
-                        f"the training diverged at {stage} iteration {iteration + 1}; "
+                        f"the training diverged at {stage} iteration {iteration}; "
                         "train again into another --model_path with lower learning rates"
                     )
-            reporter.step(stage, iteration + 1, self.head.num_gaussians, values)
-            self._after(stage, iteration + 1, total, values, reporter)
+            self.progress = replace(self.progress, iteration=iteration)
+            self.step.whole = True
+            reporter.step(stage, iteration, self.head.num_gaussians, values)
+            if validates:
+                self._validate(stage, iteration, values, reporter)
+            elif iteration % 50 == 0:
+                reporter.record({"stage": stage, "gaussians": self.head.num_gaussians, **values})
+            if saves:
+                self.save()
 
     def iterate(
         self, stage: str, iteration: int, total: int, mark: Mark = lambda name: None
@@ -158,14 +210,14 @@ class Trainer:
         self.head.deformation.let_gates_count(gated)
         set_rates(self.optimizer, settings.final_lr_ratio ** (iteration / total) if fine else 1.0)
         moving = self._moving(gated, iteration)
-        found = self.step(inputs, fine=fine, gated=gated, moving=moving, mark=mark)
+        figures = self.step(inputs, fine=fine, gated=gated, moving=moving, mark=mark)
         densifying = not fine or iteration < total * settings.densify_until_share
         everything = iteration + (self.coarse_iterations if fine else 0)
         if densifying and everything >= settings.densify_from and (everything + 1) % settings.densify_every == 0:
             densify(self.head, self.optimizer, self.statistics, settings)
             self.moving = None
             self.step.forget()
-        return {**found, "moving": len(moving)}
+        return {**figures, "moving": len(moving)}
 
     def _inputs(self, fine: bool, iteration: int, total: int) -> StepInputs:
         """What an iteration sees; a function of the seed and its number, so that a resumed run sees the same."""
@@ -195,35 +247,38 @@ class Trainer:
             "poses": self.poses.values.detach().cpu(),
             "total": self.statistics.total.cpu(),
             "seen": self.statistics.seen.cpu(),
+            "moving": None if self.moving is None else self.moving.cpu(),
+            "gated": self.gated,
         }
         checkpoint = self.folder.checkpoint(self.progress.stage, self.progress.iteration)
         save_checkpoint(checkpoint, self.head, state, self.progress)
         forget_training_state(self.options.model_path)
+        self._saved, self._saved_at = self.done, time.monotonic()
 
-    def _stops_after(self, stage: str, iteration: int, total: int) -> bool:
-        """Whether something is validated or saved after this iteration."""
-        settings, options = self.settings, self.options
-        asked = stage == "fine" and iteration in (*options.test_iterations, *options.save_iterations)
-        due = iteration % settings.validate_every == 0 or iteration % settings.checkpoint_every == 0
-        return asked or due or iteration == total
-
-    def _after(self, stage: str, iteration: int, total: int, values: dict[str, float], reporter: Reporter) -> None:
-        """Validate, save and log, where it is time."""
-        settings, options, last = self.settings, self.options, iteration == total
-        fine = stage == "fine"
-        if last or iteration % settings.validate_every == 0 or (fine and iteration in options.test_iterations):
-            picture = self.folder.validation(stage, iteration)
-            psnr = validate(self.head, self.store, settings.validation_frames, moving=fine, picture=picture)
-            entry = {"stage": stage, "gaussians": self.head.num_gaussians, **values, "val_psnr": psnr}
-            reporter.record(entry)
-            reporter.say(f"{stage} {iteration}: held-out head PSNR {psnr:.2f} dB ({picture})")
-            if fine and psnr > (self.progress.best_psnr or float("-inf")):
-                self.progress = replace(self.progress, best_psnr=psnr)
-                save_checkpoint(self.folder.best, self.head, None, self.progress)
-        elif iteration % 50 == 0:
-            reporter.record({"stage": stage, "gaussians": self.head.num_gaussians, **values})
-        if last or iteration % settings.checkpoint_every == 0 or (fine and iteration in options.save_iterations):
+    def _rescue(self) -> None:
+        """Save what was learnt since the last checkpoint, unless an iteration is half done or values are not finite."""
+        finite = all(torch.isfinite(value).all() for value in self.head.state_dict().values())
+        if self.step.whole and finite and self.done > self._saved:
             self.save()
+
+    def _validates(self, stage: str, iteration: int, total: int) -> bool:
+        """Whether the head is validated after this iteration."""
+        asked = stage == "fine" and iteration in self.options.test_iterations
+        return asked or iteration == total or iteration % self.settings.validate_every == 0
+
+    def _saves(self, stage: str, iteration: int, total: int) -> bool:
+        """Whether a checkpoint is written after this iteration."""
+        settings = self.settings
+        asked = stage == "fine" and iteration in self.options.save_iterations
+        late = 0 < settings.checkpoint_minutes * 60 <= time.monotonic() - self._saved_at
+        return asked or late or iteration == total or iteration % settings.checkpoint_every == 0
+
+    def _validate(self, stage: str, iteration: int, values: dict[str, float], reporter: Reporter) -> None:
+        """Measure the head on held-out frames and say how good it is."""
+        picture, fine = self.folder.validation(stage, iteration), stage == "fine"
+        psnr = validate(self.head, self.store, self.settings.validation_frames, moving=fine, picture=picture)
+        reporter.record({"stage": stage, "gaussians": self.head.num_gaussians, **values, "val_psnr": psnr})
+        reporter.say(f"{stage} {iteration}: held-out head PSNR {psnr:.2f} dB ({picture})")
 
     def _moving(self, gated: bool, iteration: int) -> torch.Tensor:
         """The Gaussians whose gates are open, ascending, and some more up to a round number: few sizes of memory are
@@ -262,9 +317,18 @@ class Trainer:
         dataset, options = self.dataset, self.options
         extractor = dataset.folder.read_record().get("extractor")
         source = str(options.source_path.resolve())
-        poses = hashlib.sha256(dataset.folder.transforms_train.read_bytes()).hexdigest()
         return ModelRecord(
-            options.model, options.training, dataset.feature_shape, extractor, source, len(dataset.train), poses
+            options.model,
+            options.training,
+            dataset.feature_shape,
+            extractor,
+            source,
+            len(dataset.train),
+            poses=_digest(dataset.folder.transforms_train),
+            action_units=_digest(dataset.folder.action_units),
+            features=_digest(dataset.folder.audio_features),
+            version=VERSION,
+            device=options.device,
         )
 
     def _resumable(self) -> Checkpoint | None:
@@ -273,20 +337,49 @@ class Trainer:
         there = checkpoints(path)
         if not there:
             return None
-        old, new = read_record(path), self._record()
-        training = replace(old.training, iterations=new.training.iterations)
-        if replace(old, training=training, dataset=new.dataset) != new:
+        old, new, latest = read_record(path), self._record(), there[-1]
+        _check_same(path, old, new)
+        learnt = latest.progress.iteration if latest.progress.stage == "fine" else 0
+        iterations = max(new.training.iterations, learnt)
+        write_record(path, replace(new, training=replace(new.training, iterations=iterations)))
+        return latest
+
+
+def _check_same(path: Path, old: ModelRecord, new: ModelRecord) -> None:
+    """Raise EGSTalkerError where a training that the model folder records cannot go on as ``new``."""
+    perceptual = old.training.perceptual
+    if perceptual != new.training.perceptual:
+        raise EGSTalkerError(
+            f'{path} learns with perceptual = "{perceptual}", not "{new.training.perceptual}"; '
+            "set that in the configuration, or give another --model_path"
+        )
+    training = replace(old.training, **{name: getattr(new.training, name) for name in FREE_SETTINGS})
+    apart = {name: getattr(new, name) for name in ("dataset", "version", "device", "action_units", "features")}
+    if replace(old, training=training, poses=old.poses or new.poses, **apart) != new:
+        raise EGSTalkerError(
+            f"{path} holds a model of other settings or another dataset; give another --model_path or delete it"
+        )
+    for name, file in (("action_units", "au.csv"), ("features", "aud.npy")):
+        if getattr(old, name) not in ("", getattr(new, name)):  # older versions recorded none
             raise EGSTalkerError(
-                f"{path} holds a model of other settings or another dataset; give another --model_path or delete it"
+                f"{path} learnt with another {file} than {new.dataset} has now; "
+                "bring that back, or give another --model_path"
             )
-        write_record(path, new)
-        return there[-1]
 
 
-def _perceptual(device: str) -> Perceptual:
-    """VGG features where their weights are, multi-scale gradients elsewhere."""
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _perceptual(kind: str, device: str) -> Perceptual:
+    """The perceptual term that the settings name. Raises EGSTalkerError where its weights are not there."""
+    if kind == "gradients":
+        return multi_scale_gradients
     network = load_lpips(net="vgg")
     if network is None:
-        return multi_scale_gradients
+        raise EGSTalkerError(
+            'perceptual = "vgg" needs weights that are not here; ./download_models.sh fetches them, '
+            'or set perceptual = "gradients"'
+        )
     network = network.to(device)
     return lambda image, truth: network(image.clamp(0, 1), truth).mean()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sys
 import time
 from pathlib import Path
@@ -14,7 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from arguments.atomic import atomic_path
 from arguments.errors import EGSTalkerError
-from training.log import LOG
+from arguments.model_folder import ModelFolder
+from training.log import LOG, say
 
 SECONDS_BETWEEN_LINES = 10.0
 SMOOTHING = 0.95  # of the loss and PSNR that are shown
@@ -68,9 +70,10 @@ class Reporter:
             self._said = now
             left = (self._total - self._done) / max(rate, 1e-9)
             line = f"{stage} {iteration} ({self._done}/{self._total}) {state} {left:.0f} s left"
-            LOG.info(line)
             if self._bar is None:
-                print(line, file=sys.stderr, flush=True)
+                say(line)
+            else:
+                LOG.info(line)
 
     def record(self, entry: dict[str, Any]) -> None:
         """Append a line to metrics.jsonl (and wandb); ``iteration`` counts both stages."""
@@ -83,11 +86,11 @@ class Reporter:
 
     def say(self, line: str) -> None:
         """Show a line without disturbing the bar."""
-        LOG.info(line)
         if self._bar is not None:
+            LOG.info(line)
             self._bar.console.print(line, highlight=False)
         else:
-            print(line, file=sys.stderr, flush=True)
+            say(line)
 
 
 def _forget_lines_after(log: Path, done: int) -> None:
@@ -106,13 +109,24 @@ def _forget_lines_after(log: Path, done: int) -> None:
 
 
 def _start_wandb(model_path: Path, settings: dict[str, Any]) -> Any:
+    """The run at Weights & Biases, which all runs in a model folder go on with."""
     try:
         import wandb
     except ImportError as error:
         raise EGSTalkerError("--use_wandb needs the wandb package: pip install wandb") from error
+    kept = ModelFolder(model_path).wandb_run
     try:
+        if not kept.exists():
+            with atomic_path(kept) as path:
+                path.write_text(f"{secrets.token_hex(4)}\n")
         return wandb.init(
-            project="egstalker", name=model_path.name, dir=str(model_path), config=settings, resume="allow"
+            project="egstalker",
+            name=model_path.name,
+            id=kept.read_text().strip(),
+            dir=str(model_path),
+            config=settings,
+            resume="allow",
+            allow_val_change=True,  # --iterations may grow from run to run
         )
     except (wandb.errors.Error, OSError) as error:
         raise EGSTalkerError(f"wandb cannot start ({error}); log in, or set WANDB_MODE=offline") from error

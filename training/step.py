@@ -33,7 +33,7 @@ from training.pose_corrections import PoseCorrections
 
 logger = logging.getLogger(__name__)
 
-MIN_LEARNERS = 1000  # Gaussians
+MIN_SAMPLED = 1000  # Gaussians
 Mark = Callable[[str], None]
 
 
@@ -90,6 +90,9 @@ class Step:
         self.store, self.guide, self.perceptual, self.settings = store, guide, perceptual, settings
         self._records = on_gpu(store.device)
         self._memory: GraphMemory | None = None
+        self.whole = True
+        """Whether head, poses, optimizer and statistics are those of one iteration: an error amid a change leaves it
+        False, and whoever counts the iteration sets it again."""
         self.forget()
 
     def forget(self) -> None:
@@ -118,8 +121,7 @@ class Step:
                 self._records, self._recorded = False, None
         return self._run(_plain(_Work(self, fine, moving)), inputs, mark)
 
-    @staticmethod
-    def _run(parts: _Parts, inputs: StepInputs, mark: Mark) -> dict[str, Tensor]:
+    def _run(self, parts: _Parts, inputs: StepInputs, mark: Mark) -> dict[str, Tensor]:
         deformed = parts.deform(*(getattr(inputs, field.name) for field in fields(inputs)))
         mark("deform")
         leaves = deformed.gaussians.map(lambda tensor, _: tensor.detach().requires_grad_())
@@ -128,8 +130,9 @@ class Step:
         compared = parts.compare(output.image.detach(), output.alpha.detach())
         mark("loss")
         wanted = [*_tensors(leaves), output.means2d]
-        found = torch.autograd.grad([output.image, output.alpha], wanted, [compared.to_image, compared.to_alpha])
-        parts.go_back(*found, output.radii)
+        gradients = torch.autograd.grad([output.image, output.alpha], wanted, [compared.to_image, compared.to_alpha])
+        self.whole = False
+        parts.go_back(*gradients, output.radii)
         mark("backward")
         parts.learn()
         mark("optimizer")
@@ -156,13 +159,13 @@ class _Work:
         moves = head.deformation(vertices, tokens[batch:]).attributes.means
         guiding = whole.guide.loss(moves, inputs.guiding, inputs.vertices)
         extra = inputs.guidance * settings.motion_weight * guiding
-        offsets = learners = None
+        offsets = sampled = None
         if self.fine:
-            learners = self._learners(head.num_gaussians)
-            offsets = head.deformation(at_rest.spatial, tokens[:batch], self._learners(len(self.moving)))
+            sampled = self._sampled(head.num_gaussians)
+            offsets = head.deformation(at_rest.spatial, tokens[:batch], self._sampled(len(self.moving)))
             extra = extra + settings.gate_weight * at_rest.gates.mean()
         motion = whole.poses(inputs.frames - whole.guide.first_frame)
-        raw = head.model.at_rest(at_rest.features, learners)
+        raw = head.model.at_rest(at_rest.features, sampled)
         positions = frames.drive.camera.positions
         gaussians, moved = deformed_gaussians(head.model, raw, offsets, self.moving, motion, positions)
         extra = extra + settings.offset_weight * moved
@@ -184,17 +187,17 @@ class _Work:
         parameters = [p for group in self.step.optimizer.param_groups for p in group["params"]]
         history, self.history = self.history, []
         to_history = [torch.ones_like(self.extra), *to_fields]
-        found = torch.autograd.grad(history, parameters, to_history, allow_unused=True)
-        for parameter, gradient in zip(parameters, found, strict=True):
+        gradients_of_all = torch.autograd.grad(history, parameters, to_history, allow_unused=True)
+        for parameter, gradient in zip(parameters, gradients_of_all, strict=True):
             parameter.grad = None if gradient is None else gradient.contiguous()
 
     def learn(self) -> None:
         step(self.step.optimizer)
         self.step.poses.remove_drift()
 
-    def _learners(self, total: int) -> Int[Tensor, "L"] | None:
-        """A random share of so many Gaussians, from which a network learns for all of them; None for all."""
-        count = min(total, max(MIN_LEARNERS, round(total * self.step.settings.learner_share)))
+    def _sampled(self, total: int) -> Int[Tensor, "S"] | None:
+        """A random share of so many Gaussians, from whose gradient a decoder learns for all of them; None for all."""
+        count = min(total, max(MIN_SAMPLED, round(total * self.step.settings.learner_share)))
         return None if count == total else torch.randperm(total, device=self.moving.device)[:count]
 
 

@@ -11,12 +11,14 @@ import wave
 import numpy as np
 import pytest
 
+from arguments.atomic import staged_folder
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
+from arguments.locks import exclusive
 from data_utils.preprocess import Outcome, preprocess
 from data_utils.soundtrack import clipped_share
 from data_utils.source import Source, locate
-from data_utils.staging import exclusive, staged_folder, sweep
+from data_utils.staging import sweep
 from data_utils.summary import summary
 from data_utils.tasks import TASKS
 from media.images import numbered, read_rgb
@@ -241,7 +243,7 @@ def test_a_killed_run_leaves_the_old_folder_and_no_litter(tmp_path):
         raise KeyboardInterrupt
     assert (target / "0.png").read_bytes() == b"old"
     (tmp_path / ".torso_imgs.part").mkdir()
-    (tmp_path / ".aud.123.part.wav").write_bytes(b"half")
+    (tmp_path / ".aud.99999999.part.wav").write_bytes(b"half")
     target.rename(tmp_path / ".parsing.old.part")  # killed between the two renames
     sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["parsing"]

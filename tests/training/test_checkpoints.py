@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from arguments.atomic import sweep_leftovers
 from arguments.errors import EGSTalkerError
 from arguments.model_folder import CheckpointFolder, ModelFolder
 from scene.head_files import Progress, checkpoints, load_head, read_record, write_record
@@ -74,6 +75,7 @@ def test_a_killed_save_leaves_the_older_checkpoint_and_none_half_made(model, rep
     assert done.returncode == -signal.SIGKILL
     assert [c.folder.root.name for c in checkpoints(model)] == ["fine-00500"]
     assert load_head(model)[2] == 500
+    sweep_leftovers(target.parent)
     save_checkpoint(CheckpointFolder(target), make_head(), None, Progress("fine", 1000))
     assert load_head(model)[2] == 1000
     assert sorted(p.name for p in (model / "checkpoints").iterdir()) == ["fine-00500", "fine-01000"]
@@ -81,7 +83,7 @@ def test_a_killed_save_leaves_the_older_checkpoint_and_none_half_made(model, rep
 
 def test_a_half_made_folder_is_no_checkpoint(model):
     folder = model / "checkpoints"
-    shutil.copytree(folder / "fine-00500", folder / ".fine-01000.part")
+    shutil.copytree(folder / "fine-00500", folder / ".fine-01000.4711.part")
     shutil.copytree(folder / "fine-00500", folder / "fine-01000")
     (folder / "fine-01000" / "state.json").unlink()
     (folder / "notes.txt").write_text("mine")

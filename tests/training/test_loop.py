@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import signal
@@ -18,6 +19,7 @@ from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from arguments.model_folder import CheckpointFolder
 from arguments.settings import TrainingSettings
+from arguments.version import VERSION
 from scene.head_files import checkpoints, load_head, read_record
 from tests.tiny_head import SETTINGS, make_dataset
 from training.checkpoints import load_training_state
@@ -74,9 +76,6 @@ def assert_ends_alike(path: Path, other: Path) -> None:
     assert torch.allclose(states[0]["poses"], states[1]["poses"], atol=1e-4) and states[1]["poses"].any()
     moments = [state["optimizer"]["state"] for state in states]
     assert all(torch.allclose(moments[0][k]["exp_avg"], moments[1][k]["exp_avg"], atol=1e-4) for k in moments[1])
-    best = [json.loads((p / "best" / "state.json").read_text()) for p in (path, other)]
-    assert {**best[0], "best_psnr": 0} == {**best[1], "best_psnr": 0}
-    assert best[0]["best_psnr"] == pytest.approx(best[1]["best_psnr"], abs=1e-3)
     logs = log_of(path), log_of(other)
     assert [line["iteration"] for line in logs[0]] == [line["iteration"] for line in logs[1]]
     assert [line["loss"] for line in logs[0]] == pytest.approx([line["loss"] for line in logs[1]], abs=1e-4)
@@ -118,7 +117,6 @@ def test_a_training_leaves_checkpoints_a_log_and_pictures(uninterrupted):
     ]
     assert [line["iteration"] for line in log_of(uninterrupted)] == [10, 12, 22, 30]
     assert (uninterrupted / "validation" / "fine-00018.png").stat().st_size > 0
-    assert (uninterrupted / "best" / "head.safetensors").is_file()
     assert (uninterrupted / "checkpoints" / "fine-00018" / "point_cloud.ply").is_file()
 
 
@@ -269,3 +267,67 @@ def test_without_guide_or_pose_corrections_it_trains_too(dataset, tmp_path):
     train(options(dataset, tmp_path / "m", coarse_iterations=1, iterations=2, motion_weight=0.0, poses_lr=0.0))
     state = torch.load(tmp_path / "m" / "checkpoints" / "fine-00002" / "training.pth", weights_only=True)
     assert not state["poses"].any()
+
+
+@pytest.mark.parametrize("name", ["au.csv", "aud.npy"])
+def test_what_drives_the_head_must_not_change_on_the_way(dataset, uninterrupted, tmp_path, name):
+    other = DatasetFolder(shutil.copytree(dataset, tmp_path / "other"))
+    if name == "au.csv":
+        other.action_units.write_text(other.action_units.read_text().replace("4.00", "3.50"))
+    else:
+        np.save(other.audio_features, np.load(other.audio_features) * 2)
+    with pytest.raises(EGSTalkerError) as refused:
+        train(options(other.root, uninterrupted))
+    assert str(refused.value) == (
+        f"{uninterrupted} learnt with another {name} than {other.root} has now; "
+        "bring that back, or give another --model_path"
+    )
+
+
+def test_another_perceptual_loss_is_refused_and_one_without_its_weights_too(
+    dataset, uninterrupted, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("training.loop.load_lpips", lambda net: None)
+    with pytest.raises(EGSTalkerError, match=r"needs weights that are not here; \./download_models\.sh fetches them"):
+        train(options(dataset, tmp_path / "m", perceptual="vgg"))
+    assert not (tmp_path / "m").exists()
+    monkeypatch.setattr("training.loop.load_lpips", lambda net: torch.nn.Identity())
+    with pytest.raises(EGSTalkerError, match='learns with perceptual = "gradients", not "vgg"; set that'):
+        train(options(dataset, uninterrupted, perceptual="vgg"))
+
+
+def test_a_model_says_what_it_was_made_from(dataset, uninterrupted):
+    record = read_record(uninterrupted)
+    files = {"poses": "transforms_train.json", "action_units": "au.csv", "features": "aud.npy"}
+    for entry, name in files.items():
+        assert getattr(record, entry) == hashlib.sha256((dataset / name).read_bytes()).hexdigest()
+    assert (record.version, record.device, record.extractor) == (VERSION, "cpu", "log_mel")
+    assert record.training.perceptual == "gradients"
+    state = json.loads((uninterrupted / "checkpoints" / "fine-00018" / "state.json").read_text())
+    assert (state["version"], state["device"]) == (VERSION, "cpu")
+
+
+def test_a_model_of_an_older_version_goes_on(dataset, tmp_path):
+    path = tmp_path / "m"
+    train(options(dataset, path, coarse_iterations=2, iterations=3))
+    record = json.loads((path / "settings.json").read_text())
+    for entry in ("action_units", "features", "version", "device"):
+        del record[entry]
+    for entry in ("perceptual", "checkpoint_minutes", "split_scale", "split_shrink", "prune_scale"):
+        del record["training"][entry]
+    (path / "settings.json").write_text(json.dumps(record))
+    latest = checkpoints(path)[-1].folder
+    latest.state.write_text(json.dumps({"stage": "fine", "iteration": 3, "best_psnr": 20.5, "gaussians": 120}))
+    state = load_training_state(latest)
+    torch.save({name: state[name] for name in ("optimizer", "poses", "total", "seen")}, latest.training_state)
+    shutil.copytree(latest.root, path / "best")
+    assert load_head(path)[2] == 3
+    train(options(dataset, path, coarse_iterations=2, iterations=5))
+    assert load_head(path)[2] == 5 and read_record(path).version == VERSION
+
+
+def test_how_often_a_training_saves_and_validates_may_change_on_the_way(dataset, tmp_path):
+    train(options(dataset, tmp_path / "m", coarse_iterations=1, iterations=2))
+    often = {"checkpoint_every": 1, "checkpoint_minutes": 1.0, "validate_every": 1, "validation_frames": 1}
+    train(options(dataset, tmp_path / "m", coarse_iterations=1, iterations=4, **often))
+    assert [c.progress.iteration for c in checkpoints(tmp_path / "m")] == [1, 2, 3, 4]

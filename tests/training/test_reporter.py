@@ -102,6 +102,19 @@ def test_wandb_offline_needs_no_account(tmp_path, monkeypatch):
     assert lines_of(tmp_path) == [{"iteration": 1, "stage": "fine", "made_up_figure": 1.0}]
 
 
+def test_a_resumed_training_goes_on_with_its_run_at_wandb(tmp_path, monkeypatch):
+    wandb = pytest.importorskip("wandb")
+    begun: list[dict] = []
+    monkeypatch.setattr(wandb, "init", lambda **options: begun.append(options))
+    for name in ("m", "m", "other"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        Reporter(tmp_path / name, 2, 0, {"training": {"batch": 8}})
+    first, second, other = begun
+    assert first["id"] == second["id"] == (tmp_path / "m" / "wandb_run.txt").read_text().strip()
+    assert other["id"] != first["id"]
+    assert first["resume"] == "allow" and first["config"] == {"training": {"batch": 8}}
+
+
 def test_a_missing_wandb_is_said_before_anything_else_happens(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(EGSTalkerError, match="pip install wandb"):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import train as door
+from arguments.locks import exclusive
 from scene.head_files import checkpoints, read_record
 from tests.tiny_head import make_dataset
 
@@ -100,3 +101,25 @@ def test_ctrl_c_saves_what_was_learnt(repository, dataset, tmp_path):
     assert process.returncode == 130
     assert said.splitlines()[-1] == "interrupted; run the same command again to go on"
     assert checkpoints(tmp_path / "m")[-1].progress.iteration >= 50
+
+
+def test_a_folder_that_another_run_writes_is_refused_in_one_line(run, tmp_path, capsys):
+    with exclusive(tmp_path / "m"):
+        assert run("--iterations", 1) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {tmp_path / 'm'} is being written by another run (process ")
+    assert error.count("\n") == 1
+
+
+def test_what_a_killed_run_left_half_made_is_swept(run, tmp_path):
+    (tmp_path / "m" / "checkpoints" / ".fine-00004.99999999.part").mkdir(parents=True)
+    assert run("--iterations", 1, "--batch", 1) == 0
+    names = sorted(p.name for p in (tmp_path / "m" / "checkpoints").iterdir())
+    assert names == ["coarse-00003", "fine-00001"]
+
+
+def test_the_model_folder_keeps_the_trainings_log_and_a_link_leads_there(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRAINING_LOG", str(tmp_path / "followed"))
+    assert run("--iterations", 1, "--batch", 1) == 0
+    assert (tmp_path / "followed").resolve() == tmp_path / "m" / "training.log"
+    assert (tmp_path / "followed").read_text().endswith("the training is done\n")

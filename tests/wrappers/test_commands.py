@@ -154,22 +154,22 @@ def test_any_program_of_the_checkout_runs_where_the_pipeline_does(checkout, tmp_
     assert checkout.run("scripts/run.sh", "--help").stdout.startswith("Usage: scripts/run.sh")
 
 
-def test_the_training_log_is_begun_anew_and_handed_to_the_training(checkout, tmp_path):
+def test_the_training_logs_path_is_handed_to_the_training_and_an_older_log_kept(checkout, tmp_path):
     checkout.program("python3", PROBE)
     log = tmp_path / "a log"
     log.write_text("an older training")
     assert checkout.run("train.sh", "-s", "x", TRAINING_LOG=str(log)).stdout == f"log={log}\n"
-    assert log.read_text() == ""
+    assert log.read_text() == "an older training"
     (tmp_path / "elsewhere").mkdir()
     run = checkout.run("train.sh", "-s", "x", cwd=tmp_path / "elsewhere", TRAINING_LOG="mine")
     assert run.stdout == f"log={tmp_path}/elsewhere/mine\n"
     assert checkout.run("train.sh", "-s", "x", TRAINING_LOG="").stdout == "log=\n"
 
 
-def test_a_log_that_cannot_be_written_does_not_stop_a_training(checkout, tmp_path):
-    checkout.program("python3", PROBE)
+def test_a_log_that_cannot_be_written_does_not_stop_a_training_in_the_container(checkout, tmp_path):
+    checkout.docker()
     result = checkout.run("train.sh", "-s", "x", TRAINING_LOG=str(tmp_path))
-    assert result.returncode == 0 and result.stdout == "log=\n"
+    assert result.returncode == 0 and "TRAINING_LOG" not in checkout.argv("docker")
     assert [
         line for line in result.stderr.splitlines() if line.startswith("warning: the log") and "TRAINING_LOG" in line
     ]
@@ -181,3 +181,12 @@ def test_in_the_container_the_training_log_is_the_same_file(checkout, tmp_path):
     assert checkout.run("train.sh", "-s", "x", TRAINING_LOG=str(log)).returncode == 0
     argv = checkout.argv("docker")
     assert "TRAINING_LOG" in argv and f"type=bind,source={log},target={log}" in argv
+
+
+def test_a_link_that_a_native_training_left_becomes_a_file_of_its_own_for_the_container(checkout, tmp_path):
+    checkout.docker()
+    older, log = tmp_path / "training.log", tmp_path / "followed"
+    older.write_text("an older training")
+    log.symlink_to(older)
+    assert checkout.run("train.sh", "-s", "x", TRAINING_LOG=str(log)).returncode == 0
+    assert not log.is_symlink() and log.read_text() == "" and older.read_text() == "an older training"
