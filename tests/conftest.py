@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from tests import shape_checks
 from tests.tiny_video import write_video
 
 install_import_hook(shape_checks.ROOMS, "tests.shape_checks.checked")
+importlib.import_module("arguments")  # before torch: it says how OpenMP's threads wait
 
 signal.signal(
     signal.SIGINT, signal.default_int_handler

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from beartype import BeartypeConf, beartype
+import numpy as np
+from beartype import BeartypeConf, BeartypeHintOverrides, beartype
 
 ROOMS = (
     "arguments",
@@ -17,4 +18,7 @@ ROOMS = (
 )
 """The packages whose functions are checked. Kernels are compiled and held to their plain twins instead."""
 
-checked = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a float, as in mypy
+NUMBERS = BeartypeHintOverrides({int: int | np.integer, float: float | np.floating | int | np.integer})
+"""An int is a float, as in mypy, and numpy's numbers are numbers."""
+
+checked = beartype(conf=BeartypeConf(hint_overrides=NUMBERS))

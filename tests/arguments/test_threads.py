@@ -1,0 +1,47 @@
+"""arguments/threads.py: waiting threads leave the cores to others, and a user's own setting wins."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from arguments.threads import USERS_OWN, WAIT, share_cores
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch):
+    for name in USERS_OWN:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_wait_is_bounded_where_nobody_said_anything(monkeypatch):
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    share_cores()
+    assert {name: os.environ[name] for name in WAIT} == WAIT
+
+
+@pytest.mark.parametrize("name", USERS_OWN)
+def test_a_users_own_setting_wins(monkeypatch, name):
+    monkeypatch.setattr(os, "environ", {name: "7"})
+    share_cores()
+    assert os.environ == {name: "7"}
+
+
+@pytest.mark.parametrize(
+    "module", ["train", "predict", "render", "metrics", "data_utils.process", "benchmarks.render", "evaluation.report"]
+)
+def test_every_program_says_it_before_torch_and_numba_load(repository, module):
+    code = (
+        "import importlib, os, sys\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name in ('torch', 'numba', 'cv2'):\n"
+        "            assert 'GOMP_SPINCOUNT' in os.environ, name\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        f"importlib.import_module({module!r})\n"
+        "assert os.environ['GOMP_SPINCOUNT'] == '1000'\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=repository, check=True)
