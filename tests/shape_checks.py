@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from beartype import BeartypeConf, BeartypeHintOverrides, beartype
+from beartype import BeartypeConf, FrozenDict, beartype
 
 ROOMS = (
     "arguments",
@@ -18,7 +18,7 @@ ROOMS = (
 )
 """The packages whose functions are checked. Kernels are compiled and held to their plain twins instead."""
 
-NUMBERS = BeartypeHintOverrides({int: int | np.integer, float: float | np.floating | int | np.integer})
+NUMBERS: FrozenDict = FrozenDict({int: int | np.integer, float: float | np.floating | int | np.integer})
 """An int is a float, as in mypy, and numpy's numbers are numbers."""
 
 checked = beartype(conf=BeartypeConf(hint_overrides=NUMBERS))

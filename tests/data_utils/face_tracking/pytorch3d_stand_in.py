@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
+from typing import Any
 
 import numba
 import numpy as np
@@ -41,8 +42,8 @@ def rasterize_meshes(
     y = -(2 * torch.arange(height) + 1 - height) / short
     count = meshes.faces.shape[1]
     shown = torch.full((len(meshes.verts), height, width), -1)
-    for n, (verts, faces) in enumerate(zip(meshes.verts.detach().numpy(), meshes.faces.numpy(), strict=True)):
-        shown[n] = torch.from_numpy(_nearest(verts[faces], x.numpy(), y.numpy()))
+    for picture, verts, faces in zip(shown, meshes.verts.detach().numpy(), meshes.faces.numpy(), strict=True):
+        picture.copy_(torch.from_numpy(_nearest(verts[faces], x.numpy(), y.numpy())))
     n, row, column = torch.nonzero(shown >= 0, as_tuple=True)
     corners = meshes.verts[n[:, None], meshes.faces[n, shown[n, row, column]]]  # [P, 3, 3]
     share = _barycentric(torch.stack([x[column], y[row]], -1), corners[..., :2])
@@ -92,7 +93,7 @@ def _nearest(corners: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def install(patch: pytest.MonkeyPatch) -> None:
     """Make ``import pytorch3d`` find this."""
-    contents = {
+    contents: dict[str, dict[str, Any]] = {
         "pytorch3d": {},
         "pytorch3d.structures": {"Meshes": Meshes},
         "pytorch3d.renderer": {},
