@@ -54,6 +54,20 @@ def test_wrong_settings_are_refused_by_name(values, message):
 
 
 @pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"split_scale": 0.6}, "split_scale is at most prune_scale"),
+        ({"split_shrink": 0.9}, "split_shrink must be at least 1"),
+        ({"checkpoint_minutes": -1}, "checkpoint_minutes must be a finite number of at least 0"),
+        ({"perceptual": "alex"}, "perceptual is one of gradients, vgg"),
+    ],
+)
+def test_training_settings_out_of_range_are_refused(values, message):
+    with pytest.raises(EGSTalkerError, match=message):
+        settings_from(TrainingSettings, values, "here")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "import os",

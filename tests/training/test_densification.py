@@ -52,6 +52,18 @@ def test_small_ones_are_cloned_large_ones_split_and_faint_ones_removed():
     assert torch.allclose(head.model.log_scales[-2:].exp() * 1.6, torch.tensor(-2.0).exp())
 
 
+def test_what_is_split_how_small_its_halves_are_and_what_is_removed_are_settings():
+    head, optimizer, statistics, options = trained(split_scale=0.001, split_shrink=2.0)
+    densify(head, optimizer, statistics, options)  # now the small one is split as well, and nothing cloned
+    assert head.num_gaussians == 40 - 1 + 1 + 1
+    halves = head.model.log_scales[-4:].exp()
+    assert torch.allclose(halves * 2.0, torch.tensor([-6.0, -2.0, -6.0, -2.0]).exp()[:, None].expand(-1, 3))
+    head, optimizer, statistics, options = trained(prune_scale=0.1)
+    statistics.total.zero_()
+    densify(head, optimizer, statistics, options)
+    assert head.num_gaussians == 40 - 2  # the faint one and the large one
+
+
 def test_moments_stay_with_their_gaussians_and_new_ones_start_afresh():
     head, optimizer, statistics, options = trained()
     densify(head, optimizer, statistics, options)
