@@ -6,7 +6,9 @@ import pytest
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils.face_mesh import (
+    eye_distance,
     eye_opening,
+    lip_gap,
     load_or_detect,
     mouth_opening,
     to_68,
@@ -51,6 +53,16 @@ def test_openings_ignore_a_turned_and_scaled_head(dataset):
     turned = 3 * points @ turn.T + 40
     np.testing.assert_allclose(mouth_opening(turned), mouth_opening(points), rtol=1e-3)
     np.testing.assert_allclose(eye_opening(turned), eye_opening(points), rtol=1e-3)
+
+
+def test_lips_that_touch_in_the_picture_have_no_gap_whatever_their_depth_is_thought_to_be():
+    points = np.zeros((2, 478, 3))
+    points[:, 263, 0] = 100  # the outer eye corners are 100 apart
+    points[:, [82, 13, 312], 2] = 4  # the upper lip, in depth
+    points[1, [87, 14, 317], 1] = 3  # the lower lip, below it in the second frame
+    np.testing.assert_allclose(eye_distance(points), 100)
+    np.testing.assert_allclose(lip_gap(points), [0, 0.03])
+    np.testing.assert_allclose(mouth_opening(points), [0.04, 0.05])
 
 
 def test_the_68_are_in_ibugs_order(dataset):
