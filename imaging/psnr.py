@@ -22,7 +22,7 @@ def psnr(image: Float[Tensor, "*B H W C"], truth: Float[Tensor, "..."]) -> Float
 
 
 def masked_psnr(
-    image: Float[Tensor, "*B H W C"], truth: Float[Tensor, "*B H W C"], mask: Bool[Tensor, "*B H W"]
+    image: Float[Tensor, "*B H W C"], truth: Float[Tensor, "..."], mask: Bool[Tensor, "..."]
 ) -> Float[Tensor, "*B"]:
     """:func:`psnr` over the pixels of ``mask`` alone: what lies outside neither helps nor hurts.
 

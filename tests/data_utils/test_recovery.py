@@ -20,12 +20,12 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="no process gr
 
 # Run by the child: it kills itself and its workers just before a file or folder of the given name appears.
 SUICIDAL = """
-import os, signal, sys
+import fnmatch, os, signal, sys
 from data_utils.process import main
 
 name = sys.argv.pop(1)
 def watch(event, arguments):
-    if event == "os.rename" and os.path.basename(arguments[1]) == name:
+    if event == "os.rename" and fnmatch.fnmatch(os.path.basename(arguments[1]), name):
         os.killpg(0, signal.SIGKILL)
 sys.addaudithook(watch)
 if __name__ == "__main__":
@@ -105,7 +105,7 @@ def test_killed_in_every_task_and_resumed_the_dataset_is_the_same(dataset, talki
         killed_before(name, script, repository, video)
         assert_nothing_is_half_written(folder)
     resumed = subprocess.run(command(repository, video), capture_output=True, text=True)
-    assert (resumed.returncode, resumed.stderr) == (0, "")
+    assert (resumed.returncode, _remarks(resumed.stderr)) == (0, [])
     assert_same(folder, dataset)
 
 
@@ -119,16 +119,21 @@ def test_tasks_killed_while_they_replace_their_files_leave_the_old_or_the_new(
     folder.update_record(tasks={number: {"made": "otherwise"} for number in tasks})
     # Before each task's last artefact, and between the two renames by which a folder is replaced.
     for task, name in (
-        *((1, "aud.wav"), (2, "aud.npy"), (3, "video.mp4"), (4, "parsing"), (4, ".parsing.old.part"), (5, "bc.jpg")),
+        *((1, "aud.wav"), (2, "aud.npy"), (3, "video.mp4"), (4, "parsing"), (4, ".parsing.*.old.part"), (5, "bc.jpg")),
         *((6, "torso_imgs"), (7, "au.csv"), (8, "tracking_report.png"), (9, "transforms_val.json")),
     ):
         killed_before(name, script, repository, video, "--task", str(task))
         assert_nothing_is_half_written(folder)
         for path in dataset.root.iterdir():  # what was whole before is still there
-            assert (folder.root / path.name).exists() or list(folder.root.glob(f".{path.name}.old.part"))
+            assert (folder.root / path.name).exists() or list(folder.root.glob(f".{path.name}.*.old.part"))
     resumed = subprocess.run(command(repository, video), capture_output=True, text=True)
-    assert (resumed.returncode, resumed.stderr) == (0, "")
+    assert (resumed.returncode, _remarks(resumed.stderr)) == (0, [])
     assert_same(folder, dataset)
+
+
+def _remarks(said):
+    """What was said but for how far a slow machine is."""
+    return [line for line in said.splitlines() if not line.startswith("[")]
 
 
 def assert_same(folder, other):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
 import sys
 from collections.abc import Iterator
@@ -58,14 +59,14 @@ def options(folder: Path, model_path: Path, **changes) -> TrainOptions:
 @contextmanager
 def at_each_line(act) -> Iterator[None]:
     """Inside the context, ``act`` is told of each line of training/ that is about to run within an iteration."""
-    iterating = 0
+    iterating, iterate = 0, inspect.unwrap(Trainer.iterate).__code__
 
     def trace(frame: FrameType, event: str, _):
         nonlocal iterating
         code = frame.f_code
         if not code.co_filename.startswith(ROOM):
             return None
-        within = code is Trainer.iterate.__code__
+        within = code is iterate
         if event == "call":
             iterating += within
         elif event == "return":

@@ -11,6 +11,8 @@ from skimage.metrics import structural_similarity
 from arguments.settings import TrainingSettings
 from kernels.columns import ATTRIBUTES, MEANS, OPACITIES
 from scene.attributes import Attributes
+from scene.cameras import Camera
+from scene.drive import Drive
 from training.frame_batch import FrameBatch
 from training.losses import image_losses, motion_loss, motion_weights, multi_scale_gradients, offset_loss, psnr_of
 
@@ -26,7 +28,9 @@ def frames_of(image: torch.Tensor) -> FrameBatch:
     head, mouth, eyes = blank.clone(), blank.clone(), blank.clone()
     head[:, :16], mouth[:, 20:24, 10:20], eyes[:, 4:6, 4:28] = True, True, True
     zero = torch.zeros(1, dtype=torch.long)
-    return FrameBatch(zero, None, image, picture(0), head, mouth, eyes, torch.zeros(1, 2))  # type: ignore[arg-type]
+    camera = Camera.from_focal(torch.eye(4)[None], 30.0, 32, 32)
+    drive = Drive(torch.zeros(1, 1, 2), zero[None], torch.zeros(1, 1), camera)
+    return FrameBatch(zero, drive, image, picture(0.0), head, mouth, eyes, torch.zeros(1, 2, dtype=torch.long))
 
 
 def losses_of(image: torch.Tensor, truth: torch.Tensor, alpha: torch.Tensor):

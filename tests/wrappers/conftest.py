@@ -59,7 +59,7 @@ exit "$(cat "$here/exit" 2>/dev/null || echo 0)"
 # A Python and, by `-m venv`, the Python of the environment it makes. Every pip call is a line of pip.log.
 PYTHON = """#!/usr/bin/env bash
 here=@BIN@
-case ${0##*/} in shellcheck | hadolint) echo "${0##*/} $*" >>"$here/python.log"; exit ;; esac
+case ${0##*/} in shellcheck | hadolint | lint-imports) echo "${0##*/} $*" >>"$here/python.log"; exit ;; esac
 case "$*" in
   "-c "*) exit 0 ;;
   --version) echo "Python 3.11.0" ;;
@@ -67,7 +67,7 @@ case "$*" in
   "-m venv "*)
     echo venv >>"$here/pip.log"
     mkdir -p "$3/bin"
-    for name in python shellcheck hadolint; do cp "$0" "$3/bin/$name"; done ;;
+    for name in python shellcheck hadolint lint-imports; do cp "$0" "$3/bin/$name"; done ;;
   "-m pip "*)
     shift 2
     echo "$*" >>"$here/pip.log"

@@ -154,9 +154,11 @@ def test_without_its_model_the_tracker_says_what_makes_it(tracked, tmp_path, mon
     monkeypatch.setattr(morphable_model, "FILE", tmp_path / "3DMM_info.safetensors")
     monkeypatch.setattr("data_utils.preprocess.BFM_MODEL", tmp_path / "3DMM_info.safetensors")
     before = tracked.track_params.read_bytes()
+    folder = DatasetFolder(shutil.copytree(tracked.root, tmp_path / "head"))
+    folder.track_params.unlink()
     said = r"3DMM_info\.safetensors.*download_bfm\.sh.*01_MorphableModel\.mat.*convert_BFM\.py"
     with pytest.raises(EGSTalkerError, match=said):
-        list(preprocess(tracked, None, tracker="bfm"))
+        list(preprocess(folder, None, tracker="bfm"))
     for name in ("01_MorphableModel.mat", "facemodel_info.mat", "BFM09_model_info.mat", "select_vertex_id.mat"):
         (tmp_path / name).touch()
     with pytest.raises(EGSTalkerError) as error:

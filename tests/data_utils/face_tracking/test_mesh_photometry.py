@@ -123,6 +123,7 @@ def test_pytorch3d_is_used_only_beside_a_gpu(stand_in, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert not mesh_photometry.available()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     assert mesh_photometry.available()
     monkeypatch.setattr(mesh_photometry.importlib.util, "find_spec", lambda name: None)
     assert not mesh_photometry.available()
