@@ -141,6 +141,7 @@ def _fetch_part(url: str, part: Path, size: int | None, say: Progress) -> None:
                     file.truncate()
                     while block := source.read1(BLOCK):
                         _write(file, block)
+                        file.flush()  # what has come stays, however this ends
                         say(file.tell(), total)
                     if total is None or file.tell() >= total:
                         return

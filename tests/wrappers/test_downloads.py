@@ -164,7 +164,7 @@ def test_interrupted_it_keeps_what_has_come_and_goes_on(checkout, mirror, slow_s
     part = checkout.root / path.replace("alexnet", ".alexnet").replace(".pth", ".pth.part")
     with checkout.start("download_models.sh", "lpips", MODEL_MIRROR=slow_server.url) as process:
         try:
-            _wait_until(slow_server.waiting.is_set)
+            _wait_until(lambda: part.is_file() and part.stat().st_size == 5)
             os.killpg(process.pid, signal.SIGINT)
             assert process.wait(10) == 130
         finally:
