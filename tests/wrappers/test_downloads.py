@@ -183,7 +183,6 @@ class SlowServer:
 
     url: str = ""
     content: bytes = b""
-    waiting: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
 
 
@@ -197,7 +196,6 @@ def slow_server() -> Iterator[SlowServer]:
             self.send_header("Content-Length", str(len(slow.content)))
             self.end_headers()
             self.wfile.write(slow.content[:5])
-            slow.waiting.set()
             slow.go_on.wait(20)
 
     with serving(Handler) as slow.url:
