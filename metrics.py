@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from arguments.errors import EGSTalkerError, door
+from arguments.model_folder import ModelFolder
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -49,7 +50,7 @@ def main() -> None:
     from synthesis.pairing import check_own_clip
 
     head, record, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
-    dataset = ReferenceClip(options.source_path)
+    dataset, folder = ReferenceClip(options.source_path), ModelFolder(options.model_path)
     check_own_clip(record, dataset, options.model_path, force=options.force)
     origin, sets = Origin.of(head, dataset, iteration), {}
     for split in dict.fromkeys(options.splits):
@@ -58,19 +59,18 @@ def main() -> None:
         sets[split] = evaluate_split(head, dataset, frames, origin=origin, batch=options.batch, watch=watch)
     if options.custom_wav is not None:
         watch = functools.partial(track, title="custom")
-        target = options.model_path / "custom" / f"ours_{iteration}" / "renders.mp4"
+        target = folder.videos("custom", iteration) / "renders.mp4"
         sets["custom"] = evaluate_speech(
             head, dataset, options.custom_wav, target, origin=origin, batch=options.batch, watch=watch
         )
-    target = options.model_path / "metrics.json"
-    kept, dropped = kept_sets(target, sets, origin)
-    write_scores(target, {**kept, **sets})
+    kept, dropped = kept_sets(folder.scores, sets, origin)
+    write_scores(folder.scores, {**kept, **sets})
     Console().print(scores_table(sets))
     for line in reasons_for_dashes(sets):
         print(line)
     for line in dropped:
         print(line)
-    print(target)
+    print(folder.scores)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from arguments.errors import EGSTalkerError, door
+from arguments.model_folder import ModelFolder
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -50,19 +51,19 @@ def main() -> None:
     head, record, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
     dataset = ReferenceClip(options.source_path)
     check_own_clip(record, dataset, options.model_path, force=options.force)
-    name = f"ours_{iteration}"
+    model = ModelFolder(options.model_path)
     for split, frames, skipped in (
         ("train", dataset.train, options.skip_train),
         ("test", dataset.val, options.skip_test),
     ):
         if not skipped:
             watch = functools.partial(track, title=split)
-            folder = options.model_path / split / name
+            folder = model.videos(split, iteration)
             count = split_videos(head, dataset, frames, folder, batch=options.batch, watch=watch)
             print(f"{folder / 'renders.mp4'} and gt.mp4: {count} frames")
     if options.custom_aud or options.custom_wav:
         watch = functools.partial(track, title="custom")
-        target = options.model_path / "custom" / name / "renders.mp4"
+        target = model.videos("custom", iteration) / "renders.mp4"
         sound, features = options.custom_wav, options.custom_aud
         count = custom_video(head, dataset, target, sound=sound, features=features, batch=options.batch, watch=watch)
         print(f"{target}: {count} frames")

@@ -132,8 +132,15 @@ class DatasetFolder:
 
     def lost_frames(self) -> list[int]:
         """The frames in which the face is lost, as dataset.json has them; none where it does not say."""
-        lost = self.read_record().get("lost_frames")
-        return [i for i in lost if isinstance(i, int)] if isinstance(lost, list) else []
+        return self._frame_numbers("lost_frames")
+
+    def scene_cuts(self) -> list[int]:
+        """The frames with which a shot begins, as dataset.json has them; none where it does not say."""
+        return self._frame_numbers("scene_cuts")
+
+    def _frame_numbers(self, name: str) -> list[int]:
+        numbers = self.read_record().get(name)
+        return [i for i in numbers if isinstance(i, int)] if isinstance(numbers, list) else []
 
     def update_record(self, **entries: Any) -> None:
         """Set entries of dataset.json, keeping the others."""

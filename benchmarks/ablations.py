@@ -22,6 +22,7 @@ from typing import Any
 
 from arguments.atomic import atomic_path, write_json
 from arguments.errors import EGSTalkerError, door
+from arguments.model_folder import ModelFolder
 from arguments.settings import ModelSettings, TrainingSettings, load_config
 from data_utils.progress import track
 from evaluation.evaluate import evaluate_split
@@ -85,7 +86,7 @@ def train_variant(
 def score_variant(variant: str, clip: ReferenceClip, output: Path, device: str) -> None:
     """Measure a variant on the held-out frames into its metrics.json, unless it holds this checkpoint's figures."""
     folder = folder_of(variant, output)
-    target = folder / "metrics.json"
+    target = ModelFolder(folder).scores
     head, record, iteration = load_head(folder, None, device)
     check_own_clip(record, clip, folder)
     origin, there = Origin.of(head, clip, iteration), read_scores(target).get("val")
@@ -102,10 +103,10 @@ def row_of(variant: str, output: Path) -> dict[str, Any]:
     there = checkpoints(folder)
     if there:
         row["gaussians"] = json.loads(there[-1].folder.state.read_text())["gaussians"]
-    for file, part in ((TIMES, "seconds"), ("metrics.json", "val")):
-        if (folder / file).is_file():
-            found = json.loads((folder / file).read_text())[part]
-            row |= found if isinstance(found, Mapping) else {"training_seconds": found}
+    for file, part in ((folder / TIMES, "seconds"), (ModelFolder(folder).scores, "val")):
+        if file.is_file():
+            value = json.loads(file.read_text())[part]
+            row |= value if isinstance(value, Mapping) else {"training_seconds": value}
     return row
 
 

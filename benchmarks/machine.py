@@ -22,6 +22,7 @@ import torch
 from arguments.atomic import atomic_path, write_json
 from arguments.device import CPU, GPU, cuda_version, gpu_name, kind_of, on_gpu
 from arguments.errors import EGSTalkerError, door
+from arguments.model_folder import ModelFolder
 from gaussian_renderer.devices import choose_device
 
 ROOT = Path(__file__).parent.parent
@@ -103,7 +104,7 @@ def main() -> None:
     of_head = ("--device", device, "--model_path", model, "-s", dataset, "--batches", *batches)
     head = measured(output, "head", "-m", "benchmarks.render", *of_head)
     run("metrics.py", "-s", dataset, "--model_path", model, "--device", device)
-    scores = json.loads((model / "metrics.json").read_text())["val"]
+    scores = json.loads(ModelFolder(model).scores.read_text())["val"]
     step = steps[0]
     shares = ", ".join(f"{name} {value:.2f}" for name, value in step["stages"].items())
     figures = {

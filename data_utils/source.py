@@ -14,9 +14,9 @@ import numpy as np
 
 from arguments.clock import FPS
 from arguments.dataset_folder import DatasetFolder, num_train_frames
+from arguments.digest import sha256
 from arguments.errors import EGSTalkerError
 from data_utils.crop import SAMPLES, Crop, choose_crop
-from data_utils.wholeness import sha256
 from media.sound import iter_audio
 from media.video import MIN_SECONDS, VideoInfo, probe, sample_frames
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from arguments.atomic import atomic_path, staged_folder
 from arguments.dataset_folder import DatasetFolder, num_train_frames
+from arguments.digest import sha256
 from arguments.errors import EGSTalkerError
 from data_utils import wholeness
 from data_utils.action_units import action_unit_45, read_action_unit_45, write_action_units
@@ -24,7 +25,7 @@ from data_utils.lost_frames import frames_to_fit
 from data_utils.soundtrack import write_audio
 from data_utils.source import Source
 from data_utils.transforms import write_transforms
-from data_utils.wholeness import Artefact, sha256
+from data_utils.wholeness import Artefact
 from media.images import read_rgb, write_image
 
 logger = logging.getLogger(__name__)

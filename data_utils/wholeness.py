@@ -7,16 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arguments.dataset_folder import DatasetFolder
+from arguments.digest import sha256
 from media.images import numbered
-
-
-def sha256(path: Path) -> str:
-    """Of a file's content, in hexadecimal; the file may be larger than memory."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 
 from arguments.atomic import write_json
 from arguments.errors import EGSTalkerError, door
+from arguments.model_folder import ModelFolder
 from evaluation.comparison import Comparison, comparison_sheet
 from evaluation.scores import Scores, read_scores
 from media.images import read_rgb, write_image
@@ -95,7 +96,7 @@ def main() -> None:
     dataset = ReferenceClip(options.dataset)
     check_own_clip(record, dataset, options.model_path)
     make_writable(options.output)
-    figures = options.model_path / "metrics.json"
+    figures = ModelFolder(options.model_path).scores
     origin = Origin.of(head, dataset, iteration)
     scores = read_scores(figures).get("val")
     if scores is None or not origin.same_work(scores.made_from):

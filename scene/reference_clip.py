@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from arguments.dataset_folder import DatasetFolder
+from arguments.digest import sha256
 from arguments.errors import EGSTalkerError
 from data_utils.action_units import STRONGEST, read_action_unit_45
 from data_utils.audio_features.feature_file import read_feature_file
@@ -52,8 +52,7 @@ class ReferenceClip:
             raise EGSTalkerError(f"{self.folder.root}: transforms do not number the frames from 0; run --task 9")
         self.train = range(len(train["frames"]))
         self.val = range(len(train["frames"]), self.num_frames)
-        record = self.folder.read_record()
-        self.lost, self.cuts = (_frame_numbers(record.get(name)) for name in ("lost_frames", "scene_cuts"))
+        self.lost, self.cuts = frozenset(self.folder.lost_frames()), frozenset(self.folder.scene_cuts())
         self.audio = torch.from_numpy(read_feature_file(self.folder.audio_features))[: self.num_frames]
         if len(self.audio) < self.num_frames:
             raise EGSTalkerError(
@@ -77,7 +76,7 @@ class ReferenceClip:
 
     def poses_digest(self) -> str:
         """SHA-256 of transforms_train.json, which tells datasets apart wherever they lie."""
-        return hashlib.sha256(self.folder.transforms_train.read_bytes()).hexdigest()
+        return sha256(self.folder.transforms_train)
 
     def usable(self, frames: Iterable[int]) -> list[int]:
         """Those of ``frames`` in which the person was seen; all of them where she was in none."""
@@ -87,10 +86,6 @@ class ReferenceClip:
     def drive(self, frames: Int[Tensor, "B"], window: int, camera: Camera | None = None) -> Drive:
         """What makes the head move in its own ``frames``; ``camera`` replaces the whole picture's."""
         return Drive.of(self.audio, frames, window, self.eyes[frames], camera or self.camera[frames])
-
-
-def _frame_numbers(value: Any) -> frozenset[int]:
-    return frozenset(i for i in value if isinstance(i, int)) if isinstance(value, list) else frozenset()
 
 
 def _check_whole(folder: DatasetFolder) -> None:

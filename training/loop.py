@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 import time
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import torch
 from torch.optim import Adam
 
 from arguments.device import CPU, GPU, by_device, kind_of
+from arguments.digest import sha256
 from arguments.errors import EGSTalkerError, one_line
 from arguments.model_folder import ModelFolder
 from arguments.settings import ModelSettings, TrainingSettings
@@ -324,9 +324,9 @@ class Trainer:
             extractor,
             source,
             len(dataset.train),
-            poses=_digest(dataset.folder.transforms_train),
-            action_units=_digest(dataset.folder.action_units),
-            features=_digest(dataset.folder.audio_features),
+            poses=dataset.poses_digest(),
+            action_units=sha256(dataset.folder.action_units),
+            features=sha256(dataset.folder.audio_features),
             version=VERSION,
             device=options.device,
         )
@@ -365,10 +365,6 @@ def _check_same(path: Path, old: ModelRecord, new: ModelRecord) -> None:
                 f"{path} learnt with another {file} than {new.dataset} has now; "
                 "bring that back, or give another --model_path"
             )
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _perceptual(kind: str, device: str) -> Perceptual:

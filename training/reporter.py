@@ -27,7 +27,7 @@ class Reporter:
 
     def __init__(self, model_path: Path, total: int, done: int, wandb_settings: dict[str, Any] | None) -> None:
         """``total`` and ``done``: iterations of both stages together. ``wandb_settings``: logged there, if not None."""
-        self._log = model_path / "metrics.jsonl"
+        self._log = ModelFolder(model_path).log
         self._total, self._begun_at, self._done = total, done, done
         self._shown: dict[str, float] = {}
         self._wandb = None if wandb_settings is None else _start_wandb(model_path, wandb_settings)

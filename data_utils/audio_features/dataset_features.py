@@ -9,10 +9,10 @@ import numpy as np
 from arguments.atomic import atomic_path
 from arguments.clock import SAMPLE_RATE
 from arguments.dataset_folder import DatasetFolder, num_train_frames
+from arguments.digest import sha256
 from arguments.errors import EGSTalkerError
 from data_utils.audio_features import DEFAULT_EXTRACTOR, EXTRACTORS, extract
 from data_utils.audio_features.feature_file import read_feature_file
-from data_utils.wholeness import sha256
 from media.sound import read_audio
 
 
