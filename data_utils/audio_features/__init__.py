@@ -11,6 +11,8 @@ import numpy as np
 from arguments.errors import EGSTalkerError
 from data_utils.audio_features.deepspeech import deepspeech
 from data_utils.audio_features.log_mel import DIMENSION, log_mel
+from data_utils.audio_features.phones import DIMENSION as PHONES_DIMENSION
+from data_utils.audio_features.phones import phones
 from data_utils.audio_features.self_supervised import hubert, wav2vec2
 
 SAMPLE_RATE = 16000  # Hz, of the samples that every extractor takes
@@ -37,6 +39,12 @@ class Extractor:
 
 EXTRACTORS: dict[str, Extractor] = {
     "log_mel": Extractor((DIMENSION,), lambda samples, num_frames, _, __, fit: log_mel(samples, num_frames, fit)),
+    "phones": Extractor(
+        (PHONES_DIMENSION,),
+        lambda samples, num_frames, _, __, fit: phones(samples, num_frames, fit),
+        licence="BSD-2-Clause",
+        source="the package pocketsphinx",
+    ),
     "wav2vec2": Extractor(
         (768,), wav2vec2, "wav2vec2-base-960h", 378, "Apache-2.0", "huggingface.co/facebook/wav2vec2-base-960h"
     ),

@@ -1,0 +1,102 @@
+"""Phone likelihoods: how well each phone of English fits every 20 ms of a sound, whoever speaks in whatever language.
+
+A Gaussian mixture for each state of each phone scores cepstra, their deltas and the deltas' own deltas. Cepstra are
+less their mean over the speech of the recording (cepstral mean normalisation: Atal, 1974), likelihoods less their mean
+over the phones, so that a voice and its microphone move neither. The phones are those of CMU's dictionary, silence and
+two kinds of noise; a language with other sounds is described by the nearest of these.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from data_utils.audio_features.acoustic_model import AcousticModel, installed_model
+from data_utils.audio_features.cepstra import CEPSTRA, DELTA_FRAMES, cepstra, with_deltas
+from data_utils.audio_features.hops import HOP, HOPS_PER_FRAME, chunks, halves
+from data_utils.audio_features.speech_activity import speech_activity
+
+PHONES = 42
+DIMENSION = 2 * PHONES
+
+_FLOOR = 1e-4  # power in every band, of speech of unit level: about that of white noise 47 dB below the speech
+_USUAL_MEAN = (-16, 9, -2, 12, -4, -4, -8, -7, 0, 2, 2, 3, -4)  # cepstra of speech of unit level: five voices' mean
+_PRIOR_HOPS = 50  # weight of the usual mean: half a second of speech
+_LEAST = 10  # nats by which a stream of one phone can be less likely than that of the best: one stream rules none out
+_SCALE = 4  # nats to one unit
+_SCORED_HOPS = 500  # at a time: bounds memory to 50 MB
+
+
+def phones(samples: np.ndarray, num_frames: int, fit_frames: int | None = None) -> Float[np.ndarray, "N 84"]:
+    """Phone likelihoods aligned to video frames.
+
+    Row i describes the 40 ms of video frame i: the first 42 values are the phones of its earlier half, the next 42
+    those of the later, in the order of the model (``+NSN+ +SPN+ AA AE ... ZH``). A value is the mean of the
+    log-likelihoods of the phone's three states, less the mean over the phones, in units of 4 nats.
+
+    Args:
+        samples: mono float32 [T] at 16 kHz, -1..1.
+        num_frames: N, rows wanted; the sound is cut or continued by silence.
+        fit_frames: level and cepstral mean are those of the speech in the first so many frames; in all unless given.
+
+    Returns:
+        [N, 84] float32, about -3..5; a half's values have the mean 0.
+
+    Raises:
+        EGSTalkerError: the acoustic model is not installed, or is damaged.
+    """
+    model = installed_model()
+    samples = np.asarray(samples, np.float32)[: num_frames * HOPS_PER_FRAME * HOP]
+    fit_frames = num_frames if fit_frames is None else fit_frames
+    gain, mean = _normalisation(samples[: fit_frames * HOPS_PER_FRAME * HOP])
+    features = np.empty((num_frames, DIMENSION), np.float32)
+    for start, stop in chunks(num_frames):
+        values = cepstra(samples, start - DELTA_FRAMES, stop + DELTA_FRAMES, gain, _FLOOR) - mean
+        features[start:stop] = halves(_relative(likelihoods(model, with_deltas(values)).mean(2)))
+    return features
+
+
+def likelihoods(model: AcousticModel, streams: Float[np.ndarray, "M 3 13"]) -> Float[np.ndarray, "M P S"]:
+    """Log-likelihood of every state of every phone, the sum over the streams of a Gaussian mixture's.
+
+    In each stream a state is at most 10 nats less likely than the best of all.
+
+    Args:
+        model: P phones of S states.
+        streams: normalised cepstra, deltas and second deltas of M pieces.
+
+    Returns:
+        [M, P, S] float32, nats.
+    """
+    parts = np.split(streams, range(_SCORED_HOPS, len(streams), _SCORED_HOPS))
+    return np.concatenate([np.sum([_stream(model, i, part[:, i]) for i in range(3)], axis=0) for part in parts])
+
+
+def _stream(model: AcousticModel, stream: int, values: Float[np.ndarray, "M 13"]) -> Float[np.ndarray, "M P S"]:
+    """Log-likelihoods of one stream; a Gaussian's exponent is linear in a value and its square: a matrix product."""
+    means, variances = model.means[:, stream], model.variances[:, stream]
+    factors = np.concatenate([-0.5 / variances, means / variances], axis=2).reshape(-1, 2 * CEPSTRA)
+    constant = -0.5 * (np.square(means) / variances + np.log(2 * np.pi * variances)).sum(2)
+    density = (np.concatenate([np.square(values), values], axis=1) @ factors.T).reshape(-1, *constant.shape)
+    density += constant
+    best = density.max(2, keepdims=True)
+    density -= best
+    mixed = np.matmul(np.exp(density, out=density).transpose(1, 0, 2), model.weights[:, :, stream].transpose(0, 2, 1))
+    scores = np.log(mixed.transpose(1, 0, 2) + np.finfo(np.float32).tiny) + best
+    return np.maximum(scores, scores.max((1, 2), keepdims=True) - _LEAST)
+
+
+def _relative(values: Float[np.ndarray, "M P"]) -> Float[np.ndarray, "M P"]:
+    return (values - values.mean(1, keepdims=True)) / _SCALE
+
+
+def _normalisation(samples: np.ndarray) -> tuple[float, Float[np.ndarray, "13"]]:
+    """Gain that brings the recording's speech to unit level, and the mean of that speech's cepstra."""
+    speech = speech_activity(samples)
+    total, count = _PRIOR_HOPS * np.array(_USUAL_MEAN, np.float64), _PRIOR_HOPS
+    for start, stop in chunks(-(-len(speech.active) // HOPS_PER_FRAME)):
+        active = speech.active[start * HOPS_PER_FRAME : stop * HOPS_PER_FRAME]
+        values = cepstra(samples, start, stop, 1 / speech.level, _FLOOR)[: len(active)]
+        total = total + values[active].sum(0, dtype=np.float64)
+        count += int(active.sum())
+    return 1 / speech.level, (total / count).astype(np.float32)

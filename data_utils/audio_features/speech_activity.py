@@ -1,0 +1,58 @@
+"""Which pieces of a recording are speech by their loudness, and how loud that speech is.
+
+The active speech level in the spirit of ITU-T P.56: the mean power of the pieces above a threshold that lies a fixed
+margin below that mean, sought from the loud side, so that neither the amount nor the kind of what is between and
+around the speech counts. A recording that stays below an absolute gate (as in ITU-R BS.1770) has no speech.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+
+from data_utils.audio_features.hops import HOP
+
+_MARGIN = 10**1.59  # of power, from a piece that just counts to the level: 15.9 dB (P.56)
+_GATE = 10**-5.0  # of full-scale power: what stays below -50 dBFS is a room, not a voice
+_SILENCE = 10**-10.0  # of full-scale power: a file's digital silence, -100 dBFS
+_USUAL_LEVEL = 0.05  # root mean square of recorded speech, -26 dBFS
+_ENOUGH = 30  # pieces of speech from which its level is taken as it is: 0.3 s
+_SMOOTHING = 5  # pieces over which loudness is averaged: 50 ms
+
+
+@dataclass(frozen=True)
+class SpeechActivity:
+    """The speech of a recording of M pieces of 10 ms."""
+
+    level: float  # root mean square while there is speech, of full scale
+    active: Bool[np.ndarray, "M"]  # whether a piece is part of it
+
+
+def speech_activity(samples: np.ndarray) -> SpeechActivity:
+    """The level of active speech, and where it is.
+
+    The loudest 0.3 s count as loud as the least of them, so that a click does not pass for a voice; with less than that
+    above -50 dBFS the level leans on the usual one of recordings, and is that in silence.
+
+    Args:
+        samples: mono [T] at 16 kHz, -1..1; may lie on disk.
+
+    Returns:
+        the level, more than 0, and [T // 160] flags.
+    """
+    count = len(samples) // HOP
+    pieces = samples[: count * HOP].reshape(-1, HOP)
+    power = np.einsum("ij,ij->i", pieces, pieces) / HOP  # without a copy: samples may be an hour, mapped from disk
+    around = np.pad(power.astype(np.float64), _SMOOTHING // 2)
+    smooth = np.mean([around[i : i + count] for i in range(_SMOOTHING)], axis=0)
+    loud = -np.sort(-smooth[smooth > _SILENCE])
+    trust = min(np.count_nonzero(loud > _GATE) / _ENOUGH, 1.0)
+    if trust == 0:
+        return SpeechActivity(_USUAL_LEVEL, np.zeros(count, bool))
+    loud[:_ENOUGH] = loud[:_ENOUGH].min()
+    mean = np.cumsum(loud) / np.arange(1, len(loud) + 1)
+    beyond = np.flatnonzero(mean >= _MARGIN * loud)
+    power = mean[beyond[0] if len(beyond) else -1]
+    return SpeechActivity(float(np.sqrt(power) ** trust * _USUAL_LEVEL ** (1 - trust)), smooth > power / _MARGIN)
