@@ -16,6 +16,7 @@ from data_utils.audio_features.hops import HOP
 
 _MARGIN = 10**1.59  # of power, from a piece that just counts to the level: 15.9 dB (P.56)
 _GATE = 10**-5.0  # of full-scale power: what stays below -50 dBFS is a room, not a voice
+_LOUDEST = 10**1.5  # of power, from the level to the loudest speech; what is louder by more than 15 dB is a bang
 _SILENCE = 10**-10.0  # of full-scale power: a file's digital silence, -100 dBFS
 _USUAL_LEVEL = 0.05  # root mean square of recorded speech, -26 dBFS
 _ENOUGH = 30  # pieces of speech from which its level is taken as it is: 0.3 s
@@ -33,8 +34,9 @@ class SpeechActivity:
 def speech_activity(samples: np.ndarray) -> SpeechActivity:
     """The level of active speech, and where it is.
 
-    The loudest 0.3 s count as loud as the least of them, so that a click does not pass for a voice; with less than that
-    above -50 dBFS the level leans on the usual one of recordings, and is that in silence.
+    The loudest 0.3 s count as loud as the least of them, so that a click does not pass for a voice (or the loudest
+    quarter, if that is less). With under 0.3 s above -50 dBFS the level leans on the usual one of recordings, and is
+    that where there is none.
 
     Args:
         samples: mono [T] at 16 kHz, -1..1; may lie on disk.
@@ -48,11 +50,13 @@ def speech_activity(samples: np.ndarray) -> SpeechActivity:
     around = np.pad(power.astype(np.float64), _SMOOTHING // 2)
     smooth = np.mean([around[i : i + count] for i in range(_SMOOTHING)], axis=0)
     loud = -np.sort(-smooth[smooth > _SILENCE])
-    trust = min(np.count_nonzero(loud > _GATE) / _ENOUGH, 1.0)
-    if trust == 0:
+    heard = int(np.count_nonzero(loud > _GATE))
+    if heard == 0:
         return SpeechActivity(_USUAL_LEVEL, np.zeros(count, bool))
-    loud[:_ENOUGH] = loud[:_ENOUGH].min()
+    loud = np.minimum(loud, loud[min(_ENOUGH, heard // 4)])
     mean = np.cumsum(loud) / np.arange(1, len(loud) + 1)
     beyond = np.flatnonzero(mean >= _MARGIN * loud)
     power = mean[beyond[0] if len(beyond) else -1]
-    return SpeechActivity(float(np.sqrt(power) ** trust * _USUAL_LEVEL ** (1 - trust)), smooth > power / _MARGIN)
+    trust = min(heard / _ENOUGH, 1.0)
+    level = np.sqrt(power) ** trust * _USUAL_LEVEL ** (1 - trust)
+    return SpeechActivity(float(level), (smooth > power / _MARGIN) & (smooth < power * _LOUDEST))

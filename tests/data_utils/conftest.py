@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.signal import resample_poly
 
 from arguments.dataset_folder import DatasetFolder
 from data_utils.preprocess import preprocess
 from data_utils.source import Source
+from sample.voice import compose, synthesize
 
 SIZE = 192
 SECONDS = 2.4
@@ -30,3 +33,13 @@ def dataset(talking_head: Path) -> DatasetFolder:
     folder = DatasetFolder(talking_head.with_suffix(""))
     assert not any(outcome.skipped for outcome in preprocess(folder, Source(talking_head)))
     return folder
+
+
+@pytest.fixture(scope="session")
+def spoken() -> np.ndarray:
+    """Six seconds of the sample's voice at 16 kHz, at -23 dBFS while it speaks."""
+    rng = np.random.default_rng(3)
+    speech = resample_poly(synthesize(compose(6.0, rng), 6.0, rng), 2, 3)[: 6 * 16000]
+    speech = (0.06 * speech / speech.std()).astype(np.float32)
+    speech.flags.writeable = False
+    return speech

@@ -10,20 +10,14 @@ from data_utils.audio_features import EXTRACTORS, extract
 from data_utils.audio_features.acoustic_model import installed_model, read_acoustic_model
 from data_utils.audio_features.cepstra import cepstra, with_deltas
 from data_utils.audio_features.phones import DIMENSION, likelihoods, phones
-from sample.voice import compose, synthesize
 from tests.data_utils.tiny_acoustic_model import LOG_UNIT, write_tiny_model
 
 SIL = 32
 
 
-@pytest.fixture(scope="module")
-def speech():
-    """Six seconds of the sample's voice at 16 kHz, at about -24 dBFS."""
-    from scipy.signal import resample_poly
-
-    rng = np.random.default_rng(3)
-    spoken = resample_poly(synthesize(compose(6.0, rng), 6.0, rng), 2, 3)[: 6 * 16000]
-    return (0.06 * spoken / spoken.std()).astype(np.float32)
+@pytest.fixture
+def speech(spoken):
+    return spoken
 
 
 def test_likelihoods_are_those_of_the_mixtures(tmp_path):
