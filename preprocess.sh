@@ -18,7 +18,7 @@ goes on where it was. Given the dataset folder instead of the video, it goes on 
   --task N         only this task: 1 audio, 2 audio features, 3 frames, 4 face parsing, 5 background,
                    6 torso and ground truth, 7 landmarks, 8 tracking, 9 transforms
   --tracker NAME   mediapipe, or bfm where its converted model is
-  --asr NAME       audio features: log_mel, or wav2vec2, hubert, deepspeech where their models are
+  --asr NAME       audio features: log_mel_phones (default), log_mel, phones; wav2vec2, hubert, deepspeech with a model
   --parser NAME    face parsing: mediapipe, or bisenet where its checkpoint is
 
 Runs in the container where Docker and its image egstalker are, otherwise natively in .venv, which the first run makes;

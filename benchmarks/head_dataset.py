@@ -12,7 +12,7 @@ import torch
 
 from arguments.dataset_folder import DatasetFolder, num_train_frames
 from benchmarks.head_cloud import COVERED, DISTANCE, HALF_AXES, head_cloud
-from data_utils.audio_features.log_mel import DIMENSION
+from data_utils.audio_features.log_mel_phones import DIMENSION
 from gaussian_renderer.render import render
 from media.images import write_image
 from scene.cameras import Camera, nerf_to_opencv

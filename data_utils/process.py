@@ -32,7 +32,7 @@ def parse_arguments() -> argparse.Namespace:
         "--tracker",
         help="head tracker: mediapipe, or bfm (default: the one used before, else bfm where it is installed)",
     )
-    parser.add_argument("--asr", help="audio features, see below (default: those there are, else log_mel)")
+    parser.add_argument("--asr", help="audio features, see below (default: those there are, else log_mel_phones)")
     parser.add_argument(
         "--parser", help="face parser: mediapipe (default), or bisenet with the weights of download_models.sh"
     )

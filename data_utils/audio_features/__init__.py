@@ -10,7 +10,10 @@ import numpy as np
 
 from arguments.errors import EGSTalkerError
 from data_utils.audio_features.deepspeech import deepspeech
-from data_utils.audio_features.log_mel import DIMENSION, log_mel
+from data_utils.audio_features.log_mel import DIMENSION as LOG_MEL_DIMENSION
+from data_utils.audio_features.log_mel import log_mel
+from data_utils.audio_features.log_mel_phones import DIMENSION as LOG_MEL_PHONES_DIMENSION
+from data_utils.audio_features.log_mel_phones import log_mel_phones
 from data_utils.audio_features.phones import DIMENSION as PHONES_DIMENSION
 from data_utils.audio_features.phones import phones
 from data_utils.audio_features.self_supervised import hubert, wav2vec2
@@ -37,13 +40,23 @@ class Extractor:
         return " x ".join(map(str, self.shape))
 
 
+_BSD = "BSD-2-Clause"
+_POCKETSPHINX = "the package pocketsphinx"
 EXTRACTORS: dict[str, Extractor] = {
-    "log_mel": Extractor((DIMENSION,), lambda samples, num_frames, _, __, fit: log_mel(samples, num_frames, fit)),
+    "log_mel_phones": Extractor(
+        (LOG_MEL_PHONES_DIMENSION,),
+        lambda samples, num_frames, _, __, fit: log_mel_phones(samples, num_frames, fit),
+        licence=_BSD,
+        source=_POCKETSPHINX,
+    ),
+    "log_mel": Extractor(
+        (LOG_MEL_DIMENSION,), lambda samples, num_frames, _, __, fit: log_mel(samples, num_frames, fit)
+    ),
     "phones": Extractor(
         (PHONES_DIMENSION,),
         lambda samples, num_frames, _, __, fit: phones(samples, num_frames, fit),
-        licence="BSD-2-Clause",
-        source="the package pocketsphinx",
+        licence=_BSD,
+        source=_POCKETSPHINX,
     ),
     "wav2vec2": Extractor(
         (768,), wav2vec2, "wav2vec2-base-960h", 378, "Apache-2.0", "huggingface.co/facebook/wav2vec2-base-960h"
@@ -60,7 +73,7 @@ EXTRACTORS: dict[str, Extractor] = {
         "github.com/mozilla/DeepSpeech v0.1.0",
     ),
 }
-DEFAULT_EXTRACTOR = "log_mel"
+DEFAULT_EXTRACTOR = "log_mel_phones"
 
 
 def extractor_table() -> list[str]:

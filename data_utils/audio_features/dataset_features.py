@@ -17,11 +17,11 @@ from media.sound import read_audio
 
 
 def default_extractor(folder: DatasetFolder) -> str:
-    """The extractor that a dataset was made with, or which the features that were put into it are of, or log_mel."""
+    """The extractor that a dataset was made with, or which the features that lie in it are of, or the usual one."""
     recorded = folder.read_record().get("extractor")
     if isinstance(recorded, str):
         return recorded
-    shapes: dict[tuple[int, ...] | None, str] = {entry.shape: name for name, entry in EXTRACTORS.items() if entry.model}
+    shapes: dict[tuple[int, ...] | None, str] = {entry.shape: name for name, entry in EXTRACTORS.items()}
     by_shape = (shapes.get(_shape(path)) for path in (folder.audio_features_ds, folder.audio_features))
     return next((name for name in by_shape if name), DEFAULT_EXTRACTOR)
 
@@ -30,7 +30,7 @@ def write_features(folder: DatasetFolder, extractor: str, num_frames: int) -> in
     """Make both files and record the extractor; returns the number of rows.
 
     A file of the extractor's shape that this function did not write is used as it is, and then the extractor's model is
-    not needed. For log-mel, which needs none, it is made anew.
+    not needed. Log-mel and phones, which need none, are made anew.
 
     Raises:
         EGSTalkerError: what :func:`extract` raises, or a given file cannot be used. Both files are then what they were.

@@ -11,7 +11,7 @@ import pytest
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils import audio_features
-from data_utils.audio_features import EXTRACTORS, extract, extractor_table
+from data_utils.audio_features import DEFAULT_EXTRACTOR, EXTRACTORS, extract, extractor_table
 from data_utils.audio_features.dataset_features import default_extractor, write_features
 from data_utils.audio_features.feature_file import read_feature_file
 from data_utils.preprocess import preprocess
@@ -182,3 +182,19 @@ def test_the_table_names_every_extractor_its_size_and_licence():
 def test_features_that_are_not_finite_are_refused():
     with pytest.raises(EGSTalkerError, match="not finite"):
         extract("log_mel", np.full(16000, np.nan, np.float32), 25)
+
+
+def test_a_dataset_keeps_the_extractor_it_was_made_with(folder):
+    assert default_extractor(folder) == DEFAULT_EXTRACTOR == "log_mel_phones"
+    write_features(folder, "log_mel", FRAMES)
+    assert default_extractor(folder) == "log_mel"
+    folder.update_record(extractor=None)
+    assert default_extractor(folder) == "log_mel"  # by the shape of aud.npy
+
+
+def test_log_mel_and_phones_stand_side_by_side():
+    sound = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
+    rows = extract("log_mel_phones", sound, 30, fit_frames=20)
+    assert rows.shape == (30, 246)
+    np.testing.assert_array_equal(rows[:, :162], extract("log_mel", sound, 30, fit_frames=20))
+    np.testing.assert_array_equal(rows[:, 162:], extract("phones", sound, 30, fit_frames=20))

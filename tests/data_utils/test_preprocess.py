@@ -66,7 +66,7 @@ def test_every_file_of_the_layout_is_there_and_fits(dataset):
     np.testing.assert_array_equal(features, np.load(dataset.audio_features_ds))
     assert features.shape == (n, 162)
     assert features.dtype == np.float32
-    assert (record["extractor"], record["parser"], record["tracker"]) == ("log_mel", "mediapipe", "mediapipe")
+    assert (record["extractor"], record["parser"], record["tracker"]) == ("log_mel_phones", "mediapipe", "mediapipe")
     assert np.loadtxt(dataset.landmarks(n - 1)).shape == (68, 2)
     rows = list(csv.DictReader(dataset.action_units.open(), skipinitialspace=True))
     assert [int(row["frame"]) for row in rows] == list(range(1, n + 1))
