@@ -12,7 +12,7 @@ import functools
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 SAMPLE_RATE = 16000
 HOP = 160  # samples, 10 ms
@@ -33,7 +33,9 @@ _PITCH_WINDOW = 640  # samples, 40 ms
 _CHUNK_FRAMES = 1500  # a minute: an hour of sound then needs no more memory than its samples and features
 
 
-def log_mel(samples: np.ndarray, num_frames: int, fit_frames: int | None = None) -> np.ndarray:
+def log_mel(
+    samples: Float[np.ndarray, "T"], num_frames: int, fit_frames: int | None = None
+) -> Float32[np.ndarray, "{num_frames} 162"]:
     """Log mel spectra and voicing aligned to video frames.
 
     Row i describes the 40 ms of video frame i: four 32 ms windows, 10 ms apart and centred in it, averaged in pairs.
@@ -62,7 +64,7 @@ def log_mel(samples: np.ndarray, num_frames: int, fit_frames: int | None = None)
     return features
 
 
-def speech_level(samples: np.ndarray) -> float:
+def speech_level(samples: Float[np.ndarray, "T"]) -> float:
     """Root mean square of the loud pieces of a recording (95th percentile over 10 ms pieces).
 
     Args:
@@ -79,7 +81,7 @@ def speech_level(samples: np.ndarray) -> float:
     return max(float(np.sqrt(np.percentile(power, _SPEECH_PERCENTILE))), _QUIETEST_SPEECH)
 
 
-def _speech_spectrum(samples: np.ndarray, num_frames: int, gain: float) -> Float[np.ndarray, "80"]:
+def _speech_spectrum(samples: Float[np.ndarray, "T"], num_frames: int, gain: float) -> Float[np.ndarray, "80"]:
     """Mean power of each band over the pieces of the recording that are loud enough for speech."""
     usual = _usual_spectrum()
     total, count = _PRIOR_HOPS * usual, _PRIOR_HOPS
@@ -91,13 +93,13 @@ def _speech_spectrum(samples: np.ndarray, num_frames: int, gain: float) -> Float
     return np.clip(total / count, usual / _ODDEST, usual * _ODDEST)
 
 
-def _mel_power(samples: np.ndarray, start: int, stop: int, gain: float) -> Float[np.ndarray, "M 80"]:
+def _mel_power(samples: Float[np.ndarray, "T"], start: int, stop: int, gain: float) -> Float[np.ndarray, "M 80"]:
     """Mel power of the windows of rows start..stop, four a row."""
     windows = _windows(samples, start, stop, WINDOW) * (gain * _hann(WINDOW))
     return np.square(np.abs(np.fft.rfft(windows, axis=-1))) @ _filters().T / WINDOW
 
 
-def _voicing(samples: np.ndarray, start: int, stop: int, gain: float) -> Float[np.ndarray, "M"]:
+def _voicing(samples: Float[np.ndarray, "T"], start: int, stop: int, gain: float) -> Float[np.ndarray, "M"]:
     """How periodic each window is, 0..1: the autocorrelation's peak over its zero lag (Boersma, 1993)."""
     windows = _windows(samples, start, stop, _PITCH_WINDOW) * gain
     windows = (windows - windows.mean(1, keepdims=True)) * _hann(_PITCH_WINDOW)
@@ -113,7 +115,7 @@ def _autocorrelation(windows: Float[np.ndarray, "M T"]) -> Float[np.ndarray, "M 
     return np.fft.irfft(np.square(np.abs(spectrum)), axis=-1)[:, : _PITCH_LAGS.stop]
 
 
-def _windows(samples: np.ndarray, start: int, stop: int, width: int) -> Float[np.ndarray, "M width"]:
+def _windows(samples: Float[np.ndarray, "T"], start: int, stop: int, width: int) -> Float[np.ndarray, "M {width}"]:
     """A window around every 10 ms of rows start..stop, with silence beyond the recording's ends."""
     margin = (width - HOP) // 2
     first = start * HOPS_PER_FRAME * HOP - margin
@@ -123,7 +125,7 @@ def _windows(samples: np.ndarray, start: int, stop: int, width: int) -> Float[np
     return np.lib.stride_tricks.sliding_window_view(padded, width)[::HOP]
 
 
-def _halves(values: Float[np.ndarray, "M C"]) -> Float[np.ndarray, "N 2C"]:
+def _halves(values: Float[np.ndarray, "M C"]) -> Float[np.ndarray, "N 2*C"]:
     pairs = values.reshape(-1, 2, HOPS_PER_FRAME // 2, values.shape[1]).mean(2)
     return pairs.reshape(len(pairs), -1)
 
@@ -133,7 +135,7 @@ def _chunks(num_frames: int) -> Iterator[tuple[int, int]]:
 
 
 @functools.cache
-def _hann(width: int) -> np.ndarray:
+def _hann(width: int) -> Float32[np.ndarray, "{width}"]:
     return np.hanning(width + 1)[:-1].astype(np.float32)
 
 
