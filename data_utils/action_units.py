@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Bool, Float, Float32, Float64
 
 from arguments.atomic import atomic_path
 from arguments.clock import FPS
@@ -25,7 +26,9 @@ _TOLERANCE = 0.05  # of the frames: that many rows too few or too many are let p
 _MOST_FAILED = 0.5  # of the rows
 
 
-def action_unit_45(openings: np.ndarray, usable: np.ndarray | None = None) -> np.ndarray:
+def action_unit_45(
+    openings: Float[np.ndarray, "N 2"], usable: Bool[np.ndarray, "N"] | None = None
+) -> Float32[np.ndarray, "N"]:
     """Blink intensity per frame in OpenFace's range.
 
     The clip calibrates it, each eye by itself: its median is open, the median depth of its blinks is shut. What the two
@@ -50,7 +53,7 @@ def action_unit_45(openings: np.ndarray, usable: np.ndarray | None = None) -> np
     return (STRONGEST * np.clip(closing, 0, 1)).astype(np.float32)
 
 
-def write_action_units(path: Path, blinks: np.ndarray) -> None:
+def write_action_units(path: Path, blinks: Float[np.ndarray, "N"]) -> None:
     """Write au.csv: frame (from 1), timestamp (s) and AU45_r.
 
     Args:
@@ -62,7 +65,7 @@ def write_action_units(path: Path, blinks: np.ndarray) -> None:
         temporary.write_text("frame, timestamp, AU45_r\n" + "".join(rows))
 
 
-def read_action_unit_45(path: Path, num_frames: int) -> np.ndarray:
+def read_action_unit_45(path: Path, num_frames: int) -> Float32[np.ndarray, "{num_frames}"]:
     """AU45_r of each of ``num_frames`` frames, [N] float32 in 0..5, from our au.csv or OpenFace's.
 
     Column names may begin with blanks. Rows go by their frame number where there is one. Rows of which OpenFace says
@@ -99,7 +102,7 @@ def read_action_unit_45(path: Path, num_frames: int) -> np.ndarray:
     return np.interp(np.arange(num_frames), at[order], np.clip(values[order], 0, STRONGEST)).astype(np.float32)
 
 
-def _frames_of_rows(columns: dict[str, np.ndarray], num_frames: int) -> np.ndarray | None:
+def _frames_of_rows(columns: dict[str, Float64[np.ndarray, "R"]], num_frames: int) -> Float64[np.ndarray, "R"] | None:
     """The clip's frame (from 0) of each row, by number or else by time; None where neither spans the clip."""
     length = len(columns["AU45_r"])
     rows = columns.get("frame", np.arange(length, dtype=np.float64))
@@ -115,7 +118,7 @@ def _frames_of_rows(columns: dict[str, np.ndarray], num_frames: int) -> np.ndarr
     return None
 
 
-def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """Begin and end of each stretch of True in ``mask`` [N]."""
+def _runs(mask: Bool[np.ndarray, "N"]) -> list[tuple[int, int]]:
+    """Begin and end of each stretch of True in ``mask``."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], mask, [0])).astype(int)))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

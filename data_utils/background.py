@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from jaxtyping import Bool, Float32, Int, UInt8
 
 from arguments.dataset_folder import DatasetFolder
 from data_utils.face_parsing.classes import BACKGROUND, to_classes
@@ -18,7 +19,7 @@ MIN_SEEN = 2  # frames in which a pixel must be background to be believed
 _ROWS = 64  # handled at once, to bound memory
 
 
-def clean_background(folder: DatasetFolder, num_frames: int) -> np.ndarray:
+def clean_background(folder: DatasetFolder, num_frames: int) -> UInt8[np.ndarray, "H W 3"]:
     """Per-pixel median of the frames in which the pixel is background.
 
     Pixels that the person uncovers only for moments are the mean of these moments; those that stay covered are filled
@@ -51,15 +52,17 @@ def clean_background(folder: DatasetFolder, num_frames: int) -> np.ndarray:
     return np.clip(np.rint(fill_smoothly(background, known | late)), 0, 255).astype(np.uint8)
 
 
-def _hidden(folder: DatasetFolder, i: int) -> np.ndarray:
-    """Bool [H, W]: where the person, or what clings to them, is in front."""
+def _hidden(folder: DatasetFolder, i: int) -> Bool[np.ndarray, "H W"]:
+    """Where the person, or what clings to them, is in front."""
     person = (to_classes(read_rgb(folder.parsing_map(i))) != BACKGROUND).astype(np.uint8)
     reach = 2 * round(MARGIN * person.shape[1]) + 1
     return cv2.dilate(person, np.ones((reach, reach), np.uint8)) > 0
 
 
-def _median(frames: np.ndarray, hidden: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Median over time of ``frames`` [T, h, W, 3] where not ``hidden`` [T, h, W]; any value where ``seen`` is 0."""
+def _median(
+    frames: UInt8[np.ndarray, "T h W 3"], hidden: Bool[np.ndarray, "T h W"], seen: Int[np.ndarray, "h W"]
+) -> Float32[np.ndarray, "h W 3"]:
+    """Median over time of ``frames`` where not ``hidden``; any value where ``seen`` is 0."""
     ordered = np.sort(np.where(hidden[..., None], np.int16(256), frames), axis=0)
     low, high = np.maximum(seen - 1, 0) // 2, seen // 2 * (seen > 0)
     middle = [

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from jaxtyping import Bool, Float, UInt8
 
 from arguments.errors import EGSTalkerError
 from data_utils.face_mesh_model import FaceMesh
@@ -28,6 +29,8 @@ _GROWN = 1.6  # by which it may grow or shrink
 _AS_LONG = 0.85  # of the longest time counts as seen as long
 _MIN_SIDE = 64  # pixels
 
+Box = Float[np.ndarray, "4"]  # left, top, right, bottom
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -38,15 +41,15 @@ class Crop:
     side: int
     size: int
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Cut an RGB image [H, W, 3] to [size, size, 3]."""
+    def __call__(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "{self.size} {self.size} 3"]:
+        """Cut an RGB image to the square, scaled to ``size``."""
         cut = image[self.y : self.y + self.side, self.x : self.x + self.side]
         if self.side == self.size:
             return np.ascontiguousarray(cut)
         return cv2.resize(cut, (self.size, self.size), interpolation=cv2.INTER_AREA)
 
 
-def choose_crop(samples: Sequence[np.ndarray], seconds: float = 0.0) -> Crop:
+def choose_crop(samples: Sequence[UInt8[np.ndarray, "H W 3"]], seconds: float = 0.0) -> Crop:
     """The square around the head of the person who is seen the longest.
 
     Where several people are seen, the one who is seen longest is followed, and of two seen as long the larger; a
@@ -88,12 +91,12 @@ def choose_crop(samples: Sequence[np.ndarray], seconds: float = 0.0) -> Crop:
     return Crop(x, y, side, min(side, MAX_SIDE))
 
 
-def _when(samples: np.ndarray, seconds: float) -> str:
-    """Where ``samples`` [K] (bool), evenly spread over ``seconds``, are set."""
+def _when(samples: Bool[np.ndarray, "K"], seconds: float) -> str:
+    """Where ``samples``, evenly spread over ``seconds``, are set."""
     return spans(samples, rate=(len(samples) - 1) / max(seconds, 1e-9))
 
 
-def _square(boxes: np.ndarray, face: float, width: int, height: int) -> tuple[int, int, int]:
+def _square(boxes: Float[np.ndarray, "K 4"], face: float, width: int, height: int) -> tuple[int, int, int]:
     left, top = np.percentile(boxes[:, :2], 5, axis=0)
     right, bottom = np.percentile(boxes[:, 2:], 95, axis=0)
     wandering = max(0.0, (right - left) - float(np.median(boxes[:, 2] - boxes[:, 0])), (bottom - top) - face)
@@ -103,9 +106,9 @@ def _square(boxes: np.ndarray, face: float, width: int, height: int) -> tuple[in
     return int(np.clip(x, 0, width - side)), int(np.clip(y, 0, height - side)), side
 
 
-def _people(boxes: list[np.ndarray]) -> list[dict[int, np.ndarray]]:
-    """The people of the samples' boxes [F, 4]: for each a box [4] (left, top, right, bottom) by sample."""
-    people: list[dict[int, np.ndarray]] = []
+def _people(boxes: list[Float[np.ndarray, "_ 4"]]) -> list[dict[int, Box]]:
+    """The people of the samples' boxes: for each a box by sample."""
+    people: list[dict[int, Box]] = []
     for sample, faces in enumerate(boxes):
         for box in sorted(faces, key=lambda box: box[1] - box[3]):
             known = [person for person in people if sample not in person]
@@ -117,7 +120,7 @@ def _people(boxes: list[np.ndarray]) -> list[dict[int, np.ndarray]]:
     return people
 
 
-def _apart(box: np.ndarray, other: np.ndarray) -> float:
+def _apart(box: Box, other: Box) -> float:
     """How unlikely it is that two boxes are of one person; from 1 on they are of two."""
     heights = box[3] - box[1], other[3] - other[1]
     moved = np.hypot(*(box[:2] + box[2:] - other[:2] - other[2:])) / 2 / max(heights)
@@ -125,14 +128,14 @@ def _apart(box: np.ndarray, other: np.ndarray) -> float:
     return float(max(moved / _MOVED, (grown - 1) / (_GROWN - 1)))
 
 
-def _seen_longest(people: list[dict[int, np.ndarray]]) -> dict[int, np.ndarray]:
+def _seen_longest(people: list[dict[int, Box]]) -> dict[int, Box]:
     longest = max((len(person) for person in people), default=0)
     candidates = [person for person in people if len(person) >= _AS_LONG * longest]
     return max(candidates, key=lambda person: np.median([box[3] - box[1] for box in person.values()]), default={})
 
 
-def _face_boxes(samples: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Hairline-to-chin boxes [F, 4] of the faces of each sample: found anywhere, then measured close up."""
+def _face_boxes(samples: Sequence[UInt8[np.ndarray, "H W 3"]]) -> list[Float[np.ndarray, "_ 4"]]:
+    """Hairline-to-chin boxes of the faces of each sample: found anywhere, then measured close up."""
     mediapipe = import_mediapipe()
     with quiet_stderr():
         finder = mediapipe.solutions.face_detection.FaceDetection(model_selection=1, min_detection_confidence=0.4)
@@ -141,7 +144,7 @@ def _face_boxes(samples: Sequence[np.ndarray]) -> list[np.ndarray]:
     with finder, FaceMesh(tracking=False) as mesh:
         for image in samples:
             height, width = image.shape[:2]
-            faces: list[np.ndarray] = []
+            faces: list[Box] = []
             for detection in finder.process(image).detections or ():
                 box = detection.location_data.relative_bounding_box
                 centre = np.array([(box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height])

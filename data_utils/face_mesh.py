@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from jaxtyping import Bool, Float, Float32
 
 from arguments.atomic import atomic_path
 from arguments.dataset_folder import DatasetFolder, num_train_frames
@@ -49,8 +50,8 @@ _EYES = (((33, 133), (160, 144), (158, 153)), ((263, 362), (387, 373), (385, 380
 class FaceMeshTrack:
     """The mesh over a clip. In frames where no face was found the points are interpolated."""
 
-    points: np.ndarray  # [N, 478, 3] float32: x, y pixels of the frame; z pixels, smaller is nearer the camera
-    found: np.ndarray  # [N] bool
+    points: Float32[np.ndarray, "N 478 3"]  # x, y pixels of the frame; z pixels, smaller is nearer the camera
+    found: Bool[np.ndarray, "N"]
     cuts: tuple[int, ...] = ()  # the frames at which a new shot begins
     remarks: tuple[str, ...] = ()  # what a user should know of the clip, a line each
 
@@ -124,7 +125,7 @@ def save(track: FaceMeshTrack, folder: DatasetFolder) -> None:
     folder.update_record(lost_frames=np.flatnonzero(~track.found).tolist(), scene_cuts=list(track.cuts))
 
 
-def to_68(points: np.ndarray) -> np.ndarray:
+def to_68(points: Float[np.ndarray, "N 478 3"]) -> Float[np.ndarray, "N 68 2"]:
     """iBUG's 68 landmarks.
 
     Args:
@@ -136,7 +137,7 @@ def to_68(points: np.ndarray) -> np.ndarray:
     return points[:, IBUG_68, :2]
 
 
-def mouth_opening(points: np.ndarray) -> np.ndarray:
+def mouth_opening(points: Float[np.ndarray, "N 478 3"]) -> Float[np.ndarray, "N"]:
     """Gap between the inner lips over the distance of the outer eye corners.
 
     Measured in 3D, so that a turned head does not change it.
@@ -150,7 +151,7 @@ def mouth_opening(points: np.ndarray) -> np.ndarray:
     return np.mean([_distance(points, *pair) for pair in _INNER_LIPS], axis=0) / eye_distance(points)
 
 
-def lip_gap(points: np.ndarray) -> np.ndarray:
+def lip_gap(points: Float[np.ndarray, "N 478 3"]) -> Float[np.ndarray, "N"]:
     """:func:`mouth_opening` as the picture shows it, [N]: the gap is measured in x and y alone.
 
     Of lips that touch it leaves about 0.001; in 3D their uncertain depths keep them 0.01 apart.
@@ -158,12 +159,12 @@ def lip_gap(points: np.ndarray) -> np.ndarray:
     return np.mean([_distance(points[..., :2], *pair) for pair in _INNER_LIPS], axis=0) / eye_distance(points)
 
 
-def eye_distance(points: np.ndarray) -> np.ndarray:
+def eye_distance(points: Float[np.ndarray, "N 478 3"]) -> Float[np.ndarray, "N"]:
     """Distance of the outer eye corners in 3D, [N], in the unit of ``points`` [N, 478, 3]."""
     return _distance(points, 33, 263)
 
 
-def eye_openings(points: np.ndarray) -> np.ndarray:
+def eye_openings(points: Float[np.ndarray, "N 478 3"]) -> Float[np.ndarray, "N 2"]:
     """Eye aspect ratio (Soukupova and Cech, 2016) of the right and the left eye, measured in 3D.
 
     Args:
@@ -179,12 +180,12 @@ def eye_openings(points: np.ndarray) -> np.ndarray:
     return np.stack(ratios, axis=-1)
 
 
-def eye_opening(points: np.ndarray) -> np.ndarray:
+def eye_opening(points: Float[np.ndarray, "N 478 3"]) -> Float[np.ndarray, "N"]:
     """Mean of both eyes' :func:`eye_openings`, [N]."""
     return eye_openings(points).mean(axis=-1)
 
 
-def _distance(points: np.ndarray, a: int, b: int) -> np.ndarray:
+def _distance(points: Float[np.ndarray, "N 478 D"], a: int, b: int) -> Float[np.ndarray, "N"]:
     return np.linalg.norm(points[:, a] - points[:, b], axis=-1)
 
 
@@ -206,7 +207,7 @@ def _load(file: Path, frames: list[Path]) -> FaceMeshTrack | None:
     return track if whole and np.isfinite(track.points).all() else None
 
 
-def _check_found(found: np.ndarray, sightings: Sightings) -> None:
+def _check_found(found: Bool[np.ndarray, "N"], sightings: Sightings) -> None:
     if not found.any():
         raise EGSTalkerError("no face in the video; use one that shows one face from the front throughout")
     if (~found).mean() > MAX_LOST_SHARE:
@@ -217,7 +218,7 @@ def _check_found(found: np.ndarray, sightings: Sightings) -> None:
         )
 
 
-def _remarks(found: np.ndarray, sightings: Sightings) -> tuple[str, ...]:
+def _remarks(found: Bool[np.ndarray, "N"], sightings: Sightings) -> tuple[str, ...]:
     strangers = sightings.found & ~found
     others = np.convolve(sightings.others, np.ones(OTHERS_EVERY))[: len(found)] > 0
     return tuple(

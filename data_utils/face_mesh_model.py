@@ -10,6 +10,7 @@ import contextlib
 from types import TracebackType
 
 import numpy as np
+from jaxtyping import Float32, UInt8
 
 from data_utils.quiet import import_mediapipe, quiet_stderr
 
@@ -40,8 +41,8 @@ class FaceMesh:
     ) -> None:
         self._model.close()
 
-    def faces(self, image: np.ndarray) -> np.ndarray:
-        """All faces of one RGB uint8 image [H, W, 3]: [F, 478, 3] float32 pixels, F possibly 0."""
+    def faces(self, image: UInt8[np.ndarray, "H W 3"]) -> Float32[np.ndarray, "F 478 3"]:
+        """All faces of one RGB image, pixels; F is possibly 0."""
         image = np.ascontiguousarray(image)
         for _ in range(self._attempts):  # where the track is lost in this frame, the second attempt detects
             with contextlib.nullcontext() if self._has_seen_a_face else quiet_stderr():

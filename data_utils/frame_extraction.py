@@ -11,6 +11,7 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Bool
 
 from arguments.atomic import atomic_path, staged_folder
 from arguments.dataset_folder import DatasetFolder
@@ -57,7 +58,7 @@ def write_frames(source: Source, folder: DatasetFolder, done: Callable[[int], No
     return num_frames
 
 
-def leaves_picture(track: FaceMeshTrack, size: int) -> np.ndarray:
+def leaves_picture(track: FaceMeshTrack, size: int) -> Bool[np.ndarray, "N"]:
     """The frames in which part of the face is outside the picture.
 
     Args:

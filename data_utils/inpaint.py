@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from jaxtyping import Bool, Float32, Shaped
 
 
-def fill_smoothly(image: np.ndarray, known: np.ndarray) -> np.ndarray:
+def fill_smoothly(image: Float32[np.ndarray, "H W 3"], known: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W 3"]:
     """Fill the unknown pixels from coarser and coarser averages of the known ones ("push-pull", Gortler et al. 1996).
 
     Args:
@@ -21,7 +22,9 @@ def fill_smoothly(image: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.where(known[..., None], image, filled)
 
 
-def fill_from_nearest(image: np.ndarray, known: np.ndarray) -> np.ndarray:
+def fill_from_nearest(
+    image: Shaped[np.ndarray, "H W C"], known: Bool[np.ndarray, "H W"]
+) -> Shaped[np.ndarray, "H W C"]:
     """Give each unknown pixel the colour of the nearest known one.
 
     Args:
@@ -40,7 +43,7 @@ def fill_from_nearest(image: np.ndarray, known: np.ndarray) -> np.ndarray:
     return colours[labels]
 
 
-def _pull(weighted: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _pull(weighted: Float32[np.ndarray, "H W 3"], weight: Float32[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W 3"]:
     height, width = weight.shape
     if min(height, width) <= 2 or weight.min() >= 1:
         total = weight.sum()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 
-def interpolate_lost(points: np.ndarray, found: np.ndarray, fit_frames: int | None = None) -> np.ndarray:
+def interpolate_lost(
+    points: Float[np.ndarray, "N *D"], found: Bool[np.ndarray, "N"], fit_frames: int | None = None
+) -> Float[np.ndarray, "N *D"]:
     """The values with those of lost frames interpolated linearly (held at the ends).
 
     Args:
@@ -29,7 +32,7 @@ def interpolate_lost(points: np.ndarray, found: np.ndarray, fit_frames: int | No
     return points[known[before]] * (1 - share) + points[known[after]] * share
 
 
-def frames_to_fit(found: np.ndarray, fit_frames: int | None = None) -> np.ndarray:
+def frames_to_fit(found: Bool[np.ndarray, "N"], fit_frames: int | None = None) -> Bool[np.ndarray, "N"]:
     """The frames that what belongs to the person is fitted on.
 
     Args:
@@ -42,6 +45,6 @@ def frames_to_fit(found: np.ndarray, fit_frames: int | None = None) -> np.ndarra
     return found & (np.arange(len(found)) < (len(found) if fit_frames is None else fit_frames))
 
 
-def spread(frames: np.ndarray, most: int) -> np.ndarray:
+def spread(frames: Int[np.ndarray, "K"], most: int) -> Int[np.ndarray, "k"]:
     """At most ``most`` of ``frames`` [K] (numbers, in order), evenly spread over them."""
     return frames[np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int))]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from jaxtyping import Bool, Float, Float32, UInt8
 
 from data_utils.face_mesh_model import NUM_POINTS, FaceMesh
 from data_utils.scene_cuts import CutDetector
@@ -22,22 +23,27 @@ OTHERS_EVERY = 25  # frames between looks for other faces
 _REACH = 0.5  # of the face's height: how far it may move between frames
 _SCALE = 1.5  # by which it may grow or shrink
 _SURROUNDINGS = 0.8  # of the face's height, seen around its last place when it is sought
-_PORTRAIT = 64  # pixels of the portraits' side
+PORTRAIT = 64  # pixels of the portraits' side
 _PORTRAIT_EVERY = 5  # frames
 _OUTER_CORNERS, _MOUTH = (33, 263), (61, 291)
 _MOST_FACES = 4
+
+Picture = UInt8[np.ndarray, "H W 3"]
+Face = Float32[np.ndarray, "478 3"]
+Place = Float[np.ndarray, "3"]  # centre x, y and height, pixels
+Portrait = Float32[np.ndarray, "64 64"]
 
 
 @dataclass(frozen=True)
 class Sightings:
     """What was seen in N consecutive frames."""
 
-    points: np.ndarray  # [N, 478, 3] float32 pixels, zeros where no face was accepted
-    found: np.ndarray  # [N] bool
-    begins: np.ndarray  # [N] bool: a new piece of the track begins here
-    cuts: np.ndarray  # [N] bool: a new shot begins here
-    others: np.ndarray  # [N] bool: another face was seen, in the frames that were looked at for one
-    portraits: dict[int, np.ndarray]  # by frame: the face set upright, float32 [64, 64], mean 0 and norm 1
+    points: Float32[np.ndarray, "N 478 3"]  # pixels, zeros where no face was accepted
+    found: Bool[np.ndarray, "N"]
+    begins: Bool[np.ndarray, "N"]  # a new piece of the track begins here
+    cuts: Bool[np.ndarray, "N"]  # a new shot begins here
+    others: Bool[np.ndarray, "N"]  # another face was seen, in the frames that were looked at for one
+    portraits: dict[int, Portrait]  # by frame: the face set upright, mean 0 and norm 1
 
     def __getitem__(self, frames: slice) -> Sightings:
         """The sightings from ``frames.start`` on."""
@@ -62,18 +68,18 @@ class Sightings:
         return cls(joined("points"), joined("found"), joined("begins"), joined("cuts"), joined("others"), portraits)
 
 
-def box_of(points: np.ndarray) -> np.ndarray:
-    """Centre x, y and height [..., 3] of faces [..., 478, 3]."""
+def box_of(points: Float[np.ndarray, "*B 478 3"]) -> Float[np.ndarray, "*B 3"]:
+    """Centre x, y and height of faces."""
     low, high = points[..., :2].min(-2), points[..., :2].max(-2)
     return np.concatenate([(low + high) / 2, (high - low)[..., 1:]], -1)
 
 
-def near(box: np.ndarray, place: np.ndarray, reach: float = _REACH, scale: float = _SCALE) -> bool:
+def near(box: Place, place: Place, reach: float = _REACH, scale: float = _SCALE) -> bool:
     """Whether a face goes on where another was.
 
     Args:
-        box: [3] centre x, y and height, pixels.
-        place: [3] the same of the other.
+        box: centre x, y and height, pixels.
+        place: the same of the other.
         reach: heights that it may move.
         scale: factor by which it may grow or shrink.
     """
@@ -81,10 +87,10 @@ def near(box: np.ndarray, place: np.ndarray, reach: float = _REACH, scale: float
     return bool(distance < reach * place[2] and 1 / scale < box[2] / max(place[2], 1e-6) < scale)
 
 
-def follow(images: Iterable[np.ndarray]) -> Sightings:
-    """Follow one face through RGB uint8 images [H, W, 3] of consecutive frames."""
+def follow(images: Iterable[Picture]) -> Sightings:
+    """Follow one face through RGB images of consecutive frames."""
     points, begins, cuts, others = [], [], [], []
-    portraits: dict[int, np.ndarray] = {}
+    portraits: dict[int, Portrait] = {}
     is_cut = CutDetector()
     with _Follower() as follower:
         for i, image in enumerate(images):
@@ -105,7 +111,7 @@ def follow(images: Iterable[np.ndarray]) -> Sightings:
 class _Follower:
     def __init__(self) -> None:
         self._mesh, self._all = FaceMesh(), FaceMesh(max_faces=_MOST_FACES, tracking=False)
-        self._place: np.ndarray | None = None
+        self._place: Place | None = None
         self._lost_for = 0
 
     def __enter__(self) -> _Follower:
@@ -115,8 +121,8 @@ class _Follower:
         for mesh in (self._mesh, self._all):
             mesh.__exit__(None, None, None)
 
-    def __call__(self, image: np.ndarray, is_cut: bool) -> tuple[np.ndarray | None, bool]:
-        """The face [478, 3], and whether it begins a new piece of the track."""
+    def __call__(self, image: Picture, is_cut: bool) -> tuple[Face | None, bool]:
+        """The face, and whether it begins a new piece of the track."""
         if is_cut or self._lost_for > PATIENCE:
             self._place = None
         begins = self._place is None
@@ -127,7 +133,7 @@ class _Follower:
         self._place, self._lost_for = box_of(face), 0
         return face, begins
 
-    def sees_others(self, image: np.ndarray) -> bool:
+    def sees_others(self, image: Picture) -> bool:
         """Whether there is a face away from the one that is followed."""
         place = self._place
         return (
@@ -136,7 +142,7 @@ class _Follower:
             else False
         )
 
-    def _first(self, image: np.ndarray) -> np.ndarray | None:
+    def _first(self, image: Picture) -> Face | None:
         """The face to begin with: the one that is large and central."""
         candidates = self._all.faces(image)
         if len(candidates) < 2:
@@ -146,13 +152,13 @@ class _Follower:
         best = int(np.argmax(boxes[:, 2] - 0.5 * np.hypot(*(boxes[:, :2] - centre).T)))
         return self._sought(image, boxes[best])
 
-    def _next(self, image: np.ndarray, place: np.ndarray) -> np.ndarray | None:
+    def _next(self, image: Picture, place: Place) -> Face | None:
         for face in self._mesh.faces(image):
             if near(box_of(face), place):
                 return face
         return self._sought(image, place)
 
-    def _sought(self, image: np.ndarray, place: np.ndarray) -> np.ndarray | None:
+    def _sought(self, image: Picture, place: Place) -> Face | None:
         """The face at ``place`` and nowhere else."""
         radius = (0.5 + _SURROUNDINGS) * place[2]
         left, top = np.maximum(place[:2] - radius, 0).astype(int)
@@ -162,13 +168,13 @@ class _Follower:
         return next((face for face in self._mesh.faces(alone) if near(box_of(face), place)), None)
 
 
-def _portrait(image: np.ndarray, face: np.ndarray) -> np.ndarray:
-    """The face cut out with eyes and mouth at fixed places, free of brightness and contrast: [64, 64] float32."""
+def _portrait(image: Picture, face: Face) -> Portrait:
+    """The face cut out with eyes and mouth at fixed places, free of brightness and contrast."""
     eyes, mouth = face[list(_OUTER_CORNERS), :2], face[list(_MOUTH), :2].mean(0)
     here = np.array([*eyes, mouth], np.float32)
-    there = _PORTRAIT * np.array([(0.2, 0.3), (0.8, 0.3), (0.5, 0.78)], np.float32)
+    there = PORTRAIT * np.array([(0.2, 0.3), (0.8, 0.3), (0.5, 0.78)], np.float32)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    upright = cv2.warpAffine(grey, cv2.getAffineTransform(here, there), (_PORTRAIT, _PORTRAIT)).astype(np.float32)
-    flat = upright - cv2.GaussianBlur(upright, (0, 0), _PORTRAIT / 6)  # without the light's direction
+    upright = cv2.warpAffine(grey, cv2.getAffineTransform(here, there), (PORTRAIT, PORTRAIT)).astype(np.float32)
+    flat = upright - cv2.GaussianBlur(upright, (0, 0), PORTRAIT / 6)  # without the light's direction
     flat -= flat.mean()
     return flat / max(float(np.linalg.norm(flat)), 1e-6)

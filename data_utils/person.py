@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float, Float32, Int
 
-from data_utils.one_face import Sightings, box_of, near
+from data_utils.one_face import PORTRAIT, Sightings, box_of, near
 
 _REACH, _SCALE = 0.75, 1.4  # between the places of a person in two shots, see one_face.near
 _SAME = 0.68  # correlation of the likest two portraits; of one person in two shots it was 0.76-0.94, of two 0.18-0.62
@@ -17,14 +18,14 @@ _PORTRAITS = 200  # of a piece that are compared
 class _Piece:
     """Frames in which a face was followed without a break."""
 
-    frames: np.ndarray  # [n] numbers
+    frames: Int[np.ndarray, "n"]  # numbers
     to_fit: int  # how many of these are frames to fit
     shot: int
-    place: np.ndarray  # [3], see one_face.box_of; the median
-    portraits: np.ndarray  # [P, 64 * 64], see one_face.Sightings
+    place: Float[np.ndarray, "3"]  # see one_face.box_of; the median
+    portraits: Float32[np.ndarray, "P D"]  # flat, see one_face.Sightings
 
 
-def of_one_person(sightings: Sightings, fit_frames: int | None = None) -> np.ndarray:
+def of_one_person(sightings: Sightings, fit_frames: int | None = None) -> Bool[np.ndarray, "N"]:
     """The frames that show the person whose track is the longest.
 
     Two pieces of the track are of one person where they are at one place in the picture and, if a cut lies between
@@ -52,7 +53,7 @@ def of_one_person(sightings: Sightings, fit_frames: int | None = None) -> np.nda
     return shown
 
 
-def likeness(portraits: np.ndarray, others: np.ndarray) -> float:
+def likeness(portraits: Float[np.ndarray, "P D"], others: Float[np.ndarray, "Q D"]) -> float:
     """Correlation of the likest two portraits.
 
     Args:
@@ -81,7 +82,7 @@ def _pieces(sightings: Sightings, fit_frames: int) -> list[_Piece]:
         to_fit = int((part < fit_frames).sum())
         shown = slice(to_fit or None)  # the frames to fit speak for the piece where it has some
         portraits = [sightings.portraits[i].ravel() for i in part[shown].tolist() if i in sightings.portraits]
-        some = np.array(portraits[:: -(-len(portraits) // _PORTRAITS) or 1], np.float32)
+        some = np.array(portraits[:: -(-len(portraits) // _PORTRAITS) or 1], np.float32).reshape(-1, PORTRAIT**2)
         pieces.append(_Piece(part, to_fit, int(shots[part[0]]), np.median(places[shown], axis=0), some))
     return pieces
 

@@ -6,6 +6,7 @@ from collections import deque
 
 import cv2
 import numpy as np
+from jaxtyping import Float32, UInt8
 
 _SIDE = 32  # pixels of the thumbnails that are compared
 _LEAST = 6.0  # grey levels (of 255) by which thumbnails differ at a cut, at least; a jump cut of a still head makes 7
@@ -17,11 +18,11 @@ class CutDetector:
     """Tells, picture by picture, whether a new shot begins: thumbnails suddenly differ as they have not before."""
 
     def __init__(self) -> None:
-        self._last: np.ndarray | None = None
+        self._last: Float32[np.ndarray, "32 32 3"] | None = None
         self._recent: deque[float] = deque(maxlen=_MEMORY)
 
-    def __call__(self, image: np.ndarray) -> bool:
-        """Whether a cut lies between the picture before and this RGB ``image`` [H, W, 3]; never at the first."""
+    def __call__(self, image: UInt8[np.ndarray, "H W 3"]) -> bool:
+        """Whether a cut lies between the picture before and this RGB ``image``; never at the first."""
         thumbnail = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
         last, self._last = self._last, thumbnail
         if last is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import numpy as np
+from jaxtyping import Float
 
 from arguments.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from arguments.dataset_folder import DatasetFolder, num_train_frames
@@ -40,7 +41,7 @@ def write_audio(source: Source, folder: DatasetFolder) -> int:
     return info.num_frames
 
 
-def clipped_share(samples: np.ndarray) -> float:
+def clipped_share(samples: Float[np.ndarray, "T"]) -> float:
     """The share of samples that are in runs of three or more at full scale.
 
     Args:

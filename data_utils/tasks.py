@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from arguments.atomic import atomic_path, staged_folder
 from arguments.dataset_folder import DatasetFolder, num_train_frames
@@ -142,7 +143,7 @@ def _landmarks(run: Preparation) -> None:
     run.done(len(points))
 
 
-def _write_action_units(folder: DatasetFolder, blinks: np.ndarray) -> None:
+def _write_action_units(folder: DatasetFolder, blinks: Float[np.ndarray, "N"]) -> None:
     """Write au.csv unless somebody else did (OpenFace's is kept, if it fits the clip)."""
     if folder.action_units.is_file() and sha256(folder.action_units) != folder.read_record().get("action_units"):
         read_action_unit_45(folder.action_units, len(blinks))

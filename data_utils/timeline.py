@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Bool
 
 from arguments.clock import FPS
 
 
-def spans(marked: np.ndarray, *, rate: float = FPS, most: int = 6) -> str:
+def spans(marked: Bool[np.ndarray, "N"], *, rate: float = FPS, most: int = 6) -> str:
     """Where something is the case, as times: "0:07.2-0:09.0, 1:15.4 and 3 more".
 
     Args:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from jaxtyping import Bool, Float32, UInt8
 
 from arguments.dataset_folder import DatasetFolder
 from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, to_classes
@@ -41,7 +42,9 @@ def make_torso_images(
     run_jobs(partial(_make_range, folder, torso, ground_truth), jobs, done=lambda i: done(len(jobs[i])))
 
 
-def separate(image: np.ndarray, classes: np.ndarray, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def separate(
+    image: UInt8[np.ndarray, "H W 3"], classes: UInt8[np.ndarray, "H W"], background: UInt8[np.ndarray, "H W 3"]
+) -> tuple[UInt8[np.ndarray, "H W 4"], UInt8[np.ndarray, "H W 3"]]:
     """Torso picture and ground truth of one frame.
 
     Args:
@@ -84,13 +87,15 @@ def _make_range(folder: DatasetFolder, torso: Path, ground_truth: Path, frames: 
         write_image(ground_truth / f"{i}.jpg", truth)
 
 
-def _distance_to(mask: np.ndarray) -> np.ndarray:
-    """[H, W] float32: pixels to the nearest one of ``mask`` (bool), very many where it is empty."""
+def _distance_to(mask: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W"]:
+    """Pixels to the nearest one of ``mask``, very many where it is empty."""
     return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3)
 
 
-def _blended(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """``image`` over ``background`` by ``alpha`` (uint8 [H, W])."""
+def _blended(
+    image: UInt8[np.ndarray, "H W 3"], background: UInt8[np.ndarray, "H W 3"], alpha: UInt8[np.ndarray, "H W"]
+) -> UInt8[np.ndarray, "H W 3"]:
+    """``image`` over ``background`` by ``alpha``."""
     blended = cv2.copyTo(image, alpha, background.copy())
     fringe = (alpha > 0) & (alpha < 255)
     share = alpha[fringe][:, None].astype(np.float32) / 255
@@ -99,8 +104,10 @@ def _blended(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np
     return blended
 
 
-def _continued(image: np.ndarray, neck: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """What goes on under the head, uint8 [H, W, 3]: the colours of the nearest ``source`` (bool), rather the neck's.
+def _continued(
+    image: UInt8[np.ndarray, "H W 3"], neck: Bool[np.ndarray, "H W"], source: Bool[np.ndarray, "H W"]
+) -> UInt8[np.ndarray, "H W 3"]:
+    """What goes on under the head: the colours of the nearest ``source``, rather the neck's.
 
     A collar that touches the jaw hides the neck only there; under the head the neck goes on.
     """

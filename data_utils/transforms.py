@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Float64
 
 from arguments.atomic import write_json
 from arguments.dataset_folder import DatasetFolder, num_train_frames
@@ -34,7 +35,9 @@ def write_transforms(folder: DatasetFolder, num_frames: int, size: tuple[int, in
     write_json(folder.transforms_val, {**head, "frames": frames[split:]})
 
 
-def read_poses(folder: DatasetFolder, num_frames: int) -> tuple[float, tuple[np.ndarray, np.ndarray]]:
+def read_poses(
+    folder: DatasetFolder, num_frames: int
+) -> tuple[float, tuple[Float64[np.ndarray, "N 3"], Float64[np.ndarray, "N 3"]]]:
     """Focal length in pixels, euler angles [N, 3] in radians and translations [N, 3] in decimetres of track_params.pt.
 
     Raises: as :func:`write_transforms`.
@@ -55,7 +58,7 @@ def read_poses(folder: DatasetFolder, num_frames: int) -> tuple[float, tuple[np.
     return focal, (euler, trans)
 
 
-def camera_to_world(euler: np.ndarray, trans: np.ndarray) -> np.ndarray:
+def camera_to_world(euler: Float[np.ndarray, "N 3"], trans: Float[np.ndarray, "N 3"]) -> Float64[np.ndarray, "N 4 4"]:
     """Camera-to-world matrices [N, 4, 4], NeRF convention (x right, y up, z back), of a head pose per frame.
 
     The pose maps head to camera coordinates: X_cam = R X_head + trans with R = Rx(e0) Ry(e1) Rz(-e2).
@@ -72,7 +75,7 @@ def camera_to_world(euler: np.ndarray, trans: np.ndarray) -> np.ndarray:
     return matrices
 
 
-def _about(axis: int, angle: np.ndarray) -> np.ndarray:
+def _about(axis: int, angle: Float[np.ndarray, "N"]) -> Float64[np.ndarray, "N 3 3"]:
     matrices = np.zeros((len(angle), 3, 3))
     b, c = (axis + 1) % 3, (axis + 2) % 3
     matrices[:, axis, axis] = 1

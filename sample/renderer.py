@@ -6,6 +6,8 @@ Colours are linear light until the last step, which encodes them as sRGB-like by
 
 from __future__ import annotations
 
+from typing import no_type_check  # numba cannot compile what the tests put around a checked function
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ SAMPLES = 2  # per pixel and axis
 
 
 @njit(cache=True, nogil=True)
+@no_type_check
 def vertex_normals(vertices, faces):
     """Unit normals [V, 3] of a mesh, each the area-weighted mean of its faces' normals."""
     normals = np.zeros_like(vertices)
@@ -33,6 +36,7 @@ def vertex_normals(vertices, faces):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+@no_type_check
 def _shade(vertices, normals, albedo, occlusion, gloss):
     """Linear colours [V, 3] under a soft key light from the upper left, a cool fill from the right and a sky."""
     colours = np.empty_like(vertices)
@@ -63,6 +67,7 @@ def _shade(vertices, normals, albedo, occlusion, gloss):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+@no_type_check
 def _rasterize(vertices, colours, faces, labels, focal, height, width, image, depth, mask):
     """Fill ``image``, ``depth`` (1/distance) and ``mask`` at the samples' resolution; back faces are skipped."""
     screen = np.empty((len(vertices), 3), np.float32)
@@ -102,6 +107,7 @@ def _rasterize(vertices, colours, faces, labels, focal, height, width, image, de
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+@no_type_check
 def _resolve(image, mask, samples, grain):
     """Average the samples of each pixel and encode; the label is the one that most samples have."""
     height, width = image.shape[0] // samples, image.shape[1] // samples
@@ -127,6 +133,7 @@ def _resolve(image, mask, samples, grain):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+@no_type_check
 def place(vertices, normals, share, rotation, translation, stand):
     """Vertices and normals [V, 3] moved in place: ``share`` [V] by the head's motion, the rest by the torso's."""
     for i in range(len(vertices)):

@@ -8,9 +8,9 @@ The shape is star-shaped about ``CENTRE``, so that a direction names exactly one
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float
 
-Array = NDArray[np.float32]
+Array = Float[np.ndarray, "..."]
 
 CENTRE = np.array([0.0, -0.05, 0.1], np.float32)
 EYE_CENTRE = np.array([0.315, 0.2, 0.735], np.float32)  # the subject's left eye; the right one is its mirror image

@@ -61,8 +61,8 @@ class Utterance:
     phones: tuple[Phone, ...]
     starts: NDArray[np.float64]  # [K + 1] seconds
 
-    def track(self, values: list[float], times: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The value of the phone at each time."""
+    def track(self, values: list[float], times: NDArray[np.float64]) -> NDArray[np.number]:
+        """The value of the phone at each time, in the values' type: formants move in whole hertz."""
         return np.asarray(values)[np.clip(np.searchsorted(self.starts, times, "right") - 1, 0, len(values) - 1)]
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from io import TextIOBase
+from typing import TextIO
+
 import numpy as np
 from beartype import BeartypeConf, FrozenDict, beartype
 
 ROOMS = (
     "arguments",
     "media",
+    "data_utils",
     "imaging",
     "scene",
     "gaussian_renderer",
@@ -15,10 +19,14 @@ ROOMS = (
     "training",
     "evaluation",
     "benchmarks",
+    "sample",
 )
-"""The packages whose functions are checked. Kernels are compiled and held to their plain twins instead."""
+"""The packages whose functions are checked. Kernels are compiled and held to their plain twins instead; a function that
+is compiled where its idea belongs says so by ``@no_type_check`` below ``@njit``: numba cannot compile a checked one."""
 
-NUMBERS: FrozenDict = FrozenDict({int: int | np.integer, float: float | np.floating | int | np.integer})
-"""An int is a float, as in mypy, and numpy's numbers are numbers."""
+WIDER: FrozenDict = FrozenDict(
+    {int: int | np.integer, float: float | np.floating | int | np.integer, TextIO: TextIO | TextIOBase}
+)
+"""As in mypy, an int is a float and a text in memory a text file; and numpy's numbers are numbers."""
 
-checked = beartype(conf=BeartypeConf(hint_overrides=NUMBERS))
+checked = beartype(conf=BeartypeConf(hint_overrides=WIDER))

@@ -9,7 +9,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from jaxtyping import TypeCheckError
+
+from tests import shape_checks
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = (
@@ -125,3 +129,11 @@ def test_the_files_that_a_document_names_are_there(document):
 def test_the_map_of_the_rooms_has_every_room():
     text = (ROOT / "CONTRIBUTING.md").read_text()
     assert all(f"`{room}/`" in text for room in ROOMS)
+
+
+def test_annotated_shapes_are_enforced_outside_the_kernels():
+    from data_utils.face_mesh import to_68
+
+    assert set(shape_checks.ROOMS) == set(ROOMS) - {"kernels"}
+    with pytest.raises(TypeCheckError, match="points"):
+        to_68(np.zeros((5, 468, 3)))  # without the irises

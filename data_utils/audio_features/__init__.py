@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float32
 
 from arguments.errors import EGSTalkerError
 from data_utils.audio_features.deepspeech import deepspeech
@@ -28,7 +29,7 @@ class Extractor:
 
     shape: tuple[int, ...]  # of one frame's
     # samples, frames, the model's path, device, frames to fit: see extract
-    compute: Callable[[np.ndarray, int, Path, str | None, int | None], np.ndarray]
+    compute: Callable[[Float32[np.ndarray, "T"], int, Path, str | None, int | None], Float32[np.ndarray, "N ..."]]
     model: str = ""  # file or folder below MODELS; none where it is empty
     megabytes: int = 0  # of the model
     licence: str = "-"  # of the model
@@ -86,8 +87,12 @@ def extractor_table() -> list[str]:
 
 
 def extract(
-    name: str, samples: np.ndarray, num_frames: int, device: str | None = None, fit_frames: int | None = None
-) -> np.ndarray:
+    name: str,
+    samples: Float32[np.ndarray, "T"],
+    num_frames: int,
+    device: str | None = None,
+    fit_frames: int | None = None,
+) -> Float32[np.ndarray, "{num_frames} ..."]:
     """Audio features, one row for the 40 ms of each video frame.
 
     Args:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from arguments.errors import EGSTalkerError, one_line
 from data_utils.audio_features.mfcc import HOP, mfcc
@@ -27,12 +27,12 @@ Graph = Callable[[Float[np.ndarray, "T C"]], Float[np.ndarray, "T 29"]]
 
 
 def deepspeech(
-    samples: np.ndarray,
+    samples: Float[np.ndarray, "T"],
     num_frames: int,
     path: Path,
     load: Callable[[Path], Graph] | None = None,
     fit_frames: int | None = None,
-) -> np.ndarray:
+) -> Float32[np.ndarray, "{num_frames} 16 29"]:
     """Letter scores (logits) around each video frame.
 
     Args:
@@ -56,7 +56,9 @@ def deepspeech(
     return windows(scores)
 
 
-def network_inputs(samples: np.ndarray, num_frames: int, fit_frames: int | None = None) -> Float[np.ndarray, "T 494"]:
+def network_inputs(
+    samples: Float[np.ndarray, "T"], num_frames: int, fit_frames: int | None = None
+) -> Float32[np.ndarray, "2*{num_frames} 494"]:
     """What the network is given at each 20 ms of N video frames, T = 2 N: standardised cepstra with their context.
 
     Args: as of :func:`deepspeech`.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float32
 
 from arguments.errors import EGSTalkerError
 
 
-def read_feature_file(path: Path) -> np.ndarray:
+def read_feature_file(path: Path) -> Float32[np.ndarray, "N D"] | Float32[np.ndarray, "N 16 29"]:
     """One row of features for every video frame, from a .npy file.
 
     Returns:

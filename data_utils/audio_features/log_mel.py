@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from arguments.clock import SAMPLE_RATE
 from data_utils.audio_features.hops import HOP, HOPS_PER_FRAME, chunks, halves, windows
@@ -30,7 +30,9 @@ _PITCH_LAGS = slice(40, 230)  # samples: 70 to 400 Hz
 _PITCH_WINDOW = 640  # samples, 40 ms
 
 
-def log_mel(samples: np.ndarray, num_frames: int, fit_frames: int | None = None) -> np.ndarray:
+def log_mel(
+    samples: Float[np.ndarray, "T"], num_frames: int, fit_frames: int | None = None
+) -> Float32[np.ndarray, "{num_frames} 162"]:
     """Log mel spectra and voicing aligned to video frames.
 
     Row i describes the 40 ms of video frame i: four 32 ms windows, 10 ms apart and centred in it, averaged in pairs.
@@ -61,7 +63,7 @@ def log_mel(samples: np.ndarray, num_frames: int, fit_frames: int | None = None)
     return features
 
 
-def _speech_spectrum(samples: np.ndarray, speech: SpeechActivity, gain: float) -> Float[np.ndarray, "80"]:
+def _speech_spectrum(samples: Float[np.ndarray, "T"], speech: SpeechActivity, gain: float) -> Float[np.ndarray, "80"]:
     """Mean power of each band over the pieces of the recording that are speech."""
     usual = _usual_spectrum()
     total, count = _PRIOR_HOPS * usual, _PRIOR_HOPS
@@ -73,13 +75,13 @@ def _speech_spectrum(samples: np.ndarray, speech: SpeechActivity, gain: float) -
     return np.clip(total / count, usual / _ODDEST, usual * _ODDEST)
 
 
-def _mel_power(samples: np.ndarray, start: int, stop: int, gain: float) -> Float[np.ndarray, "M 80"]:
+def _mel_power(samples: Float[np.ndarray, "T"], start: int, stop: int, gain: float) -> Float[np.ndarray, "M 80"]:
     """Mel power of the windows of rows start..stop, four a row."""
     pieces = windows(samples, start, stop, WINDOW) * (gain * _hann(WINDOW))
     return np.square(np.abs(np.fft.rfft(pieces, axis=-1))) @ _filters().T / WINDOW
 
 
-def _voicing(samples: np.ndarray, start: int, stop: int, gain: float) -> Float[np.ndarray, "M"]:
+def _voicing(samples: Float[np.ndarray, "T"], start: int, stop: int, gain: float) -> Float[np.ndarray, "M"]:
     """How periodic each window is, 0..1: the autocorrelation's peak over its zero lag (Boersma, 1993)."""
     pieces = windows(samples, start, stop, _PITCH_WINDOW) * gain
     correlation = _autocorrelation((pieces - pieces.mean(1, keepdims=True)) * _hann(_PITCH_WINDOW))
@@ -95,7 +97,7 @@ def _autocorrelation(pieces: Float[np.ndarray, "M T"]) -> Float[np.ndarray, "M L
 
 
 @functools.cache
-def _hann(width: int) -> np.ndarray:
+def _hann(width: int) -> Float32[np.ndarray, "{width}"]:
     return np.hanning(width + 1)[:-1].astype(np.float32)
 
 

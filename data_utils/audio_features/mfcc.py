@@ -49,7 +49,7 @@ def _cepstra(frames: Float[np.ndarray, "M 400"]) -> Float[np.ndarray, "M 26"]:
     return cepstra
 
 
-def _above_zero(values: np.ndarray) -> np.ndarray:
+def _above_zero(values: Float[np.ndarray, "*B"]) -> Float[np.ndarray, "*B"]:
     return np.where(values == 0, np.finfo(float).eps, values)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Float32
 
 from arguments.device import fastest_device
 
@@ -17,8 +18,12 @@ WAV2VEC2_BASE, HUBERT_LARGE = 768, 1024  # values a token
 
 
 def wav2vec2(
-    samples: np.ndarray, num_frames: int, folder: Path, device: str | None = None, fit_frames: int | None = None
-) -> np.ndarray:
+    samples: Float[np.ndarray, "T"],
+    num_frames: int,
+    folder: Path,
+    device: str | None = None,
+    fit_frames: int | None = None,
+) -> Float32[np.ndarray, "{num_frames} 768"]:
     """The last hidden states of wav2vec2-base-960h.
 
     Args:
@@ -40,8 +45,12 @@ def wav2vec2(
 
 
 def hubert(
-    samples: np.ndarray, num_frames: int, folder: Path, device: str | None = None, fit_frames: int | None = None
-) -> np.ndarray:
+    samples: Float[np.ndarray, "T"],
+    num_frames: int,
+    folder: Path,
+    device: str | None = None,
+    fit_frames: int | None = None,
+) -> Float32[np.ndarray, "{num_frames} 1024"]:
     """The last hidden states of hubert-large-ls960-ft, [N, 1024] float32; all else as of :func:`wav2vec2`."""
     from transformers import HubertModel
 
@@ -51,12 +60,12 @@ def hubert(
 def _last_hidden_states(
     model_class: Any,
     width: int,
-    samples: np.ndarray,
+    samples: Float[np.ndarray, "T"],
     num_frames: int,
     folder: Path,
     device: str | None,
     fit_frames: int | None,
-) -> np.ndarray:
+) -> Float32[np.ndarray, "{num_frames} width"]:
     from data_utils.audio_features.pretrained import load_speech_model, normalises
     from data_utils.audio_features.speech_encoder import Waveform, frame_features
 

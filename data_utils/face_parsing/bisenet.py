@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 from torch.nn import functional
 
@@ -25,7 +26,7 @@ from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.device import CPU, GPU, fastest_device, multiplies_bfloat16, on_gpu
 from arguments.errors import EGSTalkerError
 from data_utils.face_parsing.bisenet_network import NUM_CLASSES, BiSeNet
-from data_utils.face_parsing.class_map import steadied, write_map
+from data_utils.face_parsing.class_map import Seen, steadied, write_map
 from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, TORSO
 from data_utils.parallel import MAX_WORKERS, available_cores
 from media.images import numbered, read_rgb
@@ -109,8 +110,10 @@ def load_bisenet(path: Path) -> BiSeNet:
     return network.eval().requires_grad_(False)
 
 
-def class_probabilities(network: BiSeNet, images: list[np.ndarray]) -> np.ndarray:
-    """Of background, head, neck and torso, float32 [B, 256, 256, 4], from RGB uint8 pictures [H, W, 3] of any size."""
+def class_probabilities(
+    network: BiSeNet, images: list[UInt8[np.ndarray, "_ _ 3"]]
+) -> Float32[np.ndarray, "B 256 256 4"]:
+    """Of background, head, neck and torso, from RGB pictures of any size."""
     weight = network.conv_out.conv_out.weight
     resized = np.stack([cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR) for image in images])
     batch = torch.from_numpy(resized).to(weight.device).permute(0, 3, 1, 2).float() / 255
@@ -122,14 +125,14 @@ def class_probabilities(network: BiSeNet, images: list[np.ndarray]) -> np.ndarra
         return _joined(scores.softmax(1)).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
-def _joined(shares: Tensor) -> Tensor:
-    """[B, 19, h, w] -> [B, 4, h, w]: the sums over the classes that are one here."""
+def _joined(shares: Float[Tensor, "B 19 h w"]) -> Float[Tensor, "B 4 h w"]:
+    """The sums over the classes that are one here."""
     belongs = torch.zeros(4, NUM_CLASSES, device=shares.device)
     belongs[list(CLASSES), list(range(NUM_CLASSES))] = 1
     return torch.einsum("kc,bchw->bkhw", belongs, shares)
 
 
-def _parsed(network: BiSeNet, paths: list[Path], pool: ThreadPoolExecutor) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _parsed(network: BiSeNet, paths: list[Path], pool: ThreadPoolExecutor) -> Iterator[Seen]:
     """Each picture with its probabilities; the next batch is read while the network works."""
     size = _BATCH[network.conv_out.conv_out.weight.device.type]
     batches = [paths[start : start + size] for start in range(0, len(paths), size)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from jaxtyping import Float32, UInt8
 
 from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, TORSO, to_colours
 from media.images import write_image
@@ -17,8 +18,13 @@ _SMOOTHNESS = 20.0  # squared Lab levels (0..255) that count as no edge
 _JAW_LINE = 0.006  # of the width: the dark line where the head ends before neck and torso is the head's
 
 
-def steadied(frames: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pass pairs of picture and probabilities [h, w, 4] on, the probabilities averaged with the neighbours'.
+Picture = UInt8[np.ndarray, "H W 3"]
+Probabilities = Float32[np.ndarray, "h w 4"]  # of background, head, neck and torso
+Seen = tuple[Picture, Probabilities]
+
+
+def steadied(frames: Iterable[Seen]) -> Iterator[Seen]:
+    """Pass pairs of picture and probabilities on, the probabilities averaged with the neighbours'.
 
     One frame is kept back. The first and the last are their own neighbours.
     """
@@ -31,13 +37,13 @@ def steadied(frames: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[
         yield here[0], _averaged(here[1] if before is None else before[1], here[1], here[1])
 
 
-def write_map(path: Path, image: np.ndarray, probabilities: np.ndarray) -> None:
+def write_map(path: Path, image: Picture, probabilities: Probabilities) -> None:
     """Write the parsing map of one frame; see :func:`class_map`."""
     write_image(path, to_colours(class_map(image, probabilities)))
 
 
-def class_map(image: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Class numbers [H, W] uint8, with edges where the picture has them.
+def class_map(image: Picture, probabilities: Probabilities) -> UInt8[np.ndarray, "H W"]:
+    """Class numbers, with edges where the picture has them.
 
     A guided filter (He, Sun, Tang, "Guided Image Filtering", 2013) lays the probabilities along the picture's edges.
 
@@ -59,6 +65,6 @@ def class_map(image: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     return classes
 
 
-def _averaged(before: np.ndarray, here: np.ndarray, after: np.ndarray) -> np.ndarray:
+def _averaged(before: Probabilities, here: Probabilities, after: Probabilities) -> Probabilities:
     ends = cv2.addWeighted(before, TIME_KERNEL[0], after, TIME_KERNEL[2], 0)
     return cv2.addWeighted(ends, 1, here, TIME_KERNEL[1], 0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Integer, UInt8
 
 BACKGROUND, HEAD, NECK, TORSO = range(4)
 COLOURS = np.array([(255, 255, 255), (0, 0, 255), (0, 255, 0), (255, 0, 0)], np.uint8)  # RGB, by class
 _OF_BITS = np.array([BACKGROUND, HEAD, NECK, HEAD, TORSO, BACKGROUND, TORSO, BACKGROUND], np.uint8)  # by red green blue
 
 
-def to_colours(classes: np.ndarray) -> np.ndarray:
+def to_colours(classes: Integer[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W 3"]:
     """A parsing map's picture.
 
     Args:
@@ -21,7 +22,7 @@ def to_colours(classes: np.ndarray) -> np.ndarray:
     return np.take(COLOURS, classes, axis=0)
 
 
-def to_classes(picture: np.ndarray) -> np.ndarray:
+def to_classes(picture: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W"]:
     """Class numbers from a parsing map's picture; colours between the classes' go to the nearest.
 
     Args:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from jaxtyping import Bool, Float, Float32, UInt8
 
 # MediaPipe's face oval, clockwise in the picture from the forehead's middle.
 OVAL = (
@@ -22,21 +23,21 @@ _FEATURES = (  # eyes with brows, and the mouth: not skin
 
 @dataclass(frozen=True)
 class HeadRegion:
-    """Maps over one picture [H, W], from one frame's mesh."""
+    """Maps over one picture, from one frame's mesh."""
 
-    across: np.ndarray  # sideways from the head's axis, in half widths of the face
-    down: np.ndarray  # from the earlobes towards the chin, in face heights
+    across: Float32[np.ndarray, "H W"]  # sideways from the head's axis, in half widths of the face
+    down: Float32[np.ndarray, "H W"]  # from the earlobes towards the chin, in face heights
     chin: float  # where the chin is on ``down``
-    oval: np.ndarray  # bool: inside the face's outline
-    skin: np.ndarray  # bool: inside the outline, away from eyes, brows, mouth and the outline itself
+    oval: Bool[np.ndarray, "H W"]  # inside the face's outline
+    skin: Bool[np.ndarray, "H W"]  # inside the outline, away from eyes, brows, mouth and the outline itself
 
     @property
-    def above(self) -> np.ndarray:
-        """Bool: where a person's pixels are the head's (skull, hair, ears)."""
+    def above(self) -> Bool[np.ndarray, "H W"]:
+        """Where a person's pixels are the head's (skull, hair, ears)."""
         return (self.down < 0) & (self.down > -1.8) & (np.abs(self.across) < 2.4)
 
 
-def head_region(points: np.ndarray, height: int, width: int) -> HeadRegion:
+def head_region(points: Float[np.ndarray, "478 3"], height: int, width: int) -> HeadRegion:
     """The head's region in a picture.
 
     Args:
@@ -67,7 +68,7 @@ def head_region(points: np.ndarray, height: int, width: int) -> HeadRegion:
     )
 
 
-def _filled(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
+def _filled(polygon: Float32[np.ndarray, "C 2"], height: int, width: int) -> UInt8[np.ndarray, "{height} {width}"]:
     mask = np.zeros((height, width), np.uint8)
     corners = np.round(polygon * 16).astype(np.int32)  # in sixteenths of a pixel
     cv2.fillPoly(mask, [corners], (255,), shift=4)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from jaxtyping import Bool, Float32, Int, UInt8
 from scipy.ndimage import gaussian_filter
 
 from arguments.dataset_folder import DatasetFolder, num_train_frames
@@ -64,13 +65,18 @@ class PersonMask:
     def __exit__(self, *_: object) -> None:
         self._model.close()
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """[H, W] float32 in 0..1 from an RGB image [H, W, 3]."""
+    def __call__(self, image: UInt8[np.ndarray, "H W 3"]) -> Float32[np.ndarray, "H W"]:
+        """0..1 from an RGB image."""
         return self._model.process(np.ascontiguousarray(image)).segmentation_mask
 
 
 def _parse_range(
-    folder: DatasetFolder, target: Path, points: np.ndarray, colours: np.ndarray, fit_frames: int, frames: range
+    folder: DatasetFolder,
+    target: Path,
+    points: Float32[np.ndarray, "N 478 3"],
+    colours: Float32[np.ndarray, "C 3"],
+    fit_frames: int,
+    frames: range,
 ) -> None:
     cv2.setNumThreads(1)
     end = fit_frames if frames.stop <= fit_frames else len(points)  # held-out frames steady no others
@@ -83,8 +89,13 @@ def _parse_range(
                 write_map(target / f"{i}.png", image, probabilities)
 
 
-def _probabilities(image: np.ndarray, points: np.ndarray, person: PersonMask, colours: np.ndarray) -> np.ndarray:
-    """[h, w, 4] float32: how likely each pixel of the picture at working size is of each class."""
+def _probabilities(
+    image: UInt8[np.ndarray, "H W 3"],
+    points: Float32[np.ndarray, "478 3"],
+    person: PersonMask,
+    colours: Float32[np.ndarray, "C 3"],
+) -> Float32[np.ndarray, "h w 4"]:
+    """How likely each pixel of the picture at working size is of each class."""
     small, points = _at_working_size(image, points)
     region = head_region(points, *small.shape[:2])
     is_person = np.maximum(_without_wisps(person(small)), region.oval)
@@ -100,15 +111,17 @@ def _probabilities(image: np.ndarray, points: np.ndarray, person: PersonMask, co
     return cv2.merge([1 - is_person, hair * is_person, neck * is_person, (1 - hair - neck) * is_person])
 
 
-def _without_wisps(is_person: np.ndarray) -> np.ndarray:
-    """Person probability [h, w], doubted where less than a finger wide: what the network sees in patterns behind."""
+def _without_wisps(is_person: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
+    """Person probability, doubted where less than a finger wide: what the network sees in patterns behind."""
     finger = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_FINGER, _FINGER))
     broad = cv2.morphologyEx((is_person > 0.5).astype(np.uint8), cv2.MORPH_OPEN, finger)
     return is_person * np.where(broad > 0, np.float32(1), np.float32(0.6))
 
 
-def _priors(region: HeadRegion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """[h, w] each: hair, neck and torso before any colour is seen, outside the parts that are head for sure."""
+def _priors(
+    region: HeadRegion,
+) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w"]]:
+    """Hair, neck and torso before any colour is seen, outside the parts that are head for sure."""
     below = region.down - region.chin  # in face heights
     off_axis = np.abs(region.across)
     neck = 0.02 + _fall(off_axis, 0.75, 1.05) * _fall(below, 0.15, 0.55)
@@ -117,13 +130,15 @@ def _priors(region: HeadRegion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return hair, neck, torso
 
 
-def _fall(value: np.ndarray, begin: float, end: float) -> np.ndarray:
+def _fall(value: Float32[np.ndarray, "h w"], begin: float, end: float) -> Float32[np.ndarray, "h w"]:
     """1 up to ``begin``, 0 from ``end`` on, straight between."""
     return np.minimum(np.maximum((end - value) * (1 / (end - begin)), 0), 1)
 
 
-def _hangs_from_crown(hair: np.ndarray, region: HeadRegion, is_person: np.ndarray) -> np.ndarray:
-    """Bool [h, w]: the parts of ``hair`` (bool) that reach up to the crown; a dark collar does not."""
+def _hangs_from_crown(
+    hair: Bool[np.ndarray, "h w"], region: HeadRegion, is_person: Float32[np.ndarray, "h w"]
+) -> Bool[np.ndarray, "h w"]:
+    """The parts of ``hair`` that reach up to the crown; a dark collar does not."""
     strand = np.ones((7, 7), np.uint8)  # thinner links do not count: outlines are dark, too
     likely = cv2.erode((hair & ~region.oval & (is_person > 0.5)).astype(np.uint8), strand)
     _, labels = cv2.connectedComponents(likely, connectivity=4)
@@ -132,8 +147,8 @@ def _hangs_from_crown(hair: np.ndarray, region: HeadRegion, is_person: np.ndarra
     return cv2.dilate(from_crown[labels].astype(np.uint8), strand) > 0
 
 
-def _above_collar(evidence: np.ndarray) -> np.ndarray:
-    """Bool [h, w]: above the row where neck turns into clothes, in each column the likeliest.
+def _above_collar(evidence: Float32[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Above the row where neck turns into clothes, in each column the likeliest.
 
     Args:
         evidence: log odds of neck against clothes; 0 where the pixel is neither.
@@ -143,8 +158,10 @@ def _above_collar(evidence: np.ndarray) -> np.ndarray:
     return np.arange(len(evidence), dtype=np.float32)[:, None] < collar
 
 
-def _clip_colours(folder: DatasetFolder, points: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """[colours, 3]: how likely a colour is on hair, skin and clothes, learnt from some ``usable`` [N] frames."""
+def _clip_colours(
+    folder: DatasetFolder, points: Float32[np.ndarray, "N 478 3"], usable: Bool[np.ndarray, "N"]
+) -> Float32[np.ndarray, "C 3"]:
+    """How likely each of C colours is on hair, skin and clothes, learnt from some ``usable`` frames."""
     bins = 1 << _COLOUR_BITS
     counts = np.zeros((3, bins**3))
     with PersonMask() as person:
@@ -172,13 +189,15 @@ def _clip_colours(folder: DatasetFolder, points: np.ndarray, usable: np.ndarray)
     return np.sqrt(likelihood)  # the root, since neighbouring pixels do not err independently
 
 
-def _at_working_size(image: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _at_working_size(
+    image: UInt8[np.ndarray, "H W 3"], points: Float32[np.ndarray, "478 3"]
+) -> tuple[UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "478 3"]]:
     scale = min(1.0, WORKING_SIDE / max(image.shape[:2]))
     size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA), points * scale
 
 
-def _colour_index(image: np.ndarray) -> np.ndarray:
-    """The histogram cell [h, w] of each pixel of an RGB image [h, w, 3]."""
+def _colour_index(image: UInt8[np.ndarray, "h w 3"]) -> Int[np.ndarray, "h w"]:
+    """The histogram cell of each pixel of an RGB image."""
     cells = image.astype(np.int32) >> (8 - _COLOUR_BITS)
     return (cells[..., 0] << (2 * _COLOUR_BITS)) + (cells[..., 1] << _COLOUR_BITS) + cells[..., 2]

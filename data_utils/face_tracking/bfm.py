@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float64, Int
 
 from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.errors import EGSTalkerError
@@ -33,8 +33,6 @@ from data_utils.face_tracking.smoothing import measured_noise, shots, smooth, sm
 from data_utils.face_tracking.tracking_report import write_tracking_report
 from data_utils.lost_frames import frames_to_fit
 from media.images import numbered, read_grey
-
-Array = NDArray[np.float64]
 
 KEY_FRAMES = 80
 FOCALS = (1.3, 2.2, 3.8)  # over the image side: where the search for the focal length starts
@@ -145,7 +143,7 @@ def track_mesh(
     return MeshTrack(shared.focal, motion.poses, identity, motion.expression, reprojection, correlation, seen.found)
 
 
-def _is_a_face(pixels: Array, usable: NDArray[np.bool_], size: tuple[int, int]) -> bool:
+def _is_a_face(pixels: Float64[np.ndarray, "N 68 2"], usable: Bool[np.ndarray, "N"], size: tuple[int, int]) -> bool:
     """Whether landmarks [N, 68, 2] are those of a face that is seen, in and about the picture."""
     if not usable.any() or not np.isfinite(pixels).all() or np.abs(pixels).max() > 10 * max(size):
         return False
@@ -154,8 +152,8 @@ def _is_a_face(pixels: Array, usable: NDArray[np.bool_], size: tuple[int, int]) 
 
 
 def _fit_key_frames(
-    basis: LandmarkBasis, seen: Detections, usable: NDArray[np.bool_], centre: tuple[float, float]
-) -> tuple[LandmarkFit, NDArray[np.int64], Shared, Motion]:
+    basis: LandmarkBasis, seen: Detections, usable: Bool[np.ndarray, "N"], centre: tuple[float, float]
+) -> tuple[LandmarkFit, Int[np.ndarray, "K"], Shared, Motion]:
     """The search for the focal length: what is shared, and the motion of the key frames."""
     nothing = np.zeros(len(basis.lasting))
     points = basis.mean[_STEADY - _INNER.start]
@@ -177,7 +175,7 @@ def _fit_key_frames(
     return fit, key, shared, motion
 
 
-def _everywhere(fit: LandmarkFit, shared: Shared, key: NDArray[np.int64], motion: Motion) -> Motion:
+def _everywhere(fit: LandmarkFit, shared: Shared, key: Int[np.ndarray, "K"], motion: Motion) -> Motion:
     """First poses and expressions of all frames, from those of the key frames and a fit of the steady landmarks."""
     nearest = np.abs(np.arange(len(fit.seen.pixels))[:, None] - key).argmin(axis=1)
     start = motion[nearest]
@@ -188,7 +186,7 @@ def _everywhere(fit: LandmarkFit, shared: Shared, key: NDArray[np.int64], motion
 
 def _under_rigid_track(
     fit: LandmarkFit,
-    key: NDArray[np.int64],
+    key: Int[np.ndarray, "K"],
     shared: Shared,
     motion: Motion,
     head: HeadTrack,

@@ -42,7 +42,10 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Face:
-    """The V vertices of a face within BFM's M: their expressions, triangles and landmarks."""
+    """The V vertices of a face within BFM's M: their expressions, triangles and landmarks, as the files have them.
+
+    Whether they fit each other is for :meth:`MorphableModel.of` to say.
+    """
 
     selected: Indices  # [V] of M
     expression_mean: Array  # [V, 3] decimetres

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float64, Int
 
 from data_utils.face_tracking import rotations
 from data_utils.face_tracking.perspective import (
@@ -21,8 +21,6 @@ from data_utils.face_tracking.perspective import (
     pose_jacobian,
     project,
 )
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,15 +37,15 @@ class Priors:
 class Adjustment:
     """What bundle adjustment finds."""
 
-    shape: Array  # [P, 3] decimetres, head frame
+    shape: Float64[np.ndarray, "P 3"]  # decimetres, head frame
     focal: float  # pixels
     poses: Poses  # of the K key frames
-    noise: Array  # [P] pixels: each point's standard deviation about a rigid head
+    noise: Float64[np.ndarray, "P"]  # pixels: each point's standard deviation about a rigid head
 
 
 @dataclass(frozen=True)
 class _State:
-    shape: Array
+    shape: Float64[np.ndarray, "P 3"]
     log_focal: float
     poses: Poses
 
@@ -56,7 +54,9 @@ class _State:
         return float(np.exp(self.log_focal))
 
 
-def choose_key_frames(rotation: Array, usable: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
+def choose_key_frames(
+    rotation: Float64[np.ndarray, "N 3 3"], usable: Bool[np.ndarray, "N"], count: int
+) -> Int[np.ndarray, "K"]:
     """Up to ``count`` of the usable frames: half spread evenly over time, half with poses far from all chosen before.
 
     Args:
@@ -80,13 +80,13 @@ def choose_key_frames(rotation: Array, usable: NDArray[np.bool_], count: int) ->
 
 
 def adjust(
-    observed: Array,
+    observed: Float64[np.ndarray, "K P 2"],
     start: Poses,
-    shape: Array,
-    noise: Array,
+    shape: Float64[np.ndarray, "P 3"],
+    noise: Float64[np.ndarray, "P"],
     centre: tuple[float, float],
     priors: Priors,
-    seen: NDArray[np.bool_] | None = None,
+    seen: Bool[np.ndarray, "K P"] | None = None,
     iterations: int = 12,
 ) -> Adjustment:
     """Solve for shape, focal length and poses.
@@ -130,15 +130,15 @@ def adjust(
 
 
 def fit_shape(
-    observed: Array,
+    observed: Float64[np.ndarray, "K P 2"],
     poses: Poses,
-    shape: Array,
-    noise: Array,
+    shape: Float64[np.ndarray, "P 3"],
+    noise: Float64[np.ndarray, "P"] | Float64[np.ndarray, "K P"],
     focal: float,
     centre: tuple[float, float],
     priors: Priors,
     iterations: int = 6,
-) -> Array:
+) -> Float64[np.ndarray, "P 3"]:
     """The points that best project on observations under known poses: [P, 3]; each near its first place ``shape``.
 
     Args:
@@ -164,7 +164,9 @@ def fit_shape(
     return solved
 
 
-def measured_noise(residual: Array, seen: NDArray[np.bool_], believed: Array) -> Array:
+def measured_noise(
+    residual: Float64[np.ndarray, "K P 2"], seen: Bool[np.ndarray, "K P"], believed: Float64[np.ndarray, "P"]
+) -> Float64[np.ndarray, "P"]:
     """Each point's robust residual spread [P], at least what was believed and at most four times that.
 
     Args:
@@ -182,19 +184,25 @@ def measured_noise(residual: Array, seen: NDArray[np.bool_], believed: Array) ->
 class _Problem:
     """Normal equations of one clip; the points' 3x3 blocks are eliminated, the poses and the focal length remain."""
 
-    def __init__(self, observed: Array, shape: Array, centre: tuple[float, float], priors: Priors) -> None:
+    def __init__(
+        self,
+        observed: Float64[np.ndarray, "K P 2"],
+        shape: Float64[np.ndarray, "P 3"],
+        centre: tuple[float, float],
+        priors: Priors,
+    ) -> None:
         self.observed, self.prior_shape, self.centre, self.priors = observed, shape, centre, priors
 
-    def residuals(self, state: _State) -> Array:
+    def residuals(self, state: _State) -> Float64[np.ndarray, "K P 2"]:
         return self.observed - project(state.poses.transform(state.shape), state.focal, self.centre)
 
-    def cost(self, state: _State, noise: Array) -> float:
+    def cost(self, state: _State, noise: Float64[np.ndarray, "K P"]) -> float:
         squared = (self.residuals(state) ** 2).sum(-1) / noise**2
         data = CAUCHY_WIDTH**2 * np.log1p(squared / CAUCHY_WIDTH**2).sum() * self.priors.evidence
         surface = ((state.shape - self.prior_shape) ** 2).sum() / self.priors.shape_spread**2
         return float(data + surface + (state.log_focal - np.log(self.priors.focal)) ** 2 / self.priors.focal_spread**2)
 
-    def step(self, state: _State, noise: Array, damping: float) -> _State:
+    def step(self, state: _State, noise: Float64[np.ndarray, "K P"], damping: float) -> _State:
         poses, shape, focal = state.poses, state.shape, state.focal
         points = poses.transform(shape)
         projected = project(points, focal, self.centre)

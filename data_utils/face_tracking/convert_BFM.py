@@ -10,6 +10,7 @@ if __name__ == "__main__":  # a script's own folder comes first on the path; the
     sys.path[0] = str(Path(__file__).resolve().parent.parent.parent)
 
 import numpy as np
+from jaxtyping import Float32
 
 from arguments.errors import EGSTalkerError, door
 from data_utils.face_tracking import bfm_files, morphable_model
@@ -44,19 +45,18 @@ def convert(folder: Path) -> tuple[MorphableModel, str]:
     if source == bfm_files.EXPRESSION_BASE:
         _check_same_vertices(folder, mean)
     texture_mean, texture = _texture(folder, len(mean), face)
-    model = MorphableModel(
-        mean=mean + face.expression_mean,
-        identity=identity,
-        expression=face.expression,
-        texture_mean=texture_mean,
-        texture=texture,
-        faces=face.faces.astype(np.int32),
-        landmarks=face.landmarks.astype(np.int32),
-        skin=face.skin,
-    )
+    arrays = {
+        "mean": mean + face.expression_mean,
+        "identity": identity,
+        "expression": face.expression,
+        "texture_mean": texture_mean,
+        "texture": texture,
+        "faces": face.faces.astype(np.int32),
+        "landmarks": face.landmarks.astype(np.int32),
+        "skin": face.skin,
+    }
     try:
-        morphable_model.check(model)
-        return morphable_model.in_head_frame(model), source
+        return morphable_model.in_head_frame(MorphableModel.of(arrays)), source
     except EGSTalkerError as error:
         raise EGSTalkerError(f"the files in {folder} do not belong together: {error}") from error
 
@@ -76,7 +76,7 @@ def _read_face(folder: Path) -> tuple[Face, str]:
     raise EGSTalkerError(f"{folder} lacks {', '.join(bfm_files.missing(folder))}; run ./download_bfm.sh")
 
 
-def _texture(folder: Path, count: int, face: Face) -> tuple[np.ndarray, np.ndarray]:
+def _texture(folder: Path, count: int, face: Face) -> tuple[Float32[np.ndarray, "V 3"], Float32[np.ndarray, "T V 3"]]:
     texture: Components = bfm_files.read_components(folder, "tex", TEXTURES)
     _check_indices(face, len(texture.mean) // 3)
     return texture.of(face.selected, 1 / 255)
@@ -87,7 +87,7 @@ def _check_indices(face: Face, vertices: int) -> None:
         raise EGSTalkerError(f"the chosen vertices are not among the {vertices} of {bfm_files.MORPHABLE_MODEL}")
 
 
-def _check_same_vertices(folder: Path, mean: np.ndarray) -> None:
+def _check_same_vertices(folder: Path, mean: Float32[np.ndarray, "V 3"]) -> None:
     """The expressions' file carries the mean shape, too: its vertices must be the ones that were chosen."""
     path = folder / bfm_files.EXPRESSION_BASE
     stated = bfm_files.read_mat(path, "meanshape")["meanshape"].ravel()

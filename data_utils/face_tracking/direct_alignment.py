@@ -6,6 +6,8 @@ free up to a gain. Compiled by numba, without the interpreter's lock.
 
 from __future__ import annotations
 
+from typing import no_type_check  # numba cannot compile what the tests put around a checked function
+
 import numpy as np
 from numba import njit
 
@@ -16,6 +18,7 @@ _SETTLED = 0.003  # pixels that a step moves points: then it is the last
 
 
 @njit(inline="always")
+@no_type_check
 def _bilinear(image, x, y):
     column, row = int(x), int(y)
     fx, fy = x - column, y - row
@@ -25,6 +28,7 @@ def _bilinear(image, x, y):
 
 
 @njit(inline="always")
+@no_type_check
 def _observe(image, corner, point, ray, rotation, translation, focal, centre, slope):
     """The picture's value at a point (nan where it is not seen) and, in ``slope`` [7], its derivatives by a step of
     ``Poses.moved`` and by a step of the point along its ray."""
@@ -53,6 +57,7 @@ def _observe(image, corner, point, ray, rotation, translation, focal, centre, sl
 
 
 @njit(cache=True, nogil=True)
+@no_type_check
 def look_up(image, corner, points, rays, rotation, translation, focal, centre, values, slopes):
     """What a picture shows at points of the head.
 
@@ -74,6 +79,7 @@ def look_up(image, corner, points, rays, rotation, translation, focal, centre, v
 
 
 @njit(cache=True, nogil=True)
+@no_type_check
 def align(image, corner, points, rays, texture, precision, rotation, translation, focal, centre, iterations):
     """The pose under which the points' texture lies best on a picture: Gauss-Newton with Cauchy's loss.
 
@@ -128,6 +134,7 @@ def align(image, corner, points, rays, texture, precision, rotation, translation
 
 
 @njit(inline="always")
+@no_type_check
 def _turn(rotation, vector):
     """Turn a rotation [3, 3] by a rotation vector, from the left, by Rodrigues' formula."""
     x, y, z = vector[0], vector[1], vector[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float64
 
 from data_utils.face_tracking import face_topology
 from data_utils.face_tracking.initial_shape import similarities, upright
@@ -13,20 +13,19 @@ from data_utils.face_tracking.perspective import Poses
 from data_utils.face_tracking.smoothing import ema_both_ways, measured_noise, shots, smooth
 from data_utils.lost_frames import frames_to_fit, interpolate_lost
 
-Array = NDArray[np.float64]
 _DEEPEST = 0.3  # decimetres that an expression may push a landmark forward or back
 
 
 def head_frame_vertices(
-    landmarks: Array,
-    found: NDArray[np.bool_],
+    landmarks: Float64[np.ndarray, "N 478 3"],
+    found: Bool[np.ndarray, "N"],
     poses: Poses,
-    shape: Array,
+    shape: Float64[np.ndarray, "478 3"],
     focal: float,
     centre: tuple[float, float],
     cuts: Sequence[int] = (),
     fit_frames: int | None = None,
-) -> Array:
+) -> Float64[np.ndarray, "N 478 3"]:
     """Landmarks as vertices [N, 478, 3] of the head frame, decimetres.
 
     Sideways they lie where the landmarks are seen. Their depth is the shape's, changed as FaceMesh's relative depth
@@ -51,7 +50,12 @@ def head_frame_vertices(
     return smooth(flat, measured_noise(flat, usable), cuts).reshape(vertices.shape)
 
 
-def _depth_change(landmarks: Array, usable: NDArray[np.bool_], shape: Array, cuts: Sequence[int]) -> Array:
+def _depth_change(
+    landmarks: Float64[np.ndarray, "N 478 3"],
+    usable: Bool[np.ndarray, "N"],
+    shape: Float64[np.ndarray, "478 3"],
+    cuts: Sequence[int],
+) -> Float64[np.ndarray, "N 478"]:
     """How much nearer the camera (decimetres, [N, 478]) each landmark is than usual, by FaceMesh's relative depth.
 
     What is usual is the median of the ``usable`` [N] frames.

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from jaxtyping import Float64, UInt8
 
 from arguments.device import fastest_device
 from arguments.errors import EGSTalkerError
@@ -30,7 +30,7 @@ def weights_file() -> Path | None:
     return next(iter(sorted(MODELS.glob("2DFAN4*.zip"))), None)
 
 
-def detect_68(frames: list[Path], boxes: NDArray, weights: Path) -> NDArray[np.float64]:
+def detect_68(frames: list[Path], boxes: Float64[np.ndarray, "N 4"], weights: Path) -> Float64[np.ndarray, "N 68 2"]:
     """Landmarks [N, 68, 2] in pixels of the N image files.
 
     Args:
@@ -63,7 +63,7 @@ def detect_68(frames: list[Path], boxes: NDArray, weights: Path) -> NDArray[np.f
     return landmarks
 
 
-def peaks(maps: NDArray[np.float64]) -> NDArray[np.float64]:
+def peaks(maps: Float64[np.ndarray, "N P H W"]) -> Float64[np.ndarray, "N P 2"]:
     """Where heat maps [N, P, H, W] peak, [N, P, 2] as x, y in cells (the first cell's centre is 0.5, 0.5).
 
     The centre of gravity of the nine cells around the largest.
@@ -81,7 +81,7 @@ def peaks(maps: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([x, y], axis=-1) + 0.5
 
 
-def _crops(boxes: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _crops(boxes: Float64[np.ndarray, "N 4"]) -> tuple[Float64[np.ndarray, "N 2"], Float64[np.ndarray, "N"]]:
     """Top left corners [N, 2] and sides [N] in pixels."""
     size = boxes[:, 2:] - boxes[:, :2]
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2 - np.stack([np.zeros(len(boxes)), _RAISED * size[:, 1]], axis=-1)
@@ -89,7 +89,7 @@ def _crops(boxes: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return centre - sides[:, None] / 2, sides
 
 
-def _crop(path: Path, corner: NDArray[np.float64], side: float) -> NDArray[np.uint8]:
+def _crop(path: Path, corner: Float64[np.ndarray, "2"], side: float) -> UInt8[np.ndarray, "256 256 3"]:
     """The square of an image file as RGB [256, 256, 3]; black beyond the image."""
     scale = _CROP / side
     x, y = scale * (0.5 - corner) - 0.5  # cv2's pixel centres are whole numbers

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float64, Int
 
 from data_utils.face_tracking import face_topology
 
-Array = NDArray[np.float64]
 
-
-def rigid_faces(shape: Array, camera: Array) -> NDArray[np.int64]:
+def rigid_faces(shape: Float64[np.ndarray, "478 3"], camera: Float64[np.ndarray, "478 3"]) -> Int[np.ndarray, "F 3"]:
     """Triangles [F, 3] that move with the skull and are seen no more than 65 degrees from the side.
 
     Args:
@@ -27,7 +25,9 @@ def rigid_faces(shape: Array, camera: Array) -> NDArray[np.int64]:
     return faces[cosine > np.cos(np.radians(65))]
 
 
-def depths_at(pixels: Array, corners: Array, depth: Array) -> Array:
+def depths_at(
+    pixels: Float64[np.ndarray, "m 2"], corners: Float64[np.ndarray, "F 3 2"], depth: Float64[np.ndarray, "F 3"]
+) -> Float64[np.ndarray, "m"]:
     """How far the nearest triangle is at some pixels.
 
     Args:
@@ -50,5 +50,5 @@ def depths_at(pixels: Array, corners: Array, depth: Array) -> Array:
     return np.where(np.isfinite(nearest), nearest, np.nan)
 
 
-def _cross(a: Array, b: Array) -> Array:
+def _cross(a: Float64[np.ndarray, "... 2"], b: Float64[np.ndarray, "... 2"]) -> Float64[np.ndarray, "..."]:
     return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from types import ModuleType
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float64, Int
 
 from data_utils.quiet import import_mediapipe
 
@@ -39,7 +39,7 @@ def _members(*groups: Iterable[tuple[int, int]]) -> set[int]:
 
 
 @functools.cache
-def triangles() -> NDArray[np.int64]:
+def triangles() -> Int[np.ndarray, "F 3"]:
     """The mesh's triangles and a four-triangle fan for each iris: [F, 3], counter-clockwise seen from outside the head.
 
     MediaPipe lists each triangle's edges in its own order, so an edge listed one way only is a border (face oval, eyes,
@@ -97,7 +97,7 @@ def _oriented(triples: set[tuple[int, ...]]) -> list[tuple[int, ...]]:
 
 
 @functools.cache
-def mesh_edges() -> NDArray[np.int64]:
+def mesh_edges() -> Int[np.ndarray, "E 2"]:
     """Undirected edges of the triangles and iris fans: [E, 2]."""
     edges = {tuple(sorted(edge)) for face in triangles().tolist() for edge in _edges(tuple(face))}
     return np.array(sorted(edges), dtype=np.int64)
@@ -111,7 +111,7 @@ def openings() -> tuple[list[int], list[int], list[int]]:
     return mouth, right, left
 
 
-def landmark_noise(shape: NDArray[np.float64]) -> NDArray[np.float64]:
+def landmark_noise(shape: Float64[np.ndarray, "478 3"]) -> Float64[np.ndarray, "478"]:
     """How far each landmark strays from a rigid head, relative to the nose: [478] >= 1, infinite for the irises.
 
     Eye corners, nose, temples and cheekbones count as rigid; lids and brows move with blinks and expression; lips move

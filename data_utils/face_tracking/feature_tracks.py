@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float64, UInt8
 
 from data_utils.face_tracking import rotations
 from data_utils.face_tracking.face_surface import depths_at, rigid_faces
@@ -21,7 +21,6 @@ from data_utils.lost_frames import frames_to_fit
 from data_utils.parallel import in_threads
 from media.images import read_grey
 
-Array = NDArray[np.float64]
 MAX_REFERENCES = 10
 FEATURES_PER_REFERENCE = 90
 REFERENCES_PER_FRAME = 2
@@ -37,24 +36,24 @@ _LEVELS = 2  # of the pyramid, above full size
 class FeatureTracks:
     """M skin points over N frames."""
 
-    points: Array  # [M, 3] decimetres: where the first poses and shape put them in the head frame
-    pixels: Array  # [N, M, 2]
-    seen: NDArray[np.bool_]  # [N, M]
+    points: Float64[np.ndarray, "M 3"]  # decimetres: where the first poses and shape put them in the head frame
+    pixels: Float64[np.ndarray, "N M 2"]
+    seen: Bool[np.ndarray, "N M"]
 
 
 @dataclass(frozen=True)
 class _Reference:
     frame: int
-    grey: np.ndarray
-    pixels: Array  # [m, 2]
-    points: Array  # [m, 3]
+    grey: UInt8[np.ndarray, "H W"]
+    pixels: Float64[np.ndarray, "m 2"]
+    points: Float64[np.ndarray, "m 3"]
 
 
 def track_features(
     frames: list[Path],
     poses: Poses,
-    usable: NDArray[np.bool_],
-    shape: Array,
+    usable: Bool[np.ndarray, "N"],
+    shape: Float64[np.ndarray, "478 3"],
     focal: float,
     centre: tuple[float, float],
     fit_frames: int | None = None,
@@ -102,7 +101,10 @@ def track_features(
 
 
 def choose_references(
-    rotation: Array, usable: NDArray[np.bool_], spacing: float = _SPACING, most: int = MAX_REFERENCES
+    rotation: Float64[np.ndarray, "N 3 3"],
+    usable: Bool[np.ndarray, "N"],
+    spacing: float = _SPACING,
+    most: int = MAX_REFERENCES,
 ) -> list[int]:
     """Frames whose poses cover the clip's: the one nearest to the mean, then always the one farthest from those.
 
@@ -128,7 +130,7 @@ def choose_references(
     return [int(frames[k]) for k in chosen]
 
 
-def _angles(a: Array, b: Array) -> Array:
+def _angles(a: Float64[np.ndarray, "N 3 3"], b: Float64[np.ndarray, "K 3 3"]) -> Float64[np.ndarray, "N K"]:
     """Angles between all of [N, 3, 3] and all of [K, 3, 3]: [N, K] rad."""
     trace = np.einsum("nij,kij->nk", a, b)
     return np.arccos(np.clip((trace - 1) / 2, -1, 1))
@@ -138,7 +140,7 @@ def _reference(
     path: Path,
     frame: int,
     pose: Poses,
-    shape: Array,
+    shape: Float64[np.ndarray, "478 3"],
     focal: float,
     centre: tuple[float, float],
     scale: float,
@@ -164,8 +166,12 @@ def _reference(
 
 
 def _match(
-    reference: _Reference, grey: np.ndarray, expected: Array, window: int, stray: float
-) -> tuple[Array, NDArray[np.bool_]]:
+    reference: _Reference,
+    grey: UInt8[np.ndarray, "H W"],
+    expected: Float64[np.ndarray, "m 2"],
+    window: int,
+    stray: float,
+) -> tuple[Float64[np.ndarray, "m 2"], Bool[np.ndarray, "m"]]:
     """Where a reference's features are in a frame [m, 2], and which are near where they were expected [m]."""
     margin = window * 2**_LEVELS
     both = np.concatenate([reference.pixels, expected])

@@ -5,30 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float64
 
 from data_utils.face_tracking import rotations
 from data_utils.face_tracking.initial_shape import similarities
 from data_utils.face_tracking.perspective import Poses, cauchy_weight, point_jacobian, project
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Similarity:
     """From one head frame to another: y = scale * rotation @ x + offset."""
 
-    rotation: Array  # [3, 3]
+    rotation: Float64[np.ndarray, "3 3"]
     scale: float
-    offset: Array  # [3]
+    offset: Float64[np.ndarray, "3"]
 
     @classmethod
-    def between(cls, points: Array, others: Array) -> Similarity:
+    def between(cls, points: Float64[np.ndarray, "P 3"], others: Float64[np.ndarray, "P 3"]) -> Similarity:
         """The one that brings points [P, 3] on others [P, 3] with the least squares."""
         rotation, scale, offset = similarities(points, others[None], np.ones(len(points)))
         return cls(rotation[0], float(scale[0]), offset[0])
 
-    def apply(self, points: Array) -> Array:
+    def apply(self, points: Float64[np.ndarray, "*B 3"]) -> Float64[np.ndarray, "*B 3"]:
         """Points [..., 3] in the other frame."""
         return self.scale * points @ self.rotation.T + self.offset
 
@@ -40,9 +38,9 @@ def poses_in(similarity: Similarity, poses: Poses) -> Poses:
 
 
 def align(
-    points: Array,
-    pixels: Array,
-    noise: Array,
+    points: Float64[np.ndarray, "K P 3"],
+    pixels: Float64[np.ndarray, "K P 2"],
+    noise: Float64[np.ndarray, "P"],
     poses: Poses,
     focal: float,
     centre: tuple[float, float],

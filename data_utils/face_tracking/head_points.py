@@ -11,15 +11,14 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float32, Float64, Int, UInt8
 
 from data_utils.face_tracking import face_topology
 from data_utils.face_tracking.face_surface import depths_at
 from data_utils.face_tracking.perspective import Poses, project
 
-Array = NDArray[np.float64]
-HeadMask = Callable[[int], NDArray[np.bool_]]
-"""The pixels [H, W] of a frame that show head, hair and ears."""
+HeadMask = Callable[[int], Bool[np.ndarray, "H W"]]
+"""The pixels of a frame that show head, hair and ears."""
 
 POINTS = 3000  # a reference frame
 _SPACING = 1 / 170  # of the image side, between points
@@ -34,16 +33,16 @@ _LOWEST = 0.35  # of the way from nose to chin
 class HeadPoints:
     """P points of a head and how well their depth is known."""
 
-    places: Array  # [P, 3] decimetres, head frame
-    rays: Array  # [P, 3] unit, head frame, towards the camera of the frame that shows them
-    spread: Array  # [P] decimetres, along the ray
+    places: Float64[np.ndarray, "P 3"]  # decimetres, head frame
+    rays: Float64[np.ndarray, "P 3"]  # unit, head frame, towards the camera of the frame that shows them
+    spread: Float64[np.ndarray, "P"]  # decimetres, along the ray
 
 
 def head_points(
-    grey: np.ndarray,
-    mask: NDArray[np.bool_] | None,
+    grey: UInt8[np.ndarray, "H W"],
+    mask: Bool[np.ndarray, "H W"] | None,
     pose: Poses,
-    shape: Array,
+    shape: Float64[np.ndarray, "478 3"],
     focal: float,
     centre: tuple[float, float],
 ) -> HeadPoints:
@@ -86,19 +85,21 @@ def head_points(
     return HeadPoints(places[chosen], rays[chosen], np.where(on_mesh, _ON_MESH, _BESIDE_MESH)[chosen])
 
 
-def _lowest(shape: Array) -> float:
+def _lowest(shape: Float64[np.ndarray, "478 3"]) -> float:
     nose, chin = shape[face_topology.NOSE_BASE, 1], shape[face_topology.CHIN, 1]
     return float(nose + _LOWEST * (chin - nose))
 
 
-def _texture(grey: np.ndarray) -> np.ndarray:
+def _texture(grey: UInt8[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W"]:
     """How much a picture changes around each pixel."""
     smooth = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.2)
     slope = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1))
     return cv2.GaussianBlur(slope, (0, 0), 1.5)
 
 
-def _moving_parts(shape: Array, outline: Array, size: tuple[int, ...]) -> NDArray[np.bool_]:
+def _moving_parts(
+    shape: Float64[np.ndarray, "478 3"], outline: Float64[np.ndarray, "478 2"], size: tuple[int, ...]
+) -> Bool[np.ndarray, "H W"]:
     """Pixels of the face that do not move with the skull, and a little around them."""
     mesh = face_topology.triangles()
     rigid = face_topology.landmark_noise(shape) < face_topology.RIGID_BELOW
@@ -109,7 +110,9 @@ def _moving_parts(shape: Array, outline: Array, size: tuple[int, ...]) -> NDArra
     return cv2.dilate(moving, np.ones((around, around), np.uint8)) > 0
 
 
-def _filled(outline: Array, mesh: NDArray[np.int64], size: tuple[int, ...]) -> NDArray[np.bool_]:
+def _filled(
+    outline: Float64[np.ndarray, "478 2"], mesh: Int[np.ndarray, "F 3"], size: tuple[int, ...]
+) -> Bool[np.ndarray, "H W"]:
     mask = np.zeros(size, np.uint8)
     for triangle in np.round(outline[mesh]).astype(np.int32):
         cv2.fillConvexPoly(mask, triangle, (1,))

@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float64
 
 from data_utils.face_tracking import face_topology as topology
 
-Array = NDArray[np.float64]
 IRIS_DIAMETER = 0.117  # decimetres; 11.7 mm with a spread of 0.5 mm in adults (Rüfer et al., Cornea 2005)
 FACE_BREADTH = 1.37  # decimetres; 137 mm over the cheekbones (Gordon et al., ANSUR II, 2014: men 141, women 132)
 PUPIL_DISTANCE = 0.63  # decimetres; 63 mm with a spread of 3.6 mm (Dodgson, "Variation and extrema of human IPD", 2004)
@@ -23,13 +22,15 @@ PUPIL_DISTANCE = 0.63  # decimetres; 63 mm with a spread of 3.6 mm (Dodgson, "Va
 class OrthographicFit:
     """A shape and the similarity that brings it on each frame's landmarks."""
 
-    shape: Array  # [478, 3] decimetres, head frame
-    rotation: Array  # [N, 3, 3]
-    scale: Array  # [N] pixels per decimetre
-    origin: Array  # [N, 2] the head origin's pixel
+    shape: Float64[np.ndarray, "478 3"]  # decimetres, head frame
+    rotation: Float64[np.ndarray, "N 3 3"]
+    scale: Float64[np.ndarray, "N"]  # pixels per decimetre
+    origin: Float64[np.ndarray, "N 2"]  # the head origin's pixel
 
 
-def fit_orthographic(landmarks: Array, usable: NDArray[np.bool_] | None = None, rounds: int = 4) -> OrthographicFit:
+def fit_orthographic(
+    landmarks: Float64[np.ndarray, "N 478 3"], usable: Bool[np.ndarray, "N"] | None = None, rounds: int = 4
+) -> OrthographicFit:
     """Mean shape of some frames' landmarks, and every frame's similarity to it.
 
     Args:
@@ -49,12 +50,14 @@ def fit_orthographic(landmarks: Array, usable: NDArray[np.bool_] | None = None, 
     return OrthographicFit(shape, rotation, scale, origin)
 
 
-def upright(landmarks: Array) -> Array:
+def upright(landmarks: Float64[np.ndarray, "*B 3"]) -> Float64[np.ndarray, "*B 3"]:
     """FaceMesh's axes (y down, z away from the camera) to x right, y up, z back: [..., 3]."""
     return landmarks * np.array([1.0, -1.0, -1.0])
 
 
-def similarities(shape: Array, clouds: Array, weights: Array) -> tuple[Array, Array, Array]:
+def similarities(
+    shape: Float64[np.ndarray, "P 3"], clouds: Float64[np.ndarray, "N P 3"], weights: Float64[np.ndarray, "P"]
+) -> tuple[Float64[np.ndarray, "N 3 3"], Float64[np.ndarray, "N"], Float64[np.ndarray, "N 3"]]:
     """The similarities cloud ~ scale * R shape + offset of least squares (Kabsch).
 
     Args:
@@ -80,7 +83,7 @@ def similarities(shape: Array, clouds: Array, weights: Array) -> tuple[Array, Ar
     return rotation, scale, offset
 
 
-def head_frame(shape: Array) -> tuple[Array, Array]:
+def head_frame(shape: Float64[np.ndarray, "478 3"]) -> tuple[Float64[np.ndarray, "3 3"], Float64[np.ndarray, "3"]]:
     """The head frame of a shape in any frame: new = axes @ (old - origin).
 
     x runs from the subject's right to the left, y from the chin to the forehead, the origin lies between the ears.
@@ -100,16 +103,16 @@ def head_frame(shape: Array) -> tuple[Array, Array]:
     return np.stack([x, y, np.cross(x, y)]), origin
 
 
-def _in_head_frame(shape: Array) -> Array:
+def _in_head_frame(shape: Float64[np.ndarray, "478 3"]) -> Float64[np.ndarray, "478 3"]:
     axes, origin = head_frame(shape)
     return (shape - origin) @ axes.T
 
 
-def _unit(vector: Array) -> Array:
+def _unit(vector: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "3"]:
     return vector / np.linalg.norm(vector)
 
 
-def _metric_scale(clouds: Array, scale: Array) -> float:
+def _metric_scale(clouds: Float64[np.ndarray, "N 478 3"], scale: Float64[np.ndarray, "N"]) -> float:
     """Decimetres per unit of a shape whose copies are ``clouds`` at ``scale``, from features of usual size."""
     known = [(a, b, IRIS_DIAMETER) for a, b in topology.IRIS_RIMS]
     known += [(*topology.IRIS_CENTRES, PUPIL_DISTANCE)] * 2

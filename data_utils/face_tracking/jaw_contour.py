@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float64, Int
 
 from data_utils.face_tracking.morphable_model import MorphableModel
 
@@ -23,9 +23,9 @@ _LONGEST = 24  # vertices of a line
 class JawLines:
     """For each of the 17 landmarks L vertices from which it is chosen; the shorter lines repeat vertices."""
 
-    vertices: NDArray[np.int64]  # [17, L]
+    vertices: Int[np.ndarray, "17 L"]
 
-    def outermost(self, across: NDArray[np.float64]) -> NDArray[np.int64]:
+    def outermost(self, across: Float64[np.ndarray, "N 17 L"]) -> Int[np.ndarray, "N 17"]:
         """The place in its line [N, 17] of each landmark's vertex, of their pixel columns ``across`` [N, 17, L]."""
         place = np.concatenate([across[:, :8].argmin(-1), np.zeros((len(across), 1), int), across[:, 9:].argmax(-1)], 1)
         place[:, list(_CHIN)] = 0

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float64, Int
 
 from data_utils.face_tracking.jaw_contour import JAW, JawLines, jaw_lines
 from data_utils.face_tracking.morphable_model import NUM_LANDMARKS, MorphableModel
 from data_utils.face_tracking.perspective import Poses, project
 
-Array = NDArray[np.float64]
 _NOISE = 0.012  # decimetres by which a detector misses an eye's corner
 _OFFSET = 0.015  # decimetres by which a detector's landmark lies beside the model's vertex throughout a clip
 _JAW_OFFSET = 0.06  # the same of jaw landmarks that are no outline
@@ -21,11 +20,11 @@ _JAW_OFFSET = 0.06  # the same of jaw landmarks that are no outline
 class Detections:
     """68 landmarks over N frames."""
 
-    pixels: Array  # [N, 68, 2]
-    found: NDArray[np.bool_]  # [N]; where False, the pixels mean nothing
+    pixels: Float64[np.ndarray, "N 68 2"]
+    found: Bool[np.ndarray, "N"]  # where False, the pixels mean nothing
     outline: bool  # the jaw's landmarks follow the face's outline (else they are points of the skin)
 
-    def noise(self, scale: float) -> Array:
+    def noise(self, scale: float) -> Float64[np.ndarray, "68"]:
         """How far off each landmark is believed to be, [68] pixels, of a face with ``scale`` pixels a decimetre."""
         relative = np.ones(NUM_LANDMARKS)
         relative[:JAW] = 2.5
@@ -41,9 +40,9 @@ class LandmarkBasis:
     What stays the same throughout a clip is the identity and, after it, the offsets of the landmarks that have one.
     """
 
-    mean: Array  # [C, 3] decimetres
-    lasting: Array  # [I + 3 O, C, 3]
-    expression: Array  # [E, C, 3]
+    mean: Float64[np.ndarray, "C 3"]  # decimetres
+    lasting: Float64[np.ndarray, "L C 3"]  # L = I + 3 O
+    expression: Float64[np.ndarray, "E C 3"]
     lines: JawLines
     outline: bool
     identities: int  # I
@@ -71,13 +70,18 @@ class LandmarkBasis:
             len(identity),
         )
 
-    def person(self, lasting: Array) -> Array:
+    def person(self, lasting: Float64[np.ndarray, "L"]) -> Float64[np.ndarray, "C 3"]:
         """The C vertices at rest [C, 3] of coefficients [I + 3 O]."""
         return self.mean + np.tensordot(lasting, self.lasting, 1)
 
     def choose(
-        self, person: Array, expression: Array, poses: Poses, focal: float, centre: tuple[float, float]
-    ) -> NDArray[np.int64]:
+        self,
+        person: Float64[np.ndarray, "C 3"],
+        expression: Float64[np.ndarray, "N E"],
+        poses: Poses,
+        focal: float,
+        centre: tuple[float, float],
+    ) -> Int[np.ndarray, "N 68"]:
         """Which of the C vertices each landmark lies on in N frames: [N, 68]."""
         inner = np.arange(NUM_LANDMARKS - JAW)
         start = len(inner) + np.arange(JAW) * self.lines.vertices.shape[1]
@@ -89,7 +93,9 @@ class LandmarkBasis:
             place = self.lines.outermost(across.reshape(len(poses), JAW, -1))
         return np.concatenate([start + place, np.broadcast_to(inner, (len(poses), len(inner)))], axis=1)
 
-    def points(self, person: Array, expression: Array, which: NDArray[np.int64]) -> Array:
+    def points(
+        self, person: Float64[np.ndarray, "C 3"], expression: Float64[np.ndarray, "N E"], which: Int[np.ndarray, "N 68"]
+    ) -> Float64[np.ndarray, "N 68 3"]:
         """The landmarks in the head frame [N, 68, 3] with expressions [N, E] of a person at rest [C, 3]."""
         moved = np.einsum("ne,enpj->npj", expression, self.expression[:, which])
         return person[which] + moved

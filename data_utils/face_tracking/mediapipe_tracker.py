@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float64
 
 from arguments.atomic import atomic_path
 from arguments.dataset_folder import DatasetFolder, num_train_frames
@@ -37,7 +37,6 @@ from data_utils.lost_frames import frames_to_fit
 from media.images import numbered, read_grey, read_rgb
 
 logger = logging.getLogger(__name__)
-Array = NDArray[np.float64]
 
 PORTRAIT_FOCAL = 2.2  # focal length over image side that portraits have, give or take a third
 KEY_FRAMES = 120
@@ -54,10 +53,12 @@ class HeadTrack:
 
     focal: float  # pixels
     poses: Poses  # N, head frame to OpenGL camera
-    shape: Array  # [478, 3] decimetres, head frame: the person's neutral landmarks
-    vertices: Array  # [N, 478, 3] decimetres, head frame, with expression
-    reprojection: Array  # [N] pixels: RMS distance of rigid points from where the pose puts them
-    correlation: Array  # [N] of the frame with the head's texture under the pose; 0 where that had no say
+    shape: Float64[np.ndarray, "478 3"]  # decimetres, head frame: the person's neutral landmarks
+    vertices: Float64[np.ndarray, "N 478 3"]  # decimetres, head frame, with expression
+    reprojection: Float64[np.ndarray, "N"]  # pixels: RMS distance of rigid points from where the pose puts them
+    correlation: Float64[
+        np.ndarray, "N"
+    ]  # of the frame with the head's texture under the pose; 0 where that had no say
 
 
 def track(folder: DatasetFolder) -> None:
@@ -109,8 +110,8 @@ def scene_cuts(folder: DatasetFolder) -> list[int]:
 
 
 def track_head(
-    landmarks: Array,
-    found: NDArray[np.bool_],
+    landmarks: Float64[np.ndarray, "N 478 3"],
+    found: Bool[np.ndarray, "N"],
     size: tuple[int, int],
     frames: list[Path] | None = None,
     head_mask: HeadMask | None = None,
@@ -173,7 +174,7 @@ def track_head(
     return HeadTrack(focal, poses, shape, vertices, reprojection, correlation)
 
 
-def write_track(head: HeadTrack, found: NDArray[np.bool_], target: Path) -> None:
+def write_track(head: HeadTrack, found: Bool[np.ndarray, "N"], target: Path) -> None:
     """Write a track as the tensors that :func:`track` describes, atomically.
 
     Args:
@@ -197,8 +198,11 @@ def write_track(head: HeadTrack, found: NDArray[np.bool_], target: Path) -> None
 
 
 def _from_landmarks(
-    landmarks: Array, found: NDArray[np.bool_], usable: NDArray[np.bool_], centre: tuple[float, float]
-) -> tuple[Array, float, Poses, Array]:
+    landmarks: Float64[np.ndarray, "N 478 3"],
+    found: Bool[np.ndarray, "N"],
+    usable: Bool[np.ndarray, "N"],
+    centre: tuple[float, float],
+) -> tuple[Float64[np.ndarray, "478 3"], float, Poses, Float64[np.ndarray, "478"]]:
     """Shape, focal length, N poses and the landmarks' noise [478], by the landmarks alone."""
     flat = fit_orthographic(landmarks[found], usable[found])
     rotation = np.broadcast_to(np.eye(3), (len(landmarks), 3, 3)).copy()
@@ -217,14 +221,21 @@ def _from_landmarks(
 
 def _from_features(
     features: FeatureTracks,
-    landmarks: Array,
-    usable: NDArray[np.bool_],
+    landmarks: Float64[np.ndarray, "N 478 2"],
+    usable: Bool[np.ndarray, "N"],
     start: Poses,
-    shape: Array,
-    noise: Array,
+    shape: Float64[np.ndarray, "478 3"],
+    noise: Float64[np.ndarray, "478"],
     focal: float,
     centre: tuple[float, float],
-) -> tuple[Array, float, Poses, Array, Array, Array]:
+) -> tuple[
+    Float64[np.ndarray, "478 3"],
+    float,
+    Poses,
+    Float64[np.ndarray, "P 3"],
+    Float64[np.ndarray, "N P 2"],
+    Float64[np.ndarray, "N P"],
+]:
     """Shape, focal length and N poses by tracked skin; and the rigid points, their pixels and their noise [N, P]."""
     prior = Priors(focal, focal_spread=0.15, shape_spread=0.1, evidence=1.0)
     believed = np.full(len(features.points), _FEATURE_NOISE * 2 * max(centre))
@@ -244,14 +255,14 @@ def _from_features(
 
 
 def _fit_landmark_shape(
-    landmarks: Array,
-    usable: NDArray[np.bool_],
+    landmarks: Float64[np.ndarray, "N 478 2"],
+    usable: Bool[np.ndarray, "N"],
     poses: Poses,
-    shape: Array,
-    noise: Array,
+    shape: Float64[np.ndarray, "478 3"],
+    noise: Float64[np.ndarray, "478"],
     focal: float,
     centre: tuple[float, float],
-) -> Array:
+) -> Float64[np.ndarray, "478 3"]:
     """The person's landmarks [478, 3] under known poses, from at most SHAPE_FRAMES frames; irises as the loosest."""
     frames = np.flatnonzero(usable)
     frames = frames[:: -(-len(frames) // SHAPE_FRAMES)]
@@ -260,14 +271,14 @@ def _fit_landmark_shape(
 
 
 def _reprojection(
-    points: Array,
-    pixels: Array,
-    spread: Array,
+    points: Float64[np.ndarray, "P 3"],
+    pixels: Float64[np.ndarray, "N P 2"],
+    spread: Float64[np.ndarray, "N P"],
     poses: Poses,
-    usable: NDArray[np.bool_],
+    usable: Bool[np.ndarray, "N"],
     focal: float,
     centre: tuple[float, float],
-) -> Array:
+) -> Float64[np.ndarray, "N"]:
     """RMS distance [N] in pixels of rigid points, fitted under the poses, from where they are seen, robustly weighted.
 
     Args:

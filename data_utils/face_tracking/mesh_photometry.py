@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from arguments.device import GPU, gpu_count
@@ -35,10 +36,10 @@ _JITTER = 0.2  # of these: how much of it may change from frame to frame
 class _Scene:
     """The model and the camera as tensors."""
 
-    person: Tensor  # [V, 3]
-    expression: Tensor  # [E, 3 V]
-    faces: Tensor  # [F, 3]
-    skin_faces: Tensor  # [F] bool
+    person: Float[Tensor, "V 3"]
+    expression: Float[Tensor, "E 3*V"]
+    faces: Int[Tensor, "F 3"]
+    skin_faces: Bool[Tensor, "F"]
     focal: float
     size: tuple[int, int]  # width, height
 
@@ -92,9 +93,9 @@ def refine(
 
 
 def _learn_texture(
-    scene: _Scene, model: MorphableModel, track: MeshTrack, frames: list[Path], some: np.ndarray, device: str
-) -> tuple[Tensor, Tensor]:
-    """Albedo [V, 3] and the mean light [9, 3], from frames whose poses are taken as they are."""
+    scene: _Scene, model: MorphableModel, track: MeshTrack, frames: list[Path], some: Int[np.ndarray, "n"], device: str
+) -> tuple[Float[Tensor, "V 3"], Float[Tensor, "9 3"]]:
+    """Albedo and the mean light, from frames whose poses are taken as they are."""
     mean, components = (torch.from_numpy(a).to(device) for a in (model.texture_mean, model.texture))
     texture = torch.zeros(len(components), device=device, requires_grad=True)
     detail = torch.zeros_like(mean, requires_grad=True)
@@ -120,13 +121,13 @@ def _match(
     scene: _Scene,
     track: MeshTrack,
     frames: list[Path],
-    batch: np.ndarray,
-    albedo: Tensor,
-    light: Tensor,
-    before: Tensor | None,
+    batch: Int[np.ndarray, "B"],
+    albedo: Float[Tensor, "V 3"],
+    light: Float[Tensor, "9 3"],
+    before: Float[Tensor, "S"] | None,
     device: str,
-) -> Tensor:
-    """Steps [B, 6 + E] of consecutive frames, in units of what they may be; ``before`` is the last batch's last."""
+) -> Float[Tensor, "B S"]:
+    """Steps (S = 6 + E) of consecutive frames, in units of what they may be; ``before`` is the last batch's last."""
     start = _start(track, batch, device)
     pictures = _pictures(frames, batch, device)
     steps = torch.zeros(len(batch), 6 + len(scene.expression), device=device)
@@ -147,20 +148,28 @@ def _match(
     return steps.detach()
 
 
-def _start(track: MeshTrack, rows: np.ndarray, device: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Rotation [B, 3, 3], translation [B, 3] and expression [B, E] of some frames."""
+def _start(
+    track: MeshTrack, rows: Int[np.ndarray, "B"], device: str
+) -> tuple[Float[Tensor, "B 3 3"], Float[Tensor, "B 3"], Float[Tensor, "B E"]]:
+    """Rotation, translation and expression of some frames."""
     arrays = (track.poses.rotation[rows], track.poses.translation[rows], track.expression[rows])
     rotation, translation, expression = (torch.from_numpy(a).float().to(device) for a in arrays)
     return rotation, translation, expression
 
 
-def _pictures(frames: list[Path], rows: np.ndarray, device: str) -> Tensor:
-    """Pictures [B, H, W, 3], 0..1."""
+def _pictures(frames: list[Path], rows: Int[np.ndarray, "B"], device: str) -> Float[Tensor, "B H W 3"]:
+    """Pictures, 0..1."""
     return torch.from_numpy(np.stack([read_rgb(frames[i]) for i in rows])).to(device).float() / 255
 
 
-def _camera_vertices(scene: _Scene, rotation: Tensor, translation: Tensor, expression: Tensor, steps: Tensor) -> Tensor:
-    """Vertices [B, V, 3] before the OpenGL camera, after steps [B, 6 + E] as of :meth:`Poses.moved`."""
+def _camera_vertices(
+    scene: _Scene,
+    rotation: Float[Tensor, "B 3 3"],
+    translation: Float[Tensor, "B 3"],
+    expression: Float[Tensor, "B E"],
+    steps: Float[Tensor, "B S"],
+) -> Float[Tensor, "B V 3"]:
+    """Vertices before the OpenGL camera, after steps (S = 6 + E) as of :meth:`Poses.moved`."""
     moved = (expression + _EXPRESSION * steps[:, 6:]) @ scene.expression
     shape = scene.person + moved.reshape(len(steps), -1, 3)
     turned = shape @ rotation.transpose(1, 2)
@@ -170,8 +179,8 @@ def _camera_vertices(scene: _Scene, rotation: Tensor, translation: Tensor, expre
     return turned + (translation + _SHIFT * steps[:, 3:6])[:, None]
 
 
-def _rasterise(scene: _Scene, camera: Tensor) -> tuple[Tensor, Tensor]:
-    """Which triangle each pixel shows [B, H, W] (-1: none) and where in it [B, H, W, 3]."""
+def _rasterise(scene: _Scene, camera: Float[Tensor, "B V 3"]) -> tuple[Int[Tensor, "B H W"], Float[Tensor, "B H W 3"]]:
+    """Which triangle each pixel shows (-1: none) and where in it."""
     from pytorch3d.renderer.mesh import rasterize_meshes
     from pytorch3d.structures import Meshes
 
@@ -189,12 +198,12 @@ def _rasterise(scene: _Scene, camera: Tensor) -> tuple[Tensor, Tensor]:
 
 def _color_loss(
     scene: _Scene,
-    camera: Tensor,
-    albedo: Tensor,
-    light: Tensor,
-    fragments: tuple[Tensor, Tensor],
-    pictures: Tensor,
-) -> Tensor:
+    camera: Float[Tensor, "B V 3"],
+    albedo: Float[Tensor, "V 3"],
+    light: Float[Tensor, "B 9 3"],
+    fragments: tuple[Int[Tensor, "B H W"], Float[Tensor, "B H W 3"]],
+    pictures: Float[Tensor, "B H W 3"],
+) -> Float[Tensor, ""]:
     """Cauchy's loss of the colours' difference over the skin that is seen."""
     face, share = fragments
     colors = albedo * (_harmonics(_normals(camera, scene.faces)) @ light)  # [B, V, 3]
@@ -205,8 +214,8 @@ def _color_loss(
     return torch.log1p(off / 2).mean()
 
 
-def _normals(vertices: Tensor, faces: Tensor) -> Tensor:
-    """Unit normals [B, V, 3], the triangles' weighted by area."""
+def _normals(vertices: Float[Tensor, "B V 3"], faces: Int[Tensor, "F 3"]) -> Float[Tensor, "B V 3"]:
+    """Unit normals, the triangles' weighted by area."""
     a, b, c = vertices[:, faces].unbind(2)
     normal = torch.linalg.cross(b - a, c - a)
     total = torch.zeros_like(vertices)
@@ -215,8 +224,8 @@ def _normals(vertices: Tensor, faces: Tensor) -> Tensor:
     return torch.nn.functional.normalize(total, dim=-1)
 
 
-def _harmonics(normal: Tensor) -> Tensor:
-    """The nine real spherical harmonics of bands 0 to 2 at unit vectors [..., 3]."""
+def _harmonics(normal: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 9"]:
+    """The nine real spherical harmonics of bands 0 to 2 at unit vectors."""
     x, y, z = normal.unbind(-1)
     second = [x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y]
     factors = normal.new_tensor(
@@ -225,8 +234,8 @@ def _harmonics(normal: Tensor) -> Tensor:
     return torch.stack([torch.ones_like(x), y, z, x, *second], dim=-1) * factors
 
 
-def _white_light(count: int, device: str) -> Tensor:
-    """Light [count, 9, 3] that shows the albedo as it is."""
+def _white_light(count: int, device: str) -> Float[Tensor, "{count} 9 3"]:
+    """Light that shows the albedo as it is."""
     light = torch.zeros(count, 9, 3, device=device)
     light[:, 0] = 1 / 0.282095
     return light.requires_grad_()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float64
 from scipy.spatial import cKDTree
 
 from arguments.atomic import atomic_path
@@ -15,7 +15,6 @@ from data_utils.face_tracking import rotations
 from data_utils.face_tracking.morphable_model import MorphableModel
 from data_utils.face_tracking.perspective import Poses
 
-Array = NDArray[np.float64]
 LARGEST = 640 << 20  # bytes that the vertices of all frames may take
 _CHUNK = 128  # frames whose vertices are computed at once
 
@@ -26,11 +25,11 @@ class MeshTrack:
 
     focal: float  # pixels
     poses: Poses  # N, head frame to OpenGL camera
-    identity: Array  # [I]
-    expression: Array  # [N, E]
-    reprojection: Array  # [N] pixels
-    correlation: Array  # [N] of the frame with the head's texture; 0 where that had no say
-    found: NDArray[np.bool_]  # [N]
+    identity: Float64[np.ndarray, "I"]
+    expression: Float64[np.ndarray, "N E"]
+    reprojection: Float64[np.ndarray, "N"]  # pixels
+    correlation: Float64[np.ndarray, "N"]  # of the frame with the head's texture; 0 where that had no say
+    found: Bool[np.ndarray, "N"]
 
 
 def write_mesh_track(track: MeshTrack, model: MorphableModel, target: Path, largest: int = LARGEST) -> None:

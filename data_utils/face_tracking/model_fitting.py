@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float64, Int
 
 from data_utils.face_tracking.bundle_adjustment import measured_noise
 from data_utils.face_tracking.jaw_contour import JAW
@@ -26,7 +26,6 @@ from data_utils.face_tracking.perspective import (
     project,
 )
 
-Array = NDArray[np.float64]
 TOGETHER = 30.0  # frames that count as one where something is shared by all: a detector's errors go together
 _CHUNK = 256  # frames that are solved as one chain
 
@@ -35,7 +34,7 @@ _CHUNK = 256  # frames that are solved as one chain
 class Shared:
     """What all frames of a clip have in common."""
 
-    lasting: Array  # [I + 3 O] coefficients of :class:`LandmarkBasis`
+    lasting: Float64[np.ndarray, "L"]  # coefficients of :class:`LandmarkBasis`
     focal: float  # pixels
 
 
@@ -51,11 +50,11 @@ class FocalPrior:
 class _Linearised:
     """Residuals of K frames, divided by their noise, and their derivatives."""
 
-    residual: Array  # [K, 136]
-    by_motion: Array  # [K, 136, 6 + E]
-    by_point: Array  # [K, 68, 2, 3] d pixel / d head-frame point
-    by_log_focal: Array  # [K, 136]
-    root: Array  # [K, 68]
+    residual: Float64[np.ndarray, "K 136"]
+    by_motion: Float64[np.ndarray, "K 136 M"]  # M = 6 + E
+    by_point: Float64[np.ndarray, "K 68 2 3"]  # d pixel / d head-frame point
+    by_log_focal: Float64[np.ndarray, "K 136"]
+    root: Float64[np.ndarray, "K 68"]
 
 
 class LandmarkFit:
@@ -65,9 +64,9 @@ class LandmarkFit:
         self,
         basis: LandmarkBasis,
         seen: Detections,
-        believed: Array,
+        believed: Float64[np.ndarray, "68"],
         centre: tuple[float, float],
-        noise: Array | None = None,
+        noise: Float64[np.ndarray, "68"] | None = None,
     ) -> None:
         """``believed`` and ``noise`` are [68] pixels, before and after measuring; ``centre`` is the principal point."""
         self.basis, self.seen, self.believed, self.centre = basis, seen, believed, centre
@@ -75,7 +74,7 @@ class LandmarkFit:
 
     def adjust(
         self,
-        frames: NDArray[np.int64],
+        frames: Int[np.ndarray, "K"],
         start: Motion,
         shared: Shared,
         prior: FocalPrior,
@@ -121,14 +120,14 @@ class LandmarkFit:
                 motion = self._smooth(shared, motion, slice(first, first + _CHUNK), hold_poses)
         return motion
 
-    def with_measured_noise(self, frames: NDArray[np.int64], shared: Shared, motion: Motion) -> LandmarkFit:
+    def with_measured_noise(self, frames: Int[np.ndarray, "K"], shared: Shared, motion: Motion) -> LandmarkFit:
         """The same with each landmark's noise as in its residuals in K key frames, at least a quarter of the belief."""
         camera = motion.poses.transform(self.points(shared, motion))
         residual = self.seen.pixels[frames] - project(camera, shared.focal, self.centre)
         noise = measured_noise(residual, np.ones(residual.shape[:2], bool), self.believed / 4)
         return LandmarkFit(self.basis, self.seen, self.believed, self.centre, noise)
 
-    def errors(self, shared: Shared, motion: Motion) -> Array:
+    def errors(self, shared: Shared, motion: Motion) -> Float64[np.ndarray, "N"]:
         """RMS distance [N] in pixels of the landmarks beside the jaw from where the model puts them in all N frames."""
         parts = []
         for first in range(0, len(motion.expression), _CHUNK):
@@ -138,19 +137,24 @@ class LandmarkFit:
             parts.append(np.sqrt((apart[:, JAW:] ** 2).sum(-1).mean(-1)))
         return np.concatenate(parts)
 
-    def points(self, shared: Shared, motion: Motion) -> Array:
+    def points(self, shared: Shared, motion: Motion) -> Float64[np.ndarray, "N 68 3"]:
         """The landmarks of N frames in the head frame [N, 68, 3], with expression."""
         return self._points(shared, motion, self._which(shared, motion))
 
-    def _which(self, shared: Shared, motion: Motion) -> NDArray[np.int64]:
+    def _which(self, shared: Shared, motion: Motion) -> Int[np.ndarray, "N 68"]:
         person = self.basis.person(shared.lasting)
         return self.basis.choose(person, motion.expression, motion.poses, shared.focal, self.centre)
 
-    def _points(self, shared: Shared, motion: Motion, which: NDArray[np.int64]) -> Array:
+    def _points(self, shared: Shared, motion: Motion, which: Int[np.ndarray, "N 68"]) -> Float64[np.ndarray, "N 68 3"]:
         return self.basis.points(self.basis.person(shared.lasting), motion.expression, which)
 
     def _cost(
-        self, pixels: Array, shared: Shared, motion: Motion, which: NDArray[np.int64], prior: FocalPrior
+        self,
+        pixels: Float64[np.ndarray, "K 68 2"],
+        shared: Shared,
+        motion: Motion,
+        which: Int[np.ndarray, "K 68"],
+        prior: FocalPrior,
     ) -> float:
         camera = motion.poses.transform(self._points(shared, motion, which))
         squared = ((pixels - project(camera, shared.focal, self.centre)) ** 2).sum(-1) / self.noise**2
@@ -159,7 +163,12 @@ class LandmarkFit:
         return float(data + TOGETHER * ((shared.lasting**2).sum() + off) + (motion.expression**2).sum())
 
     def _linearise(
-        self, pixels: Array, shared: Shared, motion: Motion, which: NDArray[np.int64], seen: NDArray | float = 1.0
+        self,
+        pixels: Float64[np.ndarray, "K 68 2"],
+        shared: Shared,
+        motion: Motion,
+        which: Int[np.ndarray, "K 68"],
+        seen: Bool[np.ndarray, "K"] | float = 1.0,
     ) -> _Linearised:
         count, poses = len(pixels), motion.poses
         camera = poses.transform(self._points(shared, motion, which))
@@ -180,10 +189,10 @@ class LandmarkFit:
 
     def _step(
         self,
-        pixels: Array,
+        pixels: Float64[np.ndarray, "K 68 2"],
         shared: Shared,
         motion: Motion,
-        which: NDArray[np.int64],
+        which: Int[np.ndarray, "K 68"],
         prior: FocalPrior,
         damping: float,
         hold_poses: bool,
@@ -211,7 +220,7 @@ class LandmarkFit:
         solved = np.linalg.solve(block, np.concatenate([cross, side[..., None]], axis=-1))
         reduced = np.tensordot(cross, solved, axes=([0, 1], [0, 1]))
         move = np.linalg.solve(matrix - reduced[:, :-1], right - reduced[:, -1])
-        step: Array = solved[..., -1] - solved[..., :-1] @ move
+        step: np.ndarray = solved[..., -1] - solved[..., :-1] @ move
         moved = Shared(shared.lasting + move[:-1], shared.focal * float(np.exp(np.clip(move[-1], -0.3, 0.3))))
         return moved, motion.moved(step, hold_poses)
 

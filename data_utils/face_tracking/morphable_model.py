@@ -10,18 +10,18 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float, Float32, Int32
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from arguments.atomic import atomic_path
 from arguments.errors import EGSTalkerError
 
-Array32 = NDArray[np.float32]
 NUM_LANDMARKS = 68
 FOLDER = Path(__file__).parent / "3DMM"
 FILE = FOLDER / "3DMM_info.safetensors"
 _FORMAT = "egstalker-bfm-1"
+_TYPES = {"faces": np.int32, "landmarks": np.int32, "skin": np.bool_}  # of arrays; the others are float32
 
 
 @dataclass(frozen=True)
@@ -31,25 +31,39 @@ class MorphableModel:
     Each component is scaled by its standard deviation, so that coefficients are of unit variance.
     """
 
-    mean: Array32  # [V, 3] decimetres
-    identity: Array32  # [I, V, 3] decimetres
-    expression: Array32  # [E, V, 3] decimetres
-    texture_mean: Array32  # [V, 3] RGB, 0..1
-    texture: Array32  # [T, V, 3] RGB
-    faces: NDArray[np.int32]  # [F, 3], counter-clockwise seen from outside the head
-    landmarks: NDArray[np.int32]  # [68] vertices, in iBUG's order
-    skin: NDArray[np.bool_]  # [V]: neither eyes nor the inside of the mouth
+    mean: Float32[np.ndarray, "V 3"]  # decimetres
+    identity: Float32[np.ndarray, "I V 3"]  # decimetres
+    expression: Float32[np.ndarray, "E V 3"]  # decimetres
+    texture_mean: Float32[np.ndarray, "V 3"]  # RGB, 0..1
+    texture: Float32[np.ndarray, "T V 3"]  # RGB
+    faces: Int32[np.ndarray, "F 3"]  # counter-clockwise seen from outside the head
+    landmarks: Int32[np.ndarray, "68"]  # vertices, in iBUG's order
+    skin: Bool[np.ndarray, "V"]  # neither eyes nor the inside of the mouth
 
-    def person(self, identity: NDArray) -> Array32:
+    @classmethod
+    def of(cls, arrays: dict[str, np.ndarray]) -> MorphableModel:
+        """The model of arrays by the names of its fields.
+
+        Raises EGSTalkerError, saying what is wrong, where they are not all there, finite, and of shapes that fit.
+        """
+        if absent := [field.name for field in fields(cls) if field.name not in arrays]:
+            raise EGSTalkerError(f"{', '.join(absent)} missing")
+        chosen = {field.name: arrays[field.name] for field in fields(cls)}
+        _check(chosen)
+        return cls(**chosen)
+
+    def person(self, identity: Float[np.ndarray, "I"]) -> Float32[np.ndarray, "V 3"]:
         """The shape at rest [V, 3] of identity coefficients [I]."""
         return self.mean + np.tensordot(np.asarray(identity, np.float32), self.identity, 1)
 
-    def vertices(self, person: Array32, expression: NDArray) -> Array32:
+    def vertices(
+        self, person: Float32[np.ndarray, "V 3"], expression: Float[np.ndarray, "N E"]
+    ) -> Float32[np.ndarray, "N V 3"]:
         """Shapes [N, V, 3] of a person [V, 3] with expression coefficients [N, E]."""
         basis = self.expression.reshape(len(self.expression), -1)
         return (np.asarray(expression, np.float32) @ basis).reshape(-1, *person.shape) + person
 
-    def colors(self, texture: NDArray) -> Array32:
+    def colors(self, texture: Float[np.ndarray, "T"]) -> Float32[np.ndarray, "V 3"]:
         """Albedo [V, 3], RGB 0..1, of texture coefficients [T]."""
         return self.texture_mean + np.tensordot(np.asarray(texture, np.float32), self.texture, 1)
 
@@ -70,28 +84,29 @@ def in_head_frame(model: MorphableModel) -> MorphableModel:
     return MorphableModel(**{**_arrays(model), "mean": mean, "faces": np.ascontiguousarray(faces)})
 
 
-def check(model: MorphableModel) -> None:
-    """Raises EGSTalkerError, saying what is wrong, for a model whose arrays do not fit each other or are not finite."""
-    count = len(model.mean)
+def _check(arrays: dict[str, np.ndarray]) -> None:
+    count, triangles = len(arrays["mean"]), len(arrays["faces"])
     shapes = {
         "mean": (count, 3),
-        "identity": (len(model.identity), count, 3),
-        "expression": (len(model.expression), count, 3),
+        "identity": (len(arrays["identity"]), count, 3),
+        "expression": (len(arrays["expression"]), count, 3),
         "texture_mean": (count, 3),
-        "texture": (len(model.texture), count, 3),
-        "faces": (len(model.faces), 3),
+        "texture": (len(arrays["texture"]), count, 3),
+        "faces": (triangles, 3),
         "landmarks": (NUM_LANDMARKS,),
         "skin": (count,),
     }
     for name, shape in shapes.items():
-        array = getattr(model, name)
+        array = arrays[name]
         if array.shape != shape or 0 in shape:
             raise EGSTalkerError(f"{name} is {list(array.shape)} where {list(shape)} belongs")
+        kind = np.dtype(_TYPES.get(name, np.float32))
+        if array.dtype != kind:
+            raise EGSTalkerError(f"{name} holds {array.dtype} where {kind} belongs")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise EGSTalkerError(f"{name} holds values that are not finite")
     for name in ("faces", "landmarks"):
-        indices = getattr(model, name)
-        if indices.min() < 0 or indices.max() >= count:
+        if arrays[name].min() < 0 or arrays[name].max() >= count:
             raise EGSTalkerError(f"{name} points beyond the {count} vertices")
 
 
@@ -108,13 +123,10 @@ def load(path: Path) -> MorphableModel:
     if not path.is_file():
         raise EGSTalkerError(f"{path} is missing; {again}")
     try:
-        arrays = load_file(path)
-        model = MorphableModel(**{field.name: arrays[field.name] for field in fields(MorphableModel)})
-        check(model)
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError, EGSTalkerError) as error:
+        return MorphableModel.of(load_file(path))
+    except (SafetensorError, OSError, ValueError, TypeError, EGSTalkerError) as error:
         raise EGSTalkerError(f"{path} is no whole face model ({error}); {again}") from error
-    return model
 
 
-def _arrays(model: MorphableModel) -> dict[str, NDArray]:
+def _arrays(model: MorphableModel) -> dict[str, np.ndarray]:
     return {field.name: getattr(model, field.name) for field in fields(model)}

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float64, Int
 
 from data_utils.face_tracking import rotations
 from data_utils.face_tracking.perspective import Poses
 from data_utils.lost_frames import interpolate_lost
 
-Array = NDArray[np.float64]
 _ROTATION_STEP, _SHIFT_STEP, _EXPRESSION_STEP = 0.03, 0.05, 0.6  # what changes from frame to frame: rad, dm, deviations
 _LIMIT = 0.2  # rad or decimetres: the largest step of a pose four decimetres away
 
@@ -22,12 +21,12 @@ class Motion:
     """What changes from frame to frame."""
 
     poses: Poses  # N
-    expression: Array  # [N, E]
+    expression: Float64[np.ndarray, "N E"]
 
-    def __getitem__(self, index: NDArray | slice) -> Motion:
+    def __getitem__(self, index: Int[np.ndarray, "K"] | slice) -> Motion:
         return Motion(self.poses[index], self.expression[index])
 
-    def moved(self, step: Array, hold_poses: bool) -> Motion:
+    def moved(self, step: Float64[np.ndarray, "N L"], hold_poses: bool) -> Motion:
         """The motion after a step [N, 6 + E] of :meth:`Poses.moved` and expression; [N, E] where poses are held."""
         if hold_poses:
             return replace(self, expression=self.expression + step)
@@ -44,12 +43,12 @@ class Motion:
         )
         return cls(Poses(rotation, translation), np.concatenate([part.expression for part in parts]))
 
-    def held(self, found: NDArray[np.bool_], fit_frames: int | None = None) -> Motion:
+    def held(self, found: Bool[np.ndarray, "N"], fit_frames: int | None = None) -> Motion:
         """The motion with the frames where no face was ``found`` interpolated, see :func:`interpolate_lost`."""
         expression = interpolate_lost(self.expression, found, fit_frames)
         return Motion(self.poses.filled(found, fit_frames), expression)
 
-    def changes(self, rows: slice) -> Array:
+    def changes(self, rows: slice) -> Float64[np.ndarray, "M L"]:
         """Changes [n + 1, 6 + E] into the n frames ``rows`` and out of the last; zero where there is no neighbour."""
         count = len(self.expression)
         stop = min(rows.stop, count)
@@ -61,13 +60,15 @@ class Motion:
         return np.concatenate([turn, shift, self.expression[after] - self.expression[before]], axis=1)
 
 
-def link_precision(expressions: int) -> Array:
+def link_precision(expressions: int) -> Float64[np.ndarray, "L"]:
     """Precision [6 + E] of the change from one frame to the next."""
     spread = np.repeat([_ROTATION_STEP, _SHIFT_STEP, _EXPRESSION_STEP], [3, 3, expressions])
     return 1 / spread**2
 
 
-def solve_chain(block: Array, side: Array, link: Array) -> Array:
+def solve_chain(
+    block: Float64[np.ndarray, "n L L"], side: Float64[np.ndarray, "n L"], link: Float64[np.ndarray, "L"]
+) -> Float64[np.ndarray, "n L"]:
     """Solve for n vectors [n, L] that are chained: block_i x_i - link (x_{i-1} + x_{i+1}) = side_i (block Thomas)."""
     count, size = side.shape
     couple = np.diag(link)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
+from jaxtyping import Float64
 
 
-def orthographic_poses(shape: Array, pixels: Array, weight: Array) -> tuple[Array, Array, Array]:
+def orthographic_poses(
+    shape: Float64[np.ndarray, "P 3"], pixels: Float64[np.ndarray, "N P 2"], weight: Float64[np.ndarray, "P"]
+) -> tuple[Float64[np.ndarray, "N 3 3"], Float64[np.ndarray, "N"], Float64[np.ndarray, "N 2"]]:
     """Rotation [N, 3, 3], scale [N] (pixels a decimetre) and the head origin's pixel [N, 2], by scaled orthography.
 
     The affine camera that fits best, then the nearest scaled rotation.

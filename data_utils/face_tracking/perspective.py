@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float, Float64, Int
 
 from data_utils.face_tracking import rotations
 from data_utils.lost_frames import interpolate_lost
 
-Array = NDArray[np.float64]
 CAUCHY_WIDTH = 2.5  # standard deviations beyond which an observation loses its say
 _CHUNK = 128  # frames whose Jacobians are held at once
 _NEAREST = 0.5  # decimetres: a head is never nearer than 5 cm
@@ -24,24 +23,24 @@ _NEAREST = 0.5  # decimetres: a head is never nearer than 5 cm
 class Poses:
     """Head-to-camera poses of N frames."""
 
-    rotation: Array  # [N, 3, 3]
-    translation: Array  # [N, 3], decimetres
+    rotation: Float64[np.ndarray, "N 3 3"]
+    translation: Float64[np.ndarray, "N 3"]  # decimetres
 
     def __len__(self) -> int:
         return len(self.translation)
 
-    def __getitem__(self, index: NDArray | slice) -> Poses:
+    def __getitem__(self, index: Int[np.ndarray, "K"] | slice) -> Poses:
         return Poses(self.rotation[index], self.translation[index])
 
-    def transform(self, points: Array) -> Array:
+    def transform(self, points: Float[np.ndarray, "P 3"] | Float[np.ndarray, "N P 3"]) -> Float64[np.ndarray, "N P 3"]:
         """Head frame [P, 3] or [N, P, 3] to camera frame [N, P, 3]."""
         return points @ np.swapaxes(self.rotation, -1, -2) + self.translation[:, None]
 
-    def moved(self, step: Array) -> Poses:
+    def moved(self, step: Float64[np.ndarray, "N 6"]) -> Poses:
         """Each pose after a step [N, 6]: rotation vector about the head's origin in camera axes, then translation."""
         return Poses(rotations.exp(step[:, :3]) @ self.rotation, self.translation + step[:, 3:])
 
-    def filled(self, found: NDArray[np.bool_], fit_frames: int | None = None) -> Poses:
+    def filled(self, found: Bool[np.ndarray, "N"], fit_frames: int | None = None) -> Poses:
         """The poses with those of frames that are not ``found`` [N] interpolated between their neighbours.
 
         The first ``fit_frames`` take nothing from later ones.
@@ -51,12 +50,14 @@ class Poses:
             rotation[:fit_frames] = rotations.interpolate(self.rotation[:fit_frames], found[:fit_frames])
         return Poses(rotation, interpolate_lost(self.translation, found, fit_frames))
 
-    def reframed(self, axes: Array, origin: Array) -> Poses:
+    def reframed(self, axes: Float64[np.ndarray, "3 3"], origin: Float64[np.ndarray, "3"]) -> Poses:
         """The same poses for a head frame with new = axes @ (old - origin): axes [3, 3] and origin [3]."""
         return Poses(self.rotation @ axes.T, self.translation + self.rotation @ origin)
 
 
-def project(points: Array, focal: float, centre: tuple[float, float]) -> Array:
+def project(
+    points: Float64[np.ndarray, "*B 3"], focal: float, centre: tuple[float, float]
+) -> Float64[np.ndarray, "*B 2"]:
     """Pixels of points before the camera.
 
     Args:
@@ -73,7 +74,7 @@ def project(points: Array, focal: float, centre: tuple[float, float]) -> Array:
     return np.stack([u, v], axis=-1)
 
 
-def point_jacobian(points: Array, focal: float) -> Array:
+def point_jacobian(points: Float64[np.ndarray, "*B 3"], focal: float) -> Float64[np.ndarray, "*B 2 3"]:
     """d pixel / d point.
 
     Args:
@@ -90,7 +91,9 @@ def point_jacobian(points: Array, focal: float) -> Array:
     return np.stack([scale, zero, x * ratio, zero, -scale, -y * ratio], axis=-1).reshape(*x.shape, 2, 3)
 
 
-def pose_jacobian(points: Array, translation: Array, focal: float) -> Array:
+def pose_jacobian(
+    points: Float64[np.ndarray, "N P 3"], translation: Float64[np.ndarray, "N 3"], focal: float
+) -> Float64[np.ndarray, "N P 2 6"]:
     """d pixel / d step of :meth:`Poses.moved`.
 
     Args:
@@ -106,7 +109,7 @@ def pose_jacobian(points: Array, translation: Array, focal: float) -> Array:
     return np.concatenate([-by_point @ lever, by_point], axis=-1)
 
 
-def cauchy_weight(squared: Array) -> Array:
+def cauchy_weight(squared: Float64[np.ndarray, "*B"]) -> Float64[np.ndarray, "*B"]:
     """Weight 0..1 that Cauchy's loss gives a residual in iteratively reweighted least squares.
 
     Args:
@@ -116,7 +119,11 @@ def cauchy_weight(squared: Array) -> Array:
 
 
 def weak_perspective_poses(
-    rotation: Array, scale: Array, origin: Array, focal: float, centre: tuple[float, float]
+    rotation: Float64[np.ndarray, "N 3 3"],
+    scale: Float64[np.ndarray, "N"],
+    origin: Float64[np.ndarray, "N 2"],
+    focal: float,
+    centre: tuple[float, float],
 ) -> Poses:
     """Poses from scaled orthography.
 
@@ -134,9 +141,9 @@ def weak_perspective_poses(
 
 
 def fit_poses(
-    shape: Array,
-    observed: Array,
-    noise: Array,
+    shape: Float64[np.ndarray, "P 3"] | Float64[np.ndarray, "N P 3"],
+    observed: Float64[np.ndarray, "N P 2"],
+    noise: Float64[np.ndarray, "P"] | Float64[np.ndarray, "N P"],
     focal: float,
     centre: tuple[float, float],
     start: Poses,
@@ -179,7 +186,7 @@ def fit_poses(
     return Poses(np.concatenate([p.rotation for p in parts]), np.concatenate([p.translation for p in parts]))
 
 
-def _bounded(step: Array, poses: Poses) -> Array:
+def _bounded(step: Float64[np.ndarray, "N 6"], poses: Poses) -> Float64[np.ndarray, "N 6"]:
     """Keep a step within 0.3 rad and a third of the distance, so that a wild frame stays before the camera."""
     turn = np.linalg.norm(step[:, :3], axis=1) / 0.3
     shift = np.linalg.norm(step[:, 3:], axis=1) / (np.linalg.norm(poses.translation, axis=1) / 3)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float, Float32, Float64
 
 from data_utils.face_tracking.bundle_adjustment import choose_key_frames
 from data_utils.face_tracking.direct_alignment import align, look_up
@@ -27,8 +27,6 @@ from data_utils.face_tracking.perspective import CAUCHY_WIDTH, Poses, cauchy_wei
 from data_utils.lost_frames import frames_to_fit
 from data_utils.parallel import in_threads
 from media.images import read_grey
-
-Array = NDArray[np.float64]
 
 KEY_FRAMES = 80
 ITERATIONS = 16
@@ -50,30 +48,30 @@ class PhotometricFit:
     """What the adjustment finds."""
 
     poses: Poses  # N
-    correlation: Array  # [N] of each frame with the texture, 0..1; 0 where the frame kept its pose
+    correlation: Float64[np.ndarray, "N"]  # of each frame with the texture, 0..1; 0 where the frame kept its pose
 
 
 @dataclass(frozen=True)
 class _View:
     """A frame cut to the head, band-passed."""
 
-    image: np.ndarray  # float32 [h, w]
-    corner: Array  # [2] pixels
+    image: Float32[np.ndarray, "h w"]
+    corner: Float64[np.ndarray, "2"]  # pixels
 
 
 @dataclass(frozen=True)
 class _State:
     poses: Poses  # K
-    gain: Array  # [K]
-    depth: Array  # [P] decimetres along the rays, from the first places
-    texture: Array  # [P]
+    gain: Float64[np.ndarray, "K"]
+    depth: Float64[np.ndarray, "P"]  # decimetres along the rays, from the first places
+    texture: Float64[np.ndarray, "P"]
 
 
 def adjust_photometrically(
     frames: Sequence[Path],
     start: Poses,
-    usable: NDArray[np.bool_],
-    shape: Array,
+    usable: Bool[np.ndarray, "N"],
+    shape: Float64[np.ndarray, "478 3"],
     focal: float,
     centre: tuple[float, float],
     head_mask: HeadMask | None = None,
@@ -109,7 +107,7 @@ def adjust_photometrically(
     state, precision = solved
     places = problem.places(state)
 
-    def of_frame(i: int) -> tuple[Array, Array, float]:
+    def of_frame(i: int) -> tuple[Float64[np.ndarray, "3 3"], Float64[np.ndarray, "3"], float]:
         rotation, translation = start.rotation[i].copy(), start.translation[i].copy()
         view = _view(frames[i], start[i : i + 1], points, focal, centre)
         correlation = align(
@@ -132,8 +130,8 @@ def adjust_photometrically(
 def _choose_points(
     frames: Sequence[Path],
     poses: Poses,
-    usable: NDArray[np.bool_],
-    shape: Array,
+    usable: Bool[np.ndarray, "N"],
+    shape: Float64[np.ndarray, "478 3"],
     focal: float,
     centre: tuple[float, float],
     head_mask: HeadMask | None,
@@ -167,15 +165,15 @@ class _Problem:
     def __init__(self, views: Sequence[_View], points: HeadPoints, focal: float, centre: tuple[float, float]) -> None:
         self.views, self.points, self.focal, self.centre = views, points, focal, np.array(centre)
 
-    def places(self, state: _State) -> Array:
+    def places(self, state: _State) -> Float64[np.ndarray, "P 3"]:
         return self.points.places + state.depth[:, None] * self.points.rays
 
-    def solve(self, poses: Poses) -> tuple[_State, Array] | None:
+    def solve(self, poses: Poses) -> tuple[_State, Float64[np.ndarray, "P"]] | None:
         """The state, and one over each point's variance [P] (0: unusable); None where too few points stand out."""
         count, many = len(self.views), len(self.points.places)
         state = _State(poses, np.ones(count), np.zeros(many), np.zeros(many))
         values, slopes = self._look(state)
-        state = replace(state, texture=np.nan_to_num(_median(values)))
+        state = replace(state, texture=np.nan_to_num(_median(values)).astype(np.float64))
         precision = self._precision(values, state)
         state = replace(state, texture=np.where(precision > 0, state.texture, 0.0))
         if (np.abs(state.texture) > _NOISE).sum() < MIN_POINTS:
@@ -201,7 +199,7 @@ class _Problem:
                 break
         return state, self._precision(values, state)
 
-    def _look(self, state: _State) -> tuple[np.ndarray, np.ndarray]:
+    def _look(self, state: _State) -> tuple[Float32[np.ndarray, "K P"], Float32[np.ndarray, "K P 7"]]:
         """What the key frames show: values [K, P], nan where unseen, and their derivatives [K, P, 7]."""
         places = self.places(state)
         values = np.empty((len(self.views), len(places)), np.float32)
@@ -217,20 +215,27 @@ class _Problem:
         in_threads(of_view, range(len(self.views)))
         return values, slopes
 
-    def _precision(self, values: np.ndarray, state: _State) -> Array:
+    def _precision(self, values: Float32[np.ndarray, "K P"], state: _State) -> Float64[np.ndarray, "P"]:
         """One over each point's variance about its texture, 0 where it is seldom seen."""
         residual = values - state.gain[:, None] * state.texture
         spread = 1.4826 * _median(np.abs(residual))
         often = np.isfinite(values).mean(axis=0) > _SEEN_SHARE / _REFERENCES
         return np.where(often & np.isfinite(spread), 1 / (np.nan_to_num(spread) ** 2 + _NOISE**2), 0.0)
 
-    def _cost(self, values: np.ndarray, state: _State, precision: Array) -> float:
+    def _cost(self, values: Float32[np.ndarray, "K P"], state: _State, precision: Float64[np.ndarray, "P"]) -> float:
         squared = np.nan_to_num(values - state.gain[:, None] * state.texture) ** 2 * precision
         data = CAUCHY_WIDTH**2 * np.log1p(squared / CAUCHY_WIDTH**2).sum()
         depth = (state.depth**2 / self.points.spread**2).sum()
         return float(data + depth + ((state.gain - 1) ** 2).sum() / _GAIN_SPREAD**2)
 
-    def _step(self, values: np.ndarray, slopes: np.ndarray, state: _State, precision: Array, damping: float) -> _State:
+    def _step(
+        self,
+        values: Float32[np.ndarray, "K P"],
+        slopes: Float32[np.ndarray, "K P 7"],
+        state: _State,
+        precision: Float64[np.ndarray, "P"],
+        damping: float,
+    ) -> _State:
         count, many = values.shape
         seen = np.isfinite(values)
         residual = np.where(seen, values - state.gain[:, None] * state.texture, 0.0)
@@ -278,7 +283,7 @@ class _Problem:
         )
 
 
-def _median(values: np.ndarray) -> np.ndarray:
+def _median(values: Float[np.ndarray, "K P"]) -> Float[np.ndarray, "P"]:
     """Over the first axis, of what is not nan."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a point that no frame shows has none

@@ -6,19 +6,18 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float64
 from scipy.signal import lfilter
 
 from data_utils.face_tracking import rotations
 from data_utils.face_tracking.perspective import Poses
 
-Array = NDArray[np.float64]
 EMA = 0.7  # weight of the newest value
 _POWER_EMA = 0.3  # the same of the average that measures how much is taken away
 _MARGIN = 4.0  # by how much that must exceed what noise does, before half of it and more is trusted as motion
 
 
-def ema_both_ways(values: Array, newest: float = EMA) -> Array:
+def ema_both_ways(values: Float64[np.ndarray, "N D"], newest: float = EMA) -> Float64[np.ndarray, "N D"]:
     """Exponential moving average forward, then backward, so that the lags cancel: [N, D] -> [N, D].
 
     Each pass is s_t = newest * x_t + (1 - newest) * s_{t-1}, started at its first value. The ends are extended by point
@@ -35,7 +34,11 @@ def ema_both_ways(values: Array, newest: float = EMA) -> Array:
     return padded[pad : pad + count]
 
 
-def smooth(values: Array, noise: Array, cuts: Sequence[int] = ()) -> Array:
+def smooth(
+    values: Float64[np.ndarray, "N D"],
+    noise: Float64[np.ndarray, "D"] | Float64[np.ndarray, "N D"],
+    cuts: Sequence[int] = (),
+) -> Float64[np.ndarray, "N D"]:
     """EMA both ways where values [N, D] move no more than their noise, the values themselves where they clearly do.
 
     What the average takes away is given back as far as it exceeds the noise: Wiener's gain 1 - noise^2 / power, with
@@ -56,7 +59,7 @@ def shots(count: int, cuts: Sequence[int]) -> list[slice]:
     return [slice(start, stop) for start, stop in itertools.pairwise(starts)]
 
 
-def _smooth_shot(values: Array, noise: Array) -> Array:
+def _smooth_shot(values: Float64[np.ndarray, "N D"], noise: Float64[np.ndarray, "N D"]) -> Float64[np.ndarray, "N D"]:
     average = ema_both_ways(values)
     taken = values - average
     power = ema_both_ways(taken**2, _POWER_EMA)
@@ -72,7 +75,9 @@ def _white_noise_share() -> float:
     return float(((impulse - ema_both_ways(impulse)) ** 2).sum())
 
 
-def measured_noise(values: Array, usable: NDArray[np.bool_] | None = None) -> Array:
+def measured_noise(
+    values: Float64[np.ndarray, "N D"], usable: Bool[np.ndarray, "N"] | None = None
+) -> Float64[np.ndarray, "D"]:
     """Standard deviation [D] of the white noise on smooth values [N, D], from robust third differences.
 
     Third differences remove any motion that is a parabola over four frames; white noise comes through with variance
@@ -89,7 +94,7 @@ def measured_noise(values: Array, usable: NDArray[np.bool_] | None = None) -> Ar
     return 1.4826 * np.median(differences, axis=0) / np.sqrt(20.0)
 
 
-def smooth_poses(poses: Poses, cuts: Sequence[int] = (), usable: NDArray[np.bool_] | None = None) -> Poses:
+def smooth_poses(poses: Poses, cuts: Sequence[int] = (), usable: Bool[np.ndarray, "N"] | None = None) -> Poses:
     """Smooth N poses within their shots.
 
     The rotation is taken as a vector about the clip's mean, the translation as view direction and log depth: depth is

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float64
 
 from arguments.atomic import atomic_path
 from arguments.clock import FPS
@@ -13,7 +13,6 @@ from data_utils.face_tracking import rotations
 from data_utils.face_tracking.perspective import Poses, project
 from data_utils.face_tracking.smoothing import measured_noise
 
-Array = NDArray[np.float64]
 _CORNERS = np.array([(x, y, z) for x in (-0.7, 0.7) for y in (-0.7, 0.9) for z in (0.0, 0.7)])  # of a head, decimetres
 
 
@@ -28,9 +27,9 @@ def write_tracking_report(
     poses: Poses,
     focal: float,
     centre: tuple[float, float],
-    reprojection: Array,
-    correlation: Array,
-    found: NDArray[np.bool_],
+    reprojection: Float64[np.ndarray, "N"],
+    correlation: Float64[np.ndarray, "N"],
+    found: Bool[np.ndarray, "N"],
 ) -> None:
     """Write the page as a PNG picture, atomically.
 

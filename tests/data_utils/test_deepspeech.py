@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ def test_a_window_has_the_frames_first_step_at_its_ninth_place():
 def test_a_burst_is_in_the_window_of_its_frame(frame):
     samples = 1e-3 * noise(2.0)
     samples[frame * 640 : frame * 640 + 640] += noise(0.04, seed=1)
-    rows = deepspeech(samples, 50, None, lambda path: centre)
+    rows = deepspeech(samples, 50, Path("output_graph.pb"), lambda path: centre)
     assert rows.shape == (50, 16, 29) and rows.dtype == np.float32
     loudness = rows[:, 8:10].mean((1, 2))
     assert loudness.argmax() == frame
@@ -83,7 +84,7 @@ def test_a_burst_is_in_the_window_of_its_frame(frame):
 
 @pytest.mark.parametrize("samples", [np.zeros(0, np.float32), np.zeros(32000, np.float32), noise(0.01), noise(9.0)])
 def test_any_length_gives_the_rows_asked_for(samples):
-    rows = deepspeech(samples, 50, None, lambda path: centre)
+    rows = deepspeech(samples, 50, Path("output_graph.pb"), lambda path: centre)
     assert rows.shape == (50, 16, 29) and np.isfinite(rows).all()
 
 
