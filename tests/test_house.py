@@ -125,3 +125,8 @@ def test_the_files_that_a_document_names_are_there(document):
 def test_the_map_of_the_rooms_has_every_room():
     text = (ROOT / "CONTRIBUTING.md").read_text()
     assert all(f"`{room}/`" in text for room in ROOMS)
+
+
+def test_the_files_of_tests_that_begin_first_are_there(request):
+    (ours,) = (plugin for plugin in request.config.pluginmanager.get_plugins() if hasattr(plugin, "LONGEST_FILES"))
+    assert [path for path in ours.LONGEST_FILES if not path.is_file()] == []
