@@ -27,6 +27,7 @@ from gaussian_renderer.devices import choose_device
 
 ROOT = Path(__file__).parent.parent
 GAUSSIANS = {CPU: 20_000, GPU: 32_768}
+SIZE = 512  # pixels a side, of the pictures that are rendered and learnt
 CONFIGS = {CPU: "demo.py", GPU: "args.py"}
 
 
@@ -90,7 +91,7 @@ def main() -> None:
     device, output = choose_device(options.device), options.output_dir.resolve()
     output.mkdir(parents=True, exist_ok=True)
     count = GAUSSIANS[kind_of(device)]
-    shared = ("--device", device, "--gaussians", str(count), "--sizes", "512")
+    shared = ("--device", device, "--gaussians", str(count), "--sizes", str(SIZE))
     batches = ("1", "32") if on_gpu(device) else ("1", "4")
     cloud = measured(output, "render", "-m", "benchmarks.render", *shared, "--batches", *batches)
     steps = measured(output, "train_step", "-m", "benchmarks.train_step", *shared)
@@ -108,7 +109,9 @@ def main() -> None:
     step = steps[0]
     shares = ", ".join(f"{name} {value:.2f}" for name, value in step["stages"].items())
     figures = {
-        f"rasterization, {count:,} Gaussians, 512 x 512 (frames/s)": " / ".join(f"{row['fps']:,.0f}" for row in cloud)
+        f"rasterization, {count:,} Gaussians, {SIZE} x {SIZE} (frames/s)": " / ".join(
+            f"{row['fps']:,.0f}" for row in cloud
+        )
         + f" in batches of {' / '.join(batches)}",
         f"training step, batch {step['batch']}, same size (iterations/s)": f"{step['iterations_per_second']:.1f}",
         "its parts (ms, synchronised)": shares,

@@ -137,3 +137,8 @@ def test_annotated_shapes_are_enforced_outside_the_kernels():
     assert set(shape_checks.ROOMS) == set(ROOMS) - {"kernels"}
     with pytest.raises(TypeCheckError, match="points"):
         to_68(np.zeros((5, 468, 3)))  # without the irises
+
+
+def test_the_files_of_tests_that_begin_first_are_there(request):
+    (ours,) = (plugin for plugin in request.config.pluginmanager.get_plugins() if hasattr(plugin, "LONGEST_FILES"))
+    assert [path for path in ours.LONGEST_FILES if not path.is_file()] == []

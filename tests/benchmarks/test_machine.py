@@ -22,11 +22,13 @@ def test_everything_is_measured(tmp_path, monkeypatch, capsys):
     dataset, out = make_dataset(tmp_path / "set").root, tmp_path / "out put"
     (tmp_path / "c.py").write_text(CONFIG)
     monkeypatch.setitem(machine.GAUSSIANS, "cpu", 300)
+    monkeypatch.setattr(machine, "SIZE", 64)
     asked = f"--device cpu -s {dataset} --configs {tmp_path / 'c.py'}".split()
     monkeypatch.setattr(sys, "argv", ["machine", *asked, "--output_dir", str(out)])
     assert not machine.main()
     figures = json.loads((out / "machine.json").read_text())["figures"]
     assert len(figures) == 8 and all(figures.values())
+    assert "rasterization, 300 Gaussians, 64 x 64 (frames/s)" in figures
     assert float(figures["training step, batch 2, same size (iterations/s)"]) > 0
     assert (out / "machine.md").read_text() in capsys.readouterr().out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,21 +15,19 @@ from benchmarks import preprocess
 from benchmarks.process_memory import PeakMemory
 from data_utils.preprocess import Outcome
 from data_utils.tasks import TASKS
-from sample import make_sample
 
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells shared pages apart")
 
 
-def test_prints_a_table_and_writes_a_row_for_each_task_and_one_for_all(tmp_path, monkeypatch, capsys):
-    video = tmp_path / "head.mp4"
-    make_sample(video, seconds=2.1, size=128)
+def test_prints_a_table_and_writes_a_row_for_each_task_and_one_for_all(tmp_path, talking_head, monkeypatch, capsys):
+    video = shutil.copy2(talking_head, tmp_path)
     target = tmp_path / "rows.json"
     monkeypatch.setattr(sys, "argv", ["preprocess", str(video), "--json", str(target)])
     assert preprocess.main() == 0
     rows = json.loads(target.read_text())
     assert [row["task"] for row in rows] == [*(task.name for task in TASKS), "all"]
     *tasks, total = rows
-    assert all(row["seconds"] > 0 for row in rows) and total["frames"] == 52
+    assert all(row["seconds"] > 0 for row in rows) and total["frames"] == 60
     assert total["peak_memory_gib"] == max(row["peak_memory_gib"] for row in tasks)
     assert not sys.platform.startswith("linux") or 0.05 < total["peak_memory_gib"] < 4
     assert len(capsys.readouterr().out.splitlines()) == 12

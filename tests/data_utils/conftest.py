@@ -1,4 +1,4 @@
-"""Tiny videos, and one small talking head with its dataset, shared by the tests of preprocessing."""
+"""The small talking head's dataset, shared by the tests of preprocessing."""
 
 from __future__ import annotations
 
@@ -12,26 +12,20 @@ from arguments.dataset_folder import DatasetFolder
 from data_utils.preprocess import preprocess
 from data_utils.source import Source
 from sample.voice import compose, synthesize
-
-SIZE = 192
-SECONDS = 2.4
-
-
-@pytest.fixture(scope="session")
-def talking_head(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A short sample video; its truth lies beside it."""
-    from sample import make_sample
-
-    path = tmp_path_factory.mktemp("talking") / "head.mp4"
-    make_sample(path, seconds=SECONDS, size=SIZE)
-    return path
+from tests.environment import all_cores
+from tests.once import once
 
 
 @pytest.fixture(scope="session")
 def dataset(talking_head: Path) -> DatasetFolder:
     """The sample's dataset, all nine tasks done. Tests must leave it as it is."""
     folder = DatasetFolder(talking_head.with_suffix(""))
-    assert not any(outcome.skipped for outcome in preprocess(folder, Source(talking_head)))
+
+    def make() -> None:
+        with all_cores():
+            assert not any(outcome.skipped for outcome in preprocess(folder, Source(talking_head)))
+
+    once(folder.root, make)
     return folder
 
 

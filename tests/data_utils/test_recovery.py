@@ -14,22 +14,34 @@ import torch
 from arguments.dataset_folder import DatasetFolder
 from data_utils.wholeness import count_frames
 from media.images import numbered, read_rgb
+from tests.environment import all_cores
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="no process groups on this system")
 
 
-# Run by the child: it kills itself and its workers just before a file or folder of the given name appears.
+# Preprocesses once a line of its input, each time in a process of its own, which kills itself and its workers just
+# before a file or folder of the given name appears. The libraries are loaded once, for all of these processes.
 SUICIDAL = """
-import fnmatch, os, signal, sys
+import fnmatch, json, os, signal, sys
 from data_utils.process import main
 
-name = sys.argv.pop(1)
-def watch(event, arguments):
-    if event == "os.rename" and fnmatch.fnmatch(os.path.basename(arguments[1]), name):
-        os.killpg(0, signal.SIGKILL)
-sys.addaudithook(watch)
+def watch(name):
+    def event(event, arguments):
+        if event == "os.rename" and fnmatch.fnmatch(os.path.basename(arguments[1]), name):
+            os.killpg(0, signal.SIGKILL)
+    sys.addaudithook(event)
+
 if __name__ == "__main__":
-    sys.exit(main())
+    import mediapipe, torch, data_utils.preprocess, data_utils.face_tracking
+    for line in sys.stdin:
+        name, *sys.argv[1:] = json.loads(line)
+        child = os.fork()
+        if not child:
+            os.setsid()
+            watch(name)
+            os.dup2(2, 1)
+            os._exit(main())
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -37,24 +49,37 @@ def command(repository, video, *more):
     return [sys.executable, "-u", str(repository / "data_utils" / "process.py"), str(video), *more]
 
 
-def killed_before(name, script, repository, video, *more):
-    """Preprocess and die before ``name`` (a file's or folder's, of the dataset) appears."""
-    done = subprocess.run(
-        [sys.executable, str(script), name, str(video), *more],
-        cwd=repository,
-        env={**os.environ, "PYTHONPATH": str(repository)},
-        capture_output=True,
-        text=True,
-        start_new_session=True,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+@pytest.fixture(autouse=True)
+def cores():
+    """Those that the data set was made on: an encoder's bits depend on its threads."""
+    with all_cores():
+        yield
 
 
 @pytest.fixture
-def script(tmp_path):
-    path = tmp_path / "suicidal.py"
-    path.write_text(SUICIDAL)
-    return path
+def killed_before(tmp_path, repository):
+    """``killed_before(name, video, ...)``: preprocess, die before ``name`` (a file's or folder's, of the dataset)."""
+    script, said = tmp_path / "suicidal.py", tmp_path / "said.txt"
+    script.write_text(SUICIDAL)
+    with (
+        said.open("w") as errors,
+        subprocess.Popen(
+            [sys.executable, str(script)],
+            cwd=repository,
+            env={**os.environ, "PYTHONPATH": str(repository)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as server,
+    ):
+
+        def kill(*arguments):
+            server.stdin.write(json.dumps([str(argument) for argument in arguments]) + "\n")
+            server.stdin.flush()
+            assert server.stdout.readline() == f"{-signal.SIGKILL}\n", said.read_text()
+
+        yield kill
 
 
 def content(folder):
@@ -93,7 +118,9 @@ def assert_nothing_is_half_written(folder):
         assert len(files) in (0, count_frames(folder))
 
 
-def test_killed_in_every_task_and_resumed_the_dataset_is_the_same(dataset, talking_head, tmp_path, repository, script):
+def test_killed_in_every_task_and_resumed_the_dataset_is_the_same(
+    dataset, talking_head, tmp_path, repository, killed_before
+):
     video = tmp_path / "head.mp4"
     shutil.copy2(talking_head, video)
     folder = DatasetFolder(tmp_path / "head")
@@ -102,7 +129,7 @@ def test_killed_in_every_task_and_resumed_the_dataset_is_the_same(dataset, talki
         *("aud_train.wav", "aud_ds.npy", "30.jpg", "ori_imgs", "parsing", "bc.jpg", "gt_imgs"),
         *("30.lms", "track_params.pt", "transforms_train.json"),
     ):
-        killed_before(name, script, repository, video)
+        killed_before(name, video)
         assert_nothing_is_half_written(folder)
     resumed = subprocess.run(command(repository, video), capture_output=True, text=True)
     assert (resumed.returncode, _remarks(resumed.stderr)) == (0, [])
@@ -110,7 +137,7 @@ def test_killed_in_every_task_and_resumed_the_dataset_is_the_same(dataset, talki
 
 
 def test_tasks_killed_while_they_replace_their_files_leave_the_old_or_the_new(
-    dataset, talking_head, tmp_path, repository, script
+    dataset, talking_head, tmp_path, repository, killed_before
 ):
     video = tmp_path / "head.mp4"
     shutil.copy2(talking_head, video)
@@ -122,7 +149,7 @@ def test_tasks_killed_while_they_replace_their_files_leave_the_old_or_the_new(
         *((1, "aud.wav"), (2, "aud.npy"), (3, "video.mp4"), (4, "parsing"), (4, ".parsing.*.old.part"), (5, "bc.jpg")),
         *((6, "torso_imgs"), (7, "au.csv"), (8, "tracking_report.png"), (9, "transforms_val.json")),
     ):
-        killed_before(name, script, repository, video, "--task", str(task))
+        killed_before(name, video, "--task", task)
         assert_nothing_is_half_written(folder)
         for path in dataset.root.iterdir():  # what was whole before is still there
             assert (folder.root / path.name).exists() or list(folder.root.glob(f".{path.name}.*.old.part"))

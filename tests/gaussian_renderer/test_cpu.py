@@ -13,6 +13,8 @@ from gaussian_renderer.render import render
 from scene.cameras import Camera
 from scene.gaussians import Gaussians
 
+pytestmark = pytest.mark.usefixtures("two_threads")
+
 WIDTH, HEIGHT, VIEWS = 70, 45, 2
 FIELDS = ("means", "quats", "scales", "opacities", "colors")
 

@@ -14,9 +14,9 @@ from scene.drive import Drive
 from scene.gaussians import Gaussians
 from scene.head import GaussianHead
 
-SMALL = ModelSettings(
-    plane_levels=3, plane_log2_entries=8, feature_dim=16, heads=2, agents=5, audio_window=4, kan_grid=4
-)
+pytestmark = pytest.mark.usefixtures("two_threads")
+
+SMALL = ModelSettings(plane_levels=3, plane_log2_entries=8, feature_dim=8, heads=2, agents=5, audio_window=4)
 
 
 def moving_head(settings: ModelSettings = SMALL, count: int = 150) -> GaussianHead:

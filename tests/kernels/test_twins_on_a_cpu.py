@@ -9,6 +9,8 @@ from arguments.device import CPU
 from kernels.table import TWINS, twin
 from tests.kernels.twin_cases import CASES, PLAIN, Where, plain_of, relative
 
+pytestmark = pytest.mark.usefixtures("two_threads")
+
 
 def test_every_entry_of_the_table_has_a_case():
     assert set(CASES) == set(TWINS)

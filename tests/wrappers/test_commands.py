@@ -102,7 +102,10 @@ def test_ci_checks_style_and_types_before_the_tests(checkout):
     shellcheck, *names = checkout.lines("python.log")
     assert shellcheck.startswith("shellcheck ") and " ./build.sh " in shellcheck and " .ci/run" in shellcheck
     checks = ["hadolint Dockerfile", "-m ruff format --check .", "-m ruff check .", "-m mypy"]
-    checks += ["lint-imports --no-cache", "-m pytest --color=no --numprocesses=auto --maxprocesses=4 --dist=loadfile"]
+    checks += [
+        "lint-imports --no-cache",
+        "-m pytest --color=no --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder",
+    ]
     assert names == checks
     (checkout.bin / "failing").write_text("mypy")
     (checkout.bin / "exit").write_text("1")

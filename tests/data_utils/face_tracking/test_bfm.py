@@ -17,10 +17,10 @@ from data_utils.face_tracking.landmark_basis import Detections
 from data_utils.face_tracking.rotations import euler_to_matrix
 from data_utils.preprocess import preprocess
 from sample.recording import prepare
-from tests.data_utils.conftest import SECONDS, SIZE
 from tests.data_utils.face_tracking.made_up_bfm import write_front_files, write_morphable_model
 from tests.data_utils.face_tracking.made_up_head import angle_errors, rms
 from tests.data_utils.face_tracking.samples_face import samples_face, true_pixels
+from tests.talking_head import SECONDS, SIZE
 from training.dataset import TalkingHeadDataset
 from training.initialization import initial_cloud
 
