@@ -47,7 +47,7 @@ def cepstra(samples: np.ndarray, start: int, stop: int, gain: float, floor: floa
     return (dct(bands, type=2, norm="ortho", axis=1)[:, :CEPSTRA] * lifter).astype(np.float32)
 
 
-def with_deltas(values: Float[np.ndarray, "M+8 13"]) -> Float[np.ndarray, "M 3 13"]:
+def with_deltas(values: Float[np.ndarray, "T 13"]) -> Float[np.ndarray, "T-8 3 13"]:
     """The three streams of the pieces that have a video frame of pieces on either side."""
     edge = DELTA_FRAMES * HOPS_PER_FRAME
     inner = range(edge, len(values) - edge)

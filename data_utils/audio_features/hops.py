@@ -35,7 +35,7 @@ def windows(samples: np.ndarray, start: int, stop: int, width: int) -> Float[np.
     return np.lib.stride_tricks.sliding_window_view(padded, width)[::HOP]
 
 
-def halves(values: Float[np.ndarray, "M C"]) -> Float[np.ndarray, "N 2C"]:
+def halves(values: Float[np.ndarray, "M C"]) -> Float[np.ndarray, "N Cx2"]:
     """Means of a row's earlier two pieces, then of its later two: [4 N, C] to [N, 2 C]."""
     pairs = values.reshape(-1, 2, HOPS_PER_FRAME // 2, values.shape[1]).mean(2)
     return pairs.reshape(len(pairs), -1)
