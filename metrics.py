@@ -20,7 +20,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--force", action="store_true", help="score on another dataset than the model's own")
     parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
     parser.add_argument(
-        "--splits", nargs="+", choices=("val", "train"), default=["val"], help="frames to measure on (val)"
+        "--splits",
+        nargs="+",
+        choices=("val", "val_measured", "train"),
+        help="frames to measure on; val_measured: those of val, driven by the motion that was measured in them "
+        "(val and val_measured; val, of a head that audio features drive)",
     )
     parser.add_argument("--custom_wav", type=Path, help="other speech: its video is written and its speed measured")
     parser.add_argument("--batch", type=int, help="frames rendered at once (4 on a CPU, 32 on a GPU)")
@@ -48,20 +52,25 @@ def main() -> None:
     from scene.head_files import load_head
     from scene.reference_clip import ReferenceClip
     from synthesis.pairing import check_own_clip
+    from synthesis.signal import measured_signal, motion_of
 
     head, record, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
     dataset, folder = ReferenceClip(options.source_path), ModelFolder(options.model_path)
     check_own_clip(record, dataset, options.model_path, force=options.force)
-    origin, sets = Origin.of(head, dataset, iteration), {}
-    for split in dict.fromkeys(options.splits):
+    motion = motion_of(head, options.model_path)
+    origin, sets = Origin.of(head, dataset, iteration, motion), {}
+    for split in dict.fromkeys(options.splits or (["val"] if motion is None else ["val", "val_measured"])):
         watch = functools.partial(track, title=split)
-        frames = dataset.val if split == "val" else dataset.train
-        sets[split] = evaluate_split(head, dataset, frames, origin=origin, batch=options.batch, watch=watch)
+        frames = dataset.train if split == "train" else dataset.val
+        signal = measured_signal(motion, dataset) if split == "val_measured" else None
+        sets[split] = evaluate_split(
+            head, dataset, frames, origin=origin, motion=motion, signal=signal, batch=options.batch, watch=watch
+        )
     if options.custom_wav is not None:
         watch = functools.partial(track, title="custom")
         target = folder.videos("custom", iteration) / "renders.mp4"
         sets["custom"] = evaluate_speech(
-            head, dataset, options.custom_wav, target, origin=origin, batch=options.batch, watch=watch
+            head, dataset, options.custom_wav, target, origin=origin, motion=motion, batch=options.batch, watch=watch
         )
     kept, dropped = kept_sets(folder.scores, sets, origin)
     write_scores(folder.scores, {**kept, **sets})

@@ -60,6 +60,7 @@ def main() -> None:
     from scene.reference_clip import ReferenceClip
     from synthesis.film import make_writable, speak
     from synthesis.pairing import check_own_clip
+    from synthesis.signal import motion_of
 
     head, record, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
     dataset = ReferenceClip(options.reference_path)
@@ -71,7 +72,8 @@ def main() -> None:
     if target.exists() and target.samefile(options.audio_path):
         raise EGSTalkerError(f"{target} would overwrite the audio; choose another --output_dir")
     watch = functools.partial(track, title="speaking")
-    frames = speak(head, dataset, options.audio_path, target, batch=options.batch, watch=watch)
+    motion = motion_of(head, options.model_path)
+    frames = speak(head, dataset, options.audio_path, target, motion=motion, batch=options.batch, watch=watch)
     print(f"{target}: {frames} frames, {frames / FPS:.1f} s")
 
 

@@ -45,13 +45,14 @@ def main() -> None:
     from scene.head_files import load_head
     from scene.reference_clip import ReferenceClip
     from synthesis.pairing import check_own_clip
+    from synthesis.signal import motion_of
     from synthesis.videos import custom_video, split_videos
 
     load_config(options.configs)
     head, record, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
     dataset = ReferenceClip(options.source_path)
     check_own_clip(record, dataset, options.model_path, force=options.force)
-    model = ModelFolder(options.model_path)
+    model, motion = ModelFolder(options.model_path), motion_of(head, options.model_path)
     for split, frames, skipped in (
         ("train", dataset.train, options.skip_train),
         ("test", dataset.val, options.skip_test),
@@ -59,13 +60,15 @@ def main() -> None:
         if not skipped:
             watch = functools.partial(track, title=split)
             folder = model.videos(split, iteration)
-            count = split_videos(head, dataset, frames, folder, batch=options.batch, watch=watch)
+            count = split_videos(head, dataset, frames, folder, motion=motion, batch=options.batch, watch=watch)
             print(f"{folder / 'renders.mp4'} and gt.mp4: {count} frames")
     if options.custom_aud or options.custom_wav:
         watch = functools.partial(track, title="custom")
         target = model.videos("custom", iteration) / "renders.mp4"
         sound, features = options.custom_wav, options.custom_aud
-        count = custom_video(head, dataset, target, sound=sound, features=features, batch=options.batch, watch=watch)
+        count = custom_video(
+            head, dataset, target, sound=sound, features=features, motion=motion, batch=options.batch, watch=watch
+        )
         print(f"{target}: {count} frames")
 
 

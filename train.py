@@ -26,6 +26,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--save_iterations", type=int, nargs="*", default=[], help="further iterations to save after")
     parser.add_argument("--device", help="cpu, cuda, or cuda:1 of several (what is here and can render)")
+    parser.add_argument("--only", choices=("speech",), help="learn the speech model of a model that is there again")
     parser.add_argument("--use_wandb", action="store_true", help="log to Weights & Biases (WANDB_MODE=offline works)")
     return parser.parse_args()
 
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
     """Train as the command line says."""
     from arguments.settings import load_config
     from gaussian_renderer.devices import choose_device
-    from training.loop import TrainOptions, train
+    from training.loop import TrainOptions, learn_speech, train
 
     model, training = load_config(options.configs)
     for name in ("iterations", "batch"):
@@ -54,7 +55,8 @@ def run(options: argparse.Namespace) -> None:
             if value < 1:
                 raise EGSTalkerError(f"--{name} must be at least 1, not {value}")
             training = replace(training, **{name: value})
-    train(
+    work = learn_speech if options.only == "speech" else train
+    work(
         TrainOptions(
             source_path=options.source_path,
             model_path=options.model_path,

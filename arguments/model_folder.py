@@ -7,6 +7,9 @@ output/m/settings.json            model and training settings, shape of the audi
          metrics.jsonl            losses and validations, a line each
          metrics.json             scores
          wandb_run.txt            id of the training's run at Weights & Biases, if it is logged there
+         motion/                  what moves its face: code.safetensors (the expression code and the clip's codes),
+                                  speech.safetensors (from sound to codes)
+         motion_report.png        what the speech model does in parts of the clip that it has not learnt from
          validation/*.png         truth, render and error of held-out frames
          train/, test/, custom/   what render.py writes
 
@@ -87,6 +90,18 @@ class ModelFolder:
         folder = self.all_checkpoints
         there = [CheckpointFolder(path) for path in (folder.iterdir() if folder.is_dir() else ())]
         return [one for one in there if CHECKPOINT_NAME.fullmatch(one.root.name) and one.state.is_file()]
+
+    @property
+    def expression_code(self) -> Path:
+        return self.root / "motion" / "code.safetensors"
+
+    @property
+    def speech_model(self) -> Path:
+        return self.root / "motion" / "speech.safetensors"
+
+    @property
+    def motion_report(self) -> Path:
+        return self.root / "motion_report.png"
 
     def validation(self, stage: str, iteration: int) -> Path:
         return self.root / "validation" / f"{stage}-{iteration:05d}.png"

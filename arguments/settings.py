@@ -21,16 +21,19 @@ from arguments.errors import EGSTalkerError
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """What the head is made of. The five ablations of the paper come first."""
+    """What the head is made of. The ablations come first."""
 
+    drive: Literal["motion", "audio"] = "motion"
+    """What drives the face: expression codes, which a speech model beside the head predicts from sound; or, as
+    published, windows of audio features, with pictures as the only teacher of lips."""
     attention: Literal["esaa", "cross"] = "esaa"
-    """How Gaussians attend to the audio: through pooled agents (EGSTalker) or directly (GaussianTalker)."""
+    """How Gaussians attend to the tokens: through pooled agents (EGSTalker) or directly (GaussianTalker)."""
     decoder: Literal["kan", "mlp"] = "kan"
     """Kolmogorov-Arnold layers or a multi-layer perceptron, in both stages."""
     planes: Literal["hash", "dense"] = "hash"
     """Spatial features: three multi-resolution 2D hash grids, or three dense multi-resolution planes."""
     ppe: bool = True
-    """Periodic positional encoding of the audio tokens over time."""
+    """Periodic positional encoding of the audio token over time (drive = audio)."""
     static_init: bool = True
     """Train the static head (coarse stage) before the deformation; off starts the fine stage from the point cloud."""
 
@@ -59,15 +62,25 @@ class ModelSettings:
     """Learn which Gaussians move at all; those that do not are not deformed."""
     kan_grid: int = 5
     """Intervals of each B-spline."""
+    lower_codes: int = 8
+    """Expression codes of lips and jaw beside the lips' gap."""
+    upper_codes: int = 4
+    """Expression codes of the rest of the face: brows and cheeks."""
+    motion_window: int = 3
+    """Video frames of expression codes that one frame sees, centred on it."""
+    motion_noise: float = 0.1
+    """Noise on the expression codes while training, in their standard deviations over the clip."""
     audio_window: int = 8
-    """Video frames of audio that one frame sees, centred on it."""
-    audio_dropout: float = 0.1
-    """Dropout in the audio encoder while training."""
-    audio_noise: float = 0.8
-    """Noise on the audio features while training, in their standard deviations over the clip: a few minutes of speech
-    are few, and without it the head learns them by heart."""
+    """Video frames in each window of audio, and windows that one frame attends to (drive = audio)."""
+    audio_noise: float = 0.0
+    """Noise on the audio features while training, in their standard deviations over the clip (drive = audio)."""
     ppe_period: int = 25
-    """Period of the positional encoding, in frames."""
+    """Period of the positional encoding, in frames (drive = audio)."""
+
+    @property
+    def signal_window(self) -> int:
+        """Frames of what drives the face that one frame sees, centred on it."""
+        return self.motion_window if self.drive == "motion" else 2 * self.audio_window - 1
 
 
 @dataclass(frozen=True)
@@ -102,7 +115,7 @@ class TrainingSettings:
     gate_lr: float = 1e-2
     """Learning rate of the motion gates."""
     audio_weight_decay: float = 1e-2
-    """Decoupled weight decay of the audio encoder."""
+    """Decoupled weight decay of the audio encoder (drive = audio)."""
     poses_lr: float = 5e-4
     """Learning rate of the pose corrections (radians, decimetres); 0 leaves the tracked poses as they are."""
     final_lr_ratio: float = 0.05
@@ -220,13 +233,18 @@ def _check_ranges(settings: ModelSettings | TrainingSettings, where: str) -> Non
         raise EGSTalkerError(f"{where}: split_scale is at most prune_scale")
     if isinstance(settings, ModelSettings):
         at_least_one = ("initial_gaussians", "plane_levels", "plane_features", "feature_dim", "heads", "agents")
-        at_least_one += ("kan_grid", "audio_window", "ppe_period", "plane_base_resolution")
+        at_least_one += (
+            "kan_grid",
+            "audio_window",
+            "motion_window",
+            "ppe_period",
+            "plane_base_resolution",
+            "lower_codes",
+        )
         if settings.feature_dim % max(1, settings.heads) or settings.feature_dim % 2:
             raise EGSTalkerError(f"{where}: feature_dim must be even and a multiple of heads")
         if settings.sh_degree > 3:
             raise EGSTalkerError(f"{where}: sh_degree is 0, 1, 2 or 3")
-        if settings.audio_dropout >= 1:
-            raise EGSTalkerError(f"{where}: audio_dropout is below 1")
         if settings.plane_log2_entries > 24 or settings.plane_finest_resolution < settings.plane_base_resolution:
             raise EGSTalkerError(f"{where}: plane_log2_entries is at most 24 and the finest plane not below the base")
     for name in at_least_one:

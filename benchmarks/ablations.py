@@ -32,15 +32,24 @@ from gaussian_renderer.devices import choose_device
 from scene.head_files import checkpoints, load_head
 from scene.reference_clip import ReferenceClip
 from synthesis.pairing import check_own_clip
+from synthesis.signal import motion_of
 from training.loop import TrainOptions, train
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "EGSTalker": {},
+    "driven by audio": {"drive": "audio"},
+    "driven by audio, GaussianTalker modules": {
+        "drive": "audio",
+        "attention": "cross",
+        "decoder": "mlp",
+        "planes": "dense",
+        "ppe": False,
+    },
     "GaussianTalker modules": {"attention": "cross", "decoder": "mlp", "planes": "dense", "ppe": False},
     "cross-attention": {"attention": "cross"},
     "MLP decoders": {"decoder": "mlp"},
     "dense planes": {"planes": "dense"},
-    "no PPE": {"ppe": False},
+    "driven by audio, no PPE": {"drive": "audio", "ppe": False},
     "no static stage": {"static_init": False},
 }
 COLUMNS = {
@@ -89,11 +98,12 @@ def score_variant(variant: str, clip: ReferenceClip, output: Path, device: str) 
     target = ModelFolder(folder).scores
     head, record, iteration = load_head(folder, None, device)
     check_own_clip(record, clip, folder)
-    origin, there = Origin.of(head, clip, iteration), read_scores(target).get("val")
+    motion = motion_of(head, folder)
+    origin, there = Origin.of(head, clip, iteration, motion), read_scores(target).get("val")
     if there is not None and origin.same_work(there.made_from):
         return
     watch = functools.partial(track, title=variant)
-    write_scores(target, {"val": evaluate_split(head, clip, clip.val, origin=origin, watch=watch)})
+    write_scores(target, {"val": evaluate_split(head, clip, clip.val, origin=origin, motion=motion, watch=watch)})
 
 
 def row_of(variant: str, output: Path) -> dict[str, Any]:

@@ -45,6 +45,7 @@ from scene.head import GaussianHead
 from scene.head_files import load_head
 from scene.reference_clip import ReferenceClip
 from synthesis.pairing import check_pair
+from synthesis.signal import motion_of, own_signal
 
 COUNTS, SIZES, BATCHES = (5_000, 20_000, 32_768, 100_000), (256, 384, 512, 1024), (1,)
 ENCODED = 25  # batches in a video whose encoding is timed
@@ -181,19 +182,21 @@ def _encoding(images: Float[Tensor, "B H W 3"], repeats: int) -> Spread:
 
 
 def made_up_drive(head: GaussianHead, size: int, batch: int) -> Drive:
-    """Noise for audio, in front of square pictures."""
+    """Noise for the face, in front of square pictures."""
     generator = torch.Generator().manual_seed(0)
-    window = head.settings.audio_window
-    audio = torch.randn(batch, window, *head.feature_shape, generator=generator)
+    window = head.settings.signal_window
+    signal = torch.randn(batch, window, *head.feature_shape, generator=generator)
     numbers = torch.arange(window) + torch.arange(batch)[:, None]
-    return Drive(audio, numbers, torch.rand(batch, 1, generator=generator), head_camera(size, batch))
+    return Drive(signal, numbers, torch.rand(batch, 1, generator=generator), head_camera(size, batch))
 
 
-def held_out_drive(head: GaussianHead, clip: ReferenceClip, height: int, batch: int) -> Drive:
+def held_out_drive(
+    head: GaussianHead, clip: ReferenceClip, signal: Float[Tensor, "N *D"], height: int, batch: int
+) -> Drive:
     """The first held-out frames (over again, if they are too few), in pictures of ``height`` pixels."""
     frames = clip.val.start + torch.arange(batch) % len(clip.val)
     camera = clip.camera[frames].resize(round(height * clip.width / clip.height), height)
-    return clip.drive(frames, head.settings.audio_window, camera)
+    return clip.drive(signal, frames, head.settings.signal_window, camera)
 
 
 @torch.no_grad()
@@ -266,11 +269,14 @@ def _arguments() -> argparse.Namespace:
 def _head_rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     head, _, _ = load_head(arguments.model_path, arguments.iteration, arguments.device)
     dataset = ReferenceClip(arguments.source_path) if arguments.source_path else None
+    signal = torch.zeros(0)
     if dataset:
-        check_pair(head, dataset)
+        motion = motion_of(head, arguments.model_path)
+        check_pair(head, dataset, motion)
+        signal = own_signal(motion, dataset)
     for size in arguments.sizes or ([dataset.height] if dataset else SIZES):
         for batch in arguments.batches:
-            drive = held_out_drive(head, dataset, size, batch) if dataset else made_up_drive(head, size, batch)
+            drive = held_out_drive(head, dataset, signal, size, batch) if dataset else made_up_drive(head, size, batch)
             if arguments.compare:
                 yield compare_deformation(head, drive, arguments.repeats)
             else:

@@ -6,6 +6,9 @@ import dataclasses
 import time
 from pathlib import Path
 
+from jaxtyping import Float
+from torch import Tensor
+
 from arguments.errors import EGSTalkerError, one_line
 from evaluation.origin import Origin
 from evaluation.scores import Scores
@@ -13,12 +16,14 @@ from evaluation.scoring import score_video
 from evaluation.speed import end_to_end_fps, render_fps
 from evaluation.truth import read_true_frame
 from imaging.lpips import LPIPS, MODELS, load_lpips, why_absent
+from motion.model_motion import ModelMotion
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
 from synthesis.film import speak
 from synthesis.pairing import check_pair
 from synthesis.rendering import Watch, synthesise
 from synthesis.script import script_of_frames
+from synthesis.signal import own_signal
 
 
 def evaluate_split(
@@ -27,6 +32,8 @@ def evaluate_split(
     frames: range,
     *,
     origin: Origin,
+    motion: ModelMotion | None = None,
+    signal: Float[Tensor, "N *D"] | None = None,
     batch: int | None = None,
     models: Path = MODELS,
     watch: Watch = lambda frames, total: frames,
@@ -38,6 +45,8 @@ def evaluate_split(
     Args:
         frames: of the split, numbers in the data set.
         origin: what the scores are made from: these, as ``Origin.of`` says.
+        motion: of a head that is driven by codes.
+        signal: what drives the face in every frame of the clip; what its sound says, unless given.
         batch: frames rendered at once.
         models: folder of LPIPS' weights.
         watch: a progress bar over the frames.
@@ -45,21 +54,24 @@ def evaluate_split(
     Raises:
         EGSTalkerError: the model does not fit the data set, or a file of it is missing or damaged.
     """
-    check_pair(head, clip)
+    check_pair(head, clip, motion)
+    signal = own_signal(motion, clip) if signal is None else signal
     device = next(head.parameters()).device
     lpips: LPIPS | None = load_lpips(models)
     shown = clip.usable(frames)
-    renders = synthesise(head, clip, script_of_frames(clip, shown), batch=batch)
+    renders = synthesise(head, clip, script_of_frames(clip, shown, signal), batch=batch)
     scores = score_video(
         watch(renders, len(shown)),
         (read_true_frame(clip.folder, i) for i in shown),
         lpips=lpips.to(device) if lpips else None,
         lpips_absent=why_absent(models),
     )
-    lost, speed = len(frames) - len(shown), render_fps(head, clip, frames)
+    lost, speed = len(frames) - len(shown), render_fps(head, clip, frames, signal)
     scores = dataclasses.replace(scores, lost_frames=lost, render_fps=speed, made_from=origin)
     try:
-        return dataclasses.replace(scores, end_to_end_fps=end_to_end_fps(head, clip, frames, batch=batch))
+        return dataclasses.replace(
+            scores, end_to_end_fps=end_to_end_fps(head, clip, frames, motion=motion, batch=batch)
+        )
     except EGSTalkerError as error:  # a data set of another program may lack the sound or the extractor
         return dataclasses.replace(scores, reasons={**scores.reasons, "end_to_end_fps": one_line(error)})
 
@@ -71,6 +83,7 @@ def evaluate_speech(
     target: Path,
     *,
     origin: Origin,
+    motion: ModelMotion | None = None,
     batch: int | None = None,
     watch: Watch = lambda frames, total: frames,
 ) -> Scores:
@@ -79,11 +92,11 @@ def evaluate_speech(
     ``origin``: what the scores are made from, as ``Origin.of`` says.
     """
     begun = time.perf_counter()
-    count = speak(head, clip, sound, target, batch=batch, watch=watch)
+    count = speak(head, clip, sound, target, motion=motion, batch=batch, watch=watch)
     seconds = time.perf_counter() - begun
     reason = "no true picture exists for another recording"
     return Scores(
-        render_fps=render_fps(head, clip, range(clip.num_frames)),
+        render_fps=render_fps(head, clip, range(clip.num_frames), own_signal(motion, clip)),
         end_to_end_fps=count / seconds,
         frames=count,
         reasons={name: reason for name, value in Scores().as_dict().items() if value is None},

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arguments.version import VERSION
+from motion.model_motion import ModelMotion
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
 
@@ -19,7 +20,7 @@ class Origin:
     iteration: int
     """Of the fine stage; 0 is a head that has only learnt to be at rest."""
     weights: str
-    """SHA-256 of the checkpoint's tensors."""
+    """SHA-256 of the checkpoint's tensors and of the speech model's."""
     dataset: str
     """Folder of the dataset."""
     poses: str
@@ -29,11 +30,11 @@ class Origin:
     """Of the project."""
 
     @classmethod
-    def of(cls, head: GaussianHead, clip: ReferenceClip, iteration: int) -> Origin:
-        """The origin of what is measured now, of a head as it was loaded."""
+    def of(cls, head: GaussianHead, clip: ReferenceClip, iteration: int, motion: ModelMotion | None = None) -> Origin:
+        """The origin of what is measured now, of a head as it was loaded, and of what moves it."""
         return cls(
             iteration=iteration,
-            weights=weights_digest(head),
+            weights=weights_digest(head, motion),
             dataset=str(clip.folder.root.resolve()),
             poses=clip.poses_digest(),
             device=str(next(head.parameters()).device),
@@ -54,10 +55,13 @@ class Origin:
         return other is not None and (self.weights, self.poses) == (other.weights, other.poses)
 
 
-def weights_digest(head: GaussianHead) -> str:
-    """SHA-256 over the names and values of a head's tensors, wherever they are."""
+def weights_digest(head: GaussianHead, motion: ModelMotion | None = None) -> str:
+    """SHA-256 over the names and values of a head's tensors, wherever they are, and of its speech model's."""
     digest = hashlib.sha256()
-    for name, value in sorted(head.state_dict().items()):
+    values = sorted(head.state_dict().items())
+    if motion is not None and motion.speech is not None:
+        values += sorted((f"speech.{name}", value) for name, value in motion.speech.state_dict().items())
+    for name, value in values:
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -20,20 +20,24 @@ from arguments.model_folder import ModelFolder
 from evaluation.comparison import Comparison, comparison_sheet
 from evaluation.scores import Scores, read_scores
 from media.images import read_rgb, write_image
+from motion.model_motion import ModelMotion
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
 from synthesis.rendering import synthesise
 from synthesis.script import script_of_frames
+from synthesis.signal import own_signal
 
 ROWS = 4  # frames in the picture
 
 
-def compare_frames(head: GaussianHead, clip: ReferenceClip, frames: range, count: int = ROWS) -> list[Comparison]:
+def compare_frames(
+    head: GaussianHead, clip: ReferenceClip, frames: range, count: int = ROWS, *, motion: ModelMotion | None = None
+) -> list[Comparison]:
     """``count`` frames, spread over those of ``frames`` that show the person, rendered and beside their truth."""
     usable = clip.usable(frames)
     places = np.unique(np.linspace(0, len(usable) - 1, min(count, len(usable))).round().astype(int))
     numbers = [usable[k] for k in places]
-    renders = synthesise(head, clip, script_of_frames(clip, numbers), batch=1)
+    renders = synthesise(head, clip, script_of_frames(clip, numbers, own_signal(motion, clip)), batch=1)
     return [
         Comparison(i, read_rgb(clip.folder.ground_truth_image(i)), render)
         for i, render in zip(numbers, renders, strict=True)
@@ -90,23 +94,25 @@ def main() -> None:
     from scene.head_files import load_head
     from synthesis.film import make_writable
     from synthesis.pairing import check_own_clip
+    from synthesis.signal import motion_of
 
     stages = read_stages(options.stages)
     head, record, iteration = load_head(options.model_path, device=choose_device(None))
+    motion = motion_of(head, options.model_path)
     dataset = ReferenceClip(options.dataset)
     check_own_clip(record, dataset, options.model_path)
     make_writable(options.output)
     figures = ModelFolder(options.model_path).scores
-    origin = Origin.of(head, dataset, iteration)
+    origin = Origin.of(head, dataset, iteration, motion)
     scores = read_scores(figures).get("val")
     if scores is None or not origin.same_work(scores.made_from):
         watch = functools.partial(track, title="val")
-        scores = evaluate_split(head, dataset, dataset.val, origin=origin, watch=watch)
+        scores = evaluate_split(head, dataset, dataset.val, origin=origin, motion=motion, watch=watch)
         kept, dropped = kept_sets(figures, ["val"], origin)
         write_scores(figures, {**kept, "val": scores})
         for line in dropped:
             print(line)
-    comparisons = compare_frames(head, dataset, dataset.val)
+    comparisons = compare_frames(head, dataset, dataset.val, motion=motion)
     write_report(options.output, stages=stages, gaussians=head.num_gaussians, scores=scores, comparisons=comparisons)
     print(f"{options.output / 'report.json'} and report.png")
 

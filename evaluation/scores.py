@@ -12,7 +12,7 @@ from typing import Any
 from arguments.atomic import write_json
 from evaluation.origin import Origin
 
-SPLITS = ("val", "train", "custom")
+SPLITS = ("val", "val_measured", "train", "custom")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Scores:
 
 
 def write_scores(path: Path, sets: Mapping[str, Scores]) -> None:
-    """metrics.json: the sets in the order val, train, custom, each with its figures in their fixed order."""
+    """metrics.json: the sets in the order of ``SPLITS``, each with its figures in their fixed order."""
     write_json(path, {split: sets[split].as_json() for split in SPLITS if split in sets})
 
 

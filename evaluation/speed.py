@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from arguments.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from arguments.device import CPU, GPU, kind_of
 from media.sound import iter_audio, write_wav
+from motion.model_motion import ModelMotion
 from scene.backdrop import Backdrops
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
@@ -29,7 +32,9 @@ DISTINCT = 32  # frames whose inputs are kept at hand
 
 
 @torch.no_grad()
-def render_fps(head: GaussianHead, clip: ReferenceClip, frames: range, *, batch: int = 1) -> float:
+def render_fps(
+    head: GaussianHead, clip: ReferenceClip, frames: range, signal: Float[Tensor, "N *D"], *, batch: int = 1
+) -> float:
     """Frames a second of deformation and rasterization at full picture size, ``batch`` frames at a time.
 
     What drives the frames and their backgrounds lie ready on the device, the clock stops when the last picture is
@@ -37,7 +42,7 @@ def render_fps(head: GaussianHead, clip: ReferenceClip, frames: range, *, batch:
     """
     device = next(head.parameters()).device
     shown = frames[: max(DISTINCT, batch)]
-    script = script_of_split(clip, shown)
+    script = script_of_split(clip, shown, signal)
     backdrops = Backdrops(clip.folder)
     inputs = []
     for start in range(0, len(shown), batch):
@@ -56,23 +61,30 @@ def render_fps(head: GaussianHead, clip: ReferenceClip, frames: range, *, batch:
     return done / (time.perf_counter() - begun)
 
 
-def end_to_end_fps(head: GaussianHead, clip: ReferenceClip, frames: range, *, batch: int | None = None) -> float:
+def end_to_end_fps(
+    head: GaussianHead,
+    clip: ReferenceClip,
+    frames: range,
+    *,
+    motion: ModelMotion | None = None,
+    batch: int | None = None,
+) -> float:
     """Frames a second from a WAV file to a finished mp4: features, deformation, rasterization, encoding and writing.
 
     The sound is ``SPOKEN_FRAMES`` of the data set's own, from the split's beginning or, at the clip's end, before it;
     models and compiled code are loaded before the clock starts.
 
     Raises:
-        EGSTalkerError: aud.wav is missing or the sound there is silent, or the extractor of the features is not here.
+        EGSTalkerError: aud.wav is missing, or the extractor of the features is not here.
     """
     count = min(SPOKEN_FRAMES[kind_of(next(head.parameters()))], clip.num_frames)
     first = min(frames.start, clip.num_frames - count)
     with tempfile.TemporaryDirectory() as folder:
         sound, video = Path(folder) / "sound.wav", Path(folder) / "video.mp4"
         _cut_sound(clip.folder.audio, sound, first, count)
-        speech_features(sound, extractor_of(clip.folder, clip.feature_shape), Path(folder))  # loads the extractor
+        speech_features(sound, extractor_of(clip, motion), Path(folder))  # loads the extractor
         begun = time.perf_counter()
-        done = speak(head, clip, sound, video, batch=batch)
+        done = speak(head, clip, sound, video, motion=motion, batch=batch)
         return done / (time.perf_counter() - begun)
 
 

@@ -1,6 +1,6 @@
 """From tokens to offsets: how each Gaussian moves, turns, stretches, fades and changes colour in a frame.
 
-EGSTalker (arXiv 2510.08587), section 3.3: spatial features query the audio tokens through ESAA, a KAN decoder turns
+EGSTalker (arXiv 2510.08587), section 3.3: spatial features query a frame's tokens through ESAA, a KAN decoder turns
 what they attended to into offsets of position, rotation, scale, opacity and spherical harmonics; of these only the
 constant term moves here.
 """
@@ -17,11 +17,11 @@ from arguments.settings import ModelSettings
 from kernels.columns import ATTRIBUTES, MEANS, ROTATIONS
 from scene.attention import Attention, SpatialQueries
 from scene.attributes import Offsets
-from scene.audio_encoder import TokenEncoder
 from scene.drive import Drive
 from scene.kan import make_decoder
 from scene.rows import rows_of
 from scene.sampled_learning import from_some
+from scene.tokens import TokenEncoder
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ class Deformation(nn.Module):
 
     Args:
         spatial_dim: width F of the tri-plane's features.
-        feature_shape: of one frame's audio features, (D,) or (16, 29).
+        feature_shape: of one frame's signal: (K,) expression codes; (D,) or (16, 29) audio features.
         settings: attention, decoder, gates and their sizes.
 
     Example:
-        >>> settings = ModelSettings(feature_dim=32, heads=4, agents=16, audio_window=8)
-        >>> deformation = Deformation(48, (162,), settings)
+        >>> settings = ModelSettings(feature_dim=32, heads=4, agents=16)
+        >>> deformation = Deformation(48, (13,), settings)
         >>> spatial = deformation.spatial(deformation.field(torch.randn(1000, 48)), None)
-        >>> tokens = torch.randn(2, 11, 32)  # of two frames: deformation.tokens_of(drive)
+        >>> tokens = torch.randn(2, 6, 32)  # of two frames: deformation.tokens_of(drive)
         >>> deformation(spatial, tokens).attributes.means.shape
         torch.Size([2, 1000, 3])
     """
@@ -142,5 +142,5 @@ class Deformation(nn.Module):
         return self.decoder(spatial.field.features, self.attention(spatial.queries, tokens))
 
     def tokens_of(self, drive: Drive) -> Float[Tensor, "B T C"]:
-        """The tokens of the frames of ``drive``: audio window, eyes, camera and the null token, T = window + 3."""
-        return self.tokens(drive.audio, drive.audio_frames, drive.eye, drive.camera.viewmats)
+        """The tokens of the frames of ``drive``: of its signal, eyes, camera and the null token."""
+        return self.tokens(drive.signal, drive.signal_frames, drive.eye, drive.camera.viewmats)

@@ -8,17 +8,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from scene.audio_window import audio_windows
 from scene.cameras import Camera
+from scene.signal_window import signal_windows
 
 
 @dataclass(frozen=True)
 class Drive:
     """What makes the head move in B frames."""
 
-    audio: Float[Tensor, "B T *D"]
-    """Features of the frames around each frame."""
-    audio_frames: Int[Tensor, "B T"]
+    signal: Float[Tensor, "B T *D"]
+    """Of the frames around each frame: expression codes, or audio features (``drive`` of the model's settings)."""
+    signal_frames: Int[Tensor, "B T"]
     """Absolute numbers of those frames (25 a second)."""
     eye: Float[Tensor, "B 1"]
     """Blink intensity, 0 (open) to 1 (AU45 / 5)."""
@@ -28,7 +28,7 @@ class Drive:
     @classmethod
     def of(
         cls,
-        features: Float[Tensor, "N *D"],
+        signal: Float[Tensor, "N *D"],
         rows: Int[Tensor, "B"],
         window: int,
         eyes: Float[Tensor, "B"],
@@ -37,19 +37,19 @@ class Drive:
         """The drive of B frames.
 
         Args:
-            features: audio features of a whole recording, one row a frame.
+            signal: expression codes or audio features of a whole recording, one row a frame.
             rows: each frame's row among them, on their device.
-            window: rows of audio that one frame sees, centred on its own.
+            window: rows that one frame sees, centred on its own.
             eyes: blink intensity of each frame, 0..1.
             camera: B views.
         """
-        audio, numbers = audio_windows(features, rows, window)
-        return cls(audio, numbers, eyes[:, None], camera)
+        windows, numbers = signal_windows(signal, rows, window)
+        return cls(windows, numbers, eyes[:, None], camera)
 
     def __len__(self) -> int:
         return len(self.eye)
 
     def to(self, device: torch.device | str) -> Drive:
         """The same drive on a device."""
-        audio, frames, eye = (part.to(device) for part in (self.audio, self.audio_frames, self.eye))
-        return Drive(audio, frames, eye, self.camera.to(device))
+        signal, frames, eye = (part.to(device) for part in (self.signal, self.signal_frames, self.eye))
+        return Drive(signal, frames, eye, self.camera.to(device))

@@ -39,21 +39,21 @@ class AtRest:
 
 
 class GaussianHead(nn.Module):
-    """A head of N Gaussians that audio, eyes and camera move.
+    """A head of N Gaussians that expression codes (or audio), eyes and camera move.
 
     Args:
         count: N.
-        feature_shape: of one frame's audio features, (D,) or (16, 29).
+        feature_shape: of one frame's signal: (K,) expression codes; (D,) or (16, 29) audio features.
         settings: of the model.
 
     Example:
         >>> from scene.cameras import Camera
-        >>> head = GaussianHead(500, (162,), ModelSettings(audio_window=8)).eval()
+        >>> head = GaussianHead(500, (13,), ModelSettings()).eval()
         >>> views = torch.eye(4).repeat(2, 1, 1)
         >>> views[:, 2, 3] = 10.0  # the head is a metre in front of the camera
         >>> camera = Camera.from_focal(views, 1200.0, 512, 512)
-        >>> audio, eyes = torch.randn(100, 162), torch.zeros(2)
-        >>> drive = Drive.of(audio, torch.tensor([40, 41]), 8, eyes, camera)
+        >>> codes, eyes = torch.randn(100, 13), torch.zeros(2)
+        >>> drive = Drive.of(codes, torch.tensor([40, 41]), head.settings.signal_window, eyes, camera)
         >>> with torch.no_grad():
         ...     gaussians = head.deform(drive)
         >>> gaussians.means.shape
@@ -112,7 +112,7 @@ class GaussianHead(nn.Module):
         """The head in each of B frames.
 
         Args:
-            drive: audio window, eyes and camera of the frames, on the head's device.
+            drive: signal, eyes and camera of the frames, on the head's device.
             at_rest: of :meth:`at_rest`, computed once for as many frames as share it; computed here if None.
 
         Returns:

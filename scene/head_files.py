@@ -63,6 +63,11 @@ def read_record(model_path: Path) -> ModelRecord:
     path = ModelFolder(model_path).settings
     try:
         value = json.loads(path.read_text())
+        if "drive" not in value["model"]:
+            raise EGSTalkerError(
+                f"{model_path} was made by an earlier version, whose heads heard sound in another way; "
+                "train again into another --model_path"
+            )
         return ModelRecord(
             model=settings_from(ModelSettings, value["model"], str(path)),
             training=settings_from(TrainingSettings, value["training"], str(path)),

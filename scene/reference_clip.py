@@ -83,9 +83,22 @@ class ReferenceClip:
         frames = list(frames)
         return [i for i in frames if i not in self.lost] or frames
 
-    def drive(self, frames: Int[Tensor, "B"], window: int, camera: Camera | None = None) -> Drive:
-        """What makes the head move in its own ``frames``; ``camera`` replaces the whole picture's."""
-        return Drive.of(self.audio, frames, window, self.eyes[frames], camera or self.camera[frames])
+    def drive(
+        self,
+        signal: Float[Tensor, "{self.num_frames} *D"],
+        frames: Int[Tensor, "B"],
+        window: int,
+        camera: Camera | None = None,
+    ) -> Drive:
+        """What makes the head move in its own ``frames``.
+
+        Args:
+            signal: what drives the face in every frame: expression codes, or :attr:`audio`.
+            frames: numbers of the clip's frames.
+            window: rows of the signal that a frame sees.
+            camera: in place of the whole picture's.
+        """
+        return Drive.of(signal, frames, window, self.eyes[frames], camera or self.camera[frames])
 
 
 def _check_whole(folder: DatasetFolder) -> None:

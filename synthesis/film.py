@@ -8,6 +8,7 @@ from pathlib import Path
 from arguments.errors import EGSTalkerError
 from media.sound import iter_audio
 from media.video_writer import VideoWriter
+from motion.model_motion import ModelMotion
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
 from synthesis.pairing import check_pair
@@ -45,18 +46,21 @@ def speak(
     sound: Path,
     target: Path,
     *,
+    motion: ModelMotion | None = None,
     batch: int | None = None,
     watch: Watch = lambda frames, total: frames,
 ) -> int:
     """From a sound file of any length to a video of the head saying it; returns the number of frames.
 
+    A silent one gives a head that is there and says nothing. ``motion``: of a head that is driven by codes.
+
     Raises:
-        EGSTalkerError: the sound is unreadable, silent or too short, the model does not fit the data set, or the
+        EGSTalkerError: the sound is unreadable or too short, the model does not fit the data set, or the
             folder of ``target`` cannot be written.
     """
-    check_pair(head, clip)
+    check_pair(head, clip, motion)
     make_writable(target.parent)
-    script = script_of_sound(clip, sound, target.parent, str(next(head.parameters()).device))
+    script = script_of_sound(clip, sound, target.parent, str(next(head.parameters()).device), motion)
     return write_video(watch(film(head, clip, script, batch=batch), len(script)), script, target)
 
 

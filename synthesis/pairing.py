@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from arguments.errors import EGSTalkerError
+from motion.model_motion import ModelMotion
 from scene.head import GaussianHead
 from scene.head_files import ModelRecord
 from scene.reference_clip import ReferenceClip
@@ -13,14 +14,35 @@ from scene.reference_clip import ReferenceClip
 logger = logging.getLogger(__name__)
 
 
-def check_pair(head: GaussianHead, clip: ReferenceClip) -> None:
-    """Raises EGSTalkerError where the model was trained on another kind of audio features than the data set's."""
-    if tuple(head.feature_shape) != clip.feature_shape:
-        raise EGSTalkerError(
-            f"the model takes audio features of shape {tuple(head.feature_shape)} a frame and those of "
-            f"{clip.folder.root} are {clip.feature_shape}; give the data set that the model was trained on, or "
-            "train again"
-        )
+def check_pair(head: GaussianHead, clip: ReferenceClip, motion: ModelMotion | None) -> None:
+    """Whether a head can be driven by a clip's audio features.
+
+    Raises:
+        EGSTalkerError: the model, or its speech model, learnt with another kind of features than the data set's.
+        ValueError: the head is driven by codes, and ``motion`` is not given.
+    """
+    if (head.settings.drive == "motion") != (motion is not None):
+        raise ValueError("a head that is driven by codes comes with its motion, another without")
+    if motion is None:
+        check_features(clip.feature_shape, clip, None, wanted=tuple(head.feature_shape))
+    else:
+        check_features(clip.feature_shape, clip, motion)
+
+
+def check_features(
+    shape: tuple[int, ...], clip: ReferenceClip, motion: ModelMotion | None, *, wanted: tuple[int, ...] | None = None
+) -> None:
+    """Raises EGSTalkerError where features of ``shape`` a frame are not those that the model learnt with."""
+    if motion is not None and motion.speech is not None:
+        wanted = motion.speech.settings.feature_shape
+    wanted = wanted or clip.feature_shape
+    if shape == wanted:
+        return
+    again = "learn its speech again with ./train.sh and --only speech" if motion is not None else "train again"
+    raise EGSTalkerError(
+        f"the model takes audio features of shape {wanted} a frame and these, of {clip.folder.root} or given, are "
+        f"{shape}; make them with the extractor that the model learnt with, or {again}"
+    )
 
 
 def check_own_clip(record: ModelRecord, clip: ReferenceClip, model_path: Path, *, force: bool | None = None) -> None:

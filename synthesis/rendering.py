@@ -35,8 +35,8 @@ def drive_of(head: GaussianHead, clip: ReferenceClip, script: Script, chosen: sl
     """What moves the head in the chosen frames of a script, on the head's device."""
     device = next(head.parameters()).device
     reference = script.reference[chosen]
-    rows, window = script.rows[chosen], head.settings.audio_window
-    return Drive.of(script.features, rows, window, clip.eyes[reference], clip.camera[reference]).to(device)
+    rows, window = script.rows[chosen], head.settings.signal_window
+    return Drive.of(script.signal, rows, window, clip.eyes[reference], clip.camera[reference]).to(device)
 
 
 def render_drive(

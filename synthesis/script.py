@@ -1,4 +1,4 @@
-"""What a film shows and says: whose audio features, over which frames of a clip, to which sound."""
+"""What a film shows and says: what drives the face, over which frames of a clip, to which sound."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from arguments.clock import FPS
-from arguments.errors import EGSTalkerError
+from motion.model_motion import ModelMotion
 from scene.reference_clip import ReferenceClip
+from synthesis.pairing import check_features
+from synthesis.signal import signal_of
 
 LONG_ENOUGH = 2 * FPS  # frames of an unbroken stretch: a head that turns back sooner looks caged
 
@@ -21,8 +23,8 @@ LONG_ENOUGH = 2 * FPS  # frames of an unbroken stretch: a head that turns back s
 class Script:
     """What a video shows and says, 25 frames a second."""
 
-    features: Float[Tensor, "M *D"]  # audio features; rows around the shown ones are their context
-    rows: Int[Tensor, "F"]  # for each frame, its row of ``features``
+    signal: Float[Tensor, "M *D"]  # codes or audio features; rows around the shown ones are their context
+    rows: Int[Tensor, "F"]  # for each frame, its row of ``signal``
     reference: Int[Tensor, "F"]  # for each frame, the data set's frame that lends pose, torso and eyes
     sound: Path | None = None  # file that is heard; None for a video without sound
     sound_start: float | None = None  # seconds on the file's clock where the video begins; None: at its first sample
@@ -63,38 +65,50 @@ def _longest_stretch(frames: list[int], cuts: Collection[int]) -> list[int]:
     return max((frames[start:end] for start, end in zip(starts, ends, strict=True)), key=len)
 
 
-def script_of_frames(clip: ReferenceClip, frames: Sequence[int]) -> Script:
-    """The data set's own frames, whichever they are; there is no sound, for they need not follow each other."""
+def script_of_frames(clip: ReferenceClip, frames: Sequence[int], signal: Float[Tensor, "N *D"]) -> Script:
+    """The data set's own frames, whichever they are; there is no sound, for they need not follow each other.
+
+    ``signal``: what drives the face in every frame of the clip, as :func:`synthesis.signal.own_signal` has it.
+    """
     numbers = torch.tensor(list(frames))
-    return Script(clip.audio, numbers, numbers)
+    return Script(signal, numbers, numbers)
 
 
-def script_of_split(clip: ReferenceClip, frames: range) -> Script:
-    """The data set's own frames with their own sound."""
+def script_of_split(clip: ReferenceClip, frames: range, signal: Float[Tensor, "N *D"]) -> Script:
+    """The data set's own frames with their own sound; ``signal`` as in :func:`script_of_frames`."""
     folder = clip.folder
     sound = next((path for path in (folder.video, folder.audio) if path.is_file()), None)
     numbers = torch.arange(frames.start, frames.stop)
-    return Script(clip.audio, numbers, numbers, sound, frames.start / FPS)
+    return Script(signal, numbers, numbers, sound, frames.start / FPS)
 
 
-def script_of_features(clip: ReferenceClip, features: Float[Tensor, "M *D"], sound: Path | None) -> Script:
-    """Other speech: the clip's poses, torso and blinks (:func:`borrowed_frames`) go forth and back under it.
+def script_of_signal(clip: ReferenceClip, signal: Float[Tensor, "M *D"], sound: Path | None) -> Script:
+    """Other speech: the clip's poses, torso and blinks (:func:`borrowed_frames`) go forth and back under it."""
+    lent = torch.tensor(borrowed_frames(clip))
+    return Script(signal, torch.arange(len(signal)), lent[ping_pong(len(signal), len(lent))], sound)
+
+
+def script_of_features(
+    clip: ReferenceClip, features: Float[Tensor, "M *D"], sound: Path | None, motion: ModelMotion | None = None
+) -> Script:
+    """:func:`script_of_signal` of what a sound's audio features make the face do.
 
     Raises:
-        EGSTalkerError: the features of a frame have another shape than the data set's.
+        EGSTalkerError: the features of a frame have another shape than those that the model learnt with.
     """
-    if features.shape[1:] != clip.audio.shape[1:]:
-        raise EGSTalkerError(
-            f"the custom audio features have shape {tuple(features.shape[1:])} a frame and the model wants "
-            f"{clip.feature_shape}; make them with the extractor that the data set was made with"
-        )
-    lent = torch.tensor(borrowed_frames(clip))
-    return Script(features, torch.arange(len(features)), lent[ping_pong(len(features), len(lent))], sound)
+    check_features(tuple(features.shape[1:]), clip, motion)
+    return script_of_signal(clip, signal_of(motion, features), sound)
 
 
-def script_of_sound(clip: ReferenceClip, sound: Path, work_folder: Path, device: str | None = None) -> Script:
-    """The script for any sound file; raises what :func:`script_of_features` and ``speech_features`` do."""
-    from synthesis.speech import extractor_of, speech_features  # loads PyAV, which the other scripts do without
+def script_of_sound(
+    clip: ReferenceClip,
+    sound: Path,
+    work_folder: Path,
+    device: str | None = None,
+    motion: ModelMotion | None = None,
+) -> Script:
+    """The script for any sound file; raises what :func:`synthesis.speech.heard` does."""
+    from synthesis.speech import extractor_of, heard  # loads PyAV, which the other scripts do without
 
-    features = speech_features(sound, extractor_of(clip.folder, clip.feature_shape), work_folder, device)
-    return script_of_features(clip, features, sound)
+    speech = heard(sound, extractor_of(clip, motion), work_folder, device)
+    return script_of_signal(clip, signal_of(motion, speech.features, speech.activity), sound)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,64 +11,85 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from arguments.clock import FPS, SAMPLE_RATE
-from arguments.dataset_folder import DatasetFolder
+from arguments.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
 from arguments.errors import EGSTalkerError
 from data_utils.audio_features import DEFAULT_EXTRACTOR, EXTRACTORS, extract
 from media.sound import iter_audio
+from motion.model_motion import ModelMotion
+from motion.voice import speech_share
+from scene.reference_clip import ReferenceClip
 
-SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
-SILENCE = 1e-3  # a peak below this (-60 dB) is no speech
+
+@dataclass(frozen=True)
+class Speech:
+    """What is heard in N frames."""
+
+    features: Float[Tensor, "N *D"]
+    activity: Float[Tensor, "N"]
+    """Share of each frame that is as loud as speech, 0..1."""
 
 
-def extractor_of(folder: DatasetFolder, feature_shape: tuple[int, ...]) -> str:
-    """The extractor that a data set was made with: as dataset.json records it, else by the shape of a frame's features.
+def extractor_of(clip: ReferenceClip, motion: ModelMotion | None) -> str:
+    """The extractor whose features drive a model.
+
+    That of its speech model; or, of a head that audio features drive, the data set's: as dataset.json records it, else
+    by the shape of a frame's features.
 
     Raises:
         EGSTalkerError: it is not known, or not one that is here.
     """
     by_shape = {entry.shape: name for name, entry in EXTRACTORS.items()}
-    name = folder.read_record().get("extractor") or by_shape.get(feature_shape)
-    if name in EXTRACTORS and EXTRACTORS[name].shape == feature_shape:
+    if motion is not None and motion.speech is not None:
+        settings = motion.speech.settings
+        recorded, shape = settings.extractor, settings.feature_shape
+    else:
+        recorded, shape = clip.folder.read_record().get("extractor"), clip.feature_shape
+    name = recorded or by_shape.get(shape)
+    if name in EXTRACTORS and EXTRACTORS[name].shape == shape:
         return name
     if name in EXTRACTORS:
-        found = f"another version of {name} ({feature_shape} values a frame, not {EXTRACTORS[name].shape})"
+        found = f"another version of {name} ({shape} values a frame, not {EXTRACTORS[name].shape})"
     else:
-        found = f"extractor {name!r}, which is not here" if name else f"no known extractor (shape {feature_shape})"
+        found = f"extractor {name!r}, which is not here" if name else f"no known extractor (shape {shape})"
+    again = "train again" if motion is None else "learn its speech again with ./train.sh and --only speech"
     raise EGSTalkerError(
-        f"{folder.audio_features} was made with {found}: make the sound's features yourself and give them to render.py "
-        f"with --custom_aud, or run preprocess.sh with --task 2 --asr {DEFAULT_EXTRACTOR} and train again"
+        f"the model learnt with features of {found}: make the sound's features yourself and give them to render.py "
+        f"with --custom_aud, or run preprocess.sh with --task 2 --asr {DEFAULT_EXTRACTOR} on {clip.folder.root} and "
+        f"{again}"
     )
 
 
 def speech_features(sound: Path, extractor: str, work_folder: Path, device: str | None = None) -> Float[Tensor, "N *D"]:
-    """One row of features for every started video frame (40 ms) of a sound file.
+    """The features of :func:`heard`."""
+    return heard(sound, extractor, work_folder, device).features
+
+
+def heard(sound: Path, extractor: str, work_folder: Path, device: str | None = None) -> Speech:
+    """One row for every started video frame (40 ms) of a sound file, which may be silent.
 
     The decoded samples pass through a temporary file in ``work_folder`` (4 MB a minute), so that memory holds the
-    features only (1 MB a minute of log-mel). ``device``: of the extractor's model, as in ``extract``.
+    features only (1.5 MB a minute). ``device``: of the extractor's model, as in ``extract``.
 
     Raises:
-        EGSTalkerError: the file cannot be read, has no audio, is silent, or is shorter than one video frame; or the
-            extractor's model is not here.
+        EGSTalkerError: the file cannot be read, has no audio, or is shorter than one video frame; or the extractor's
+            model is not here.
     """
     with tempfile.TemporaryDirectory(prefix=".sound-", dir=work_folder) as folder:
         samples = _samples_on_disk(sound, Path(folder) / "samples.float32")
         num_frames = -(-len(samples) // SAMPLES_PER_FRAME)
-        return torch.from_numpy(np.ascontiguousarray(extract(extractor, samples, num_frames, device)))
+        features = np.ascontiguousarray(extract(extractor, samples, num_frames, device))
+        return Speech(torch.from_numpy(features), torch.from_numpy(speech_share(samples, num_frames)))
 
 
 def _samples_on_disk(sound: Path, target: Path) -> np.ndarray:
-    peak, length = 0.0, 0
+    length = 0
     with target.open("wb") as file:
         for block in iter_audio(sound, SAMPLE_RATE):
             finite = np.nan_to_num(block, posinf=1.0, neginf=-1.0).clip(-1, 1)
-            peak = max(peak, float(np.abs(finite).max(initial=0.0)))
             length += len(finite)
             file.write(finite.astype(np.float32).tobytes())
     if length < SAMPLES_PER_FRAME:
         raise EGSTalkerError(
             f"{sound} holds {length / SAMPLE_RATE * 1000:.0f} ms of sound; a video needs at least 40 ms"
         )
-    if peak < SILENCE:
-        raise EGSTalkerError(f"{sound} is silent; give a recording of speech")
     return np.memmap(target, dtype=np.float32, mode="r")

@@ -12,12 +12,14 @@ from arguments.errors import EGSTalkerError
 from data_utils.audio_features.feature_file import read_feature_file
 from media.images import read_rgb
 from media.sound import iter_audio
+from motion.model_motion import ModelMotion
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
 from synthesis.film import make_writable, speak, write_video
 from synthesis.pairing import check_pair
 from synthesis.rendering import Watch, film
 from synthesis.script import script_of_features, script_of_split
+from synthesis.signal import own_signal
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +30,7 @@ def split_videos(
     frames: range,
     folder: Path,
     *,
+    motion: ModelMotion | None = None,
     batch: int | None = None,
     watch: Watch = lambda frames, total: frames,
 ) -> int:
@@ -36,9 +39,9 @@ def split_videos(
     Raises:
         EGSTalkerError: the model does not fit the data set, a file of it is missing, or ``folder`` cannot be written.
     """
-    check_pair(head, clip)
+    check_pair(head, clip, motion)
     make_writable(folder)
-    script = script_of_split(clip, frames)
+    script = script_of_split(clip, frames, own_signal(motion, clip))
     write_video((read_rgb(clip.folder.ground_truth_image(i)) for i in frames), script, folder / "gt.mp4")
     renders = watch(film(head, clip, script, batch=batch), len(frames))
     return write_video(renders, script, folder / "renders.mp4")
@@ -51,6 +54,7 @@ def custom_video(
     *,
     sound: Path | None,
     features: Path | None,
+    motion: ModelMotion | None = None,
     batch: int | None = None,
     watch: Watch = lambda frames, total: frames,
 ) -> int:
@@ -65,10 +69,10 @@ def custom_video(
     if features is None:
         if sound is None:
             raise EGSTalkerError("other speech needs its features or its sound")
-        return speak(head, clip, sound, target, batch=batch, watch=watch)
-    check_pair(head, clip)
+        return speak(head, clip, sound, target, motion=motion, batch=batch, watch=watch)
+    check_pair(head, clip, motion)
     make_writable(target.parent)
-    script = script_of_features(clip, torch.from_numpy(read_feature_file(features)), sound)
+    script = script_of_features(clip, torch.from_numpy(read_feature_file(features)), sound, motion)
     if sound is not None:
         seconds = sum(len(block) for block in iter_audio(sound, SAMPLE_RATE)) / SAMPLE_RATE
         if abs(seconds - len(script) / FPS) > 1:

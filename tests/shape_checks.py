@@ -13,6 +13,7 @@ ROOMS = (
     "media",
     "data_utils",
     "imaging",
+    "motion",
     "scene",
     "gaussian_renderer",
     "synthesis",

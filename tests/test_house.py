@@ -17,7 +17,8 @@ from tests import shape_checks
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = (
-    "arguments", "media", "data_utils", "kernels", "imaging", "scene", "gaussian_renderer", "synthesis", "training",
+    "arguments", "media", "data_utils", "kernels", "imaging", "motion", "scene", "gaussian_renderer", "synthesis",
+    "training",
     "evaluation", "benchmarks", "sample",
 )  # fmt: skip
 DOORS = {"train", "render", "predict", "metrics", "data_utils.process"}

@@ -34,19 +34,26 @@ class FrameStore:
     """
 
     def __init__(
-        self, dataset: TalkingHeadDataset, window: int, device: str = "cpu", *, host_bytes: int = HOST_BYTES
+        self,
+        dataset: TalkingHeadDataset,
+        signal: Float[Tensor, "{dataset.num_frames} *D"],
+        window: int,
+        device: str = "cpu",
+        *,
+        host_bytes: int = HOST_BYTES,
     ) -> None:
         """Reads every frame's mask and landmarks, and raises what that does.
 
         Args:
             dataset: whose frames these are.
-            window: frames of audio around each frame.
+            signal: what drives the face in every frame: expression codes or audio features.
+            window: rows of it that a frame sees.
             device: where batches are made.
             host_bytes: of decoded pictures that may stay in the host's memory.
         """
         self.dataset, self.window, self.device = dataset, window, torch.device(device)
         corners, (self.width, self.height) = dataset.head_boxes()
-        self._audio, self._eyes = dataset.audio.to(device), dataset.eyes.to(device)
+        self._signal, self._eyes = signal.to(device), dataset.eyes.to(device)
         self._corners = torch.from_numpy(corners).to(device)
         self._camera = dataset.camera.to(device)
         boxes = np.stack([dataset.feature_boxes(i) for i in range(dataset.num_frames)])
@@ -103,7 +110,7 @@ class FrameStore:
 
     def drive(self, frames: Int[Tensor, "B"], camera: Camera | None = None) -> Drive:
         """What makes the head move in ``frames`` (on the device); ``camera`` replaces the whole picture's."""
-        return Drive.of(self._audio, frames, self.window, self._eyes[frames], camera or self._camera[frames])
+        return Drive.of(self._signal, frames, self.window, self._eyes[frames], camera or self._camera[frames])
 
     def _budget(self, host_bytes: int) -> float:
         return DEVICE_SHARE * free_memory(self.device) if on_gpu(self.device) else host_bytes

@@ -1,4 +1,4 @@
-"""The training loop: a static head first (coarse), then one that audio moves (fine)."""
+"""The training loop: a static head first (coarse), then one that moves (fine)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from arguments.model_folder import ModelFolder
 from arguments.settings import ModelSettings, TrainingSettings
 from arguments.version import VERSION
 from imaging.lpips import load_lpips
+from motion.model_motion import ModelMotion, measure_clip
 from scene.head import GaussianHead
 from scene.head_files import (
     Checkpoint,
@@ -41,6 +42,7 @@ from training.optimizer import load_state, make_optimizer, set_rates
 from training.pose_corrections import PoseCorrections
 from training.reporter import Reporter
 from training.sampling import frames_of_iteration
+from training.speech import learn_speech_of
 from training.step import Mark, Step, StepInputs
 from training.stop_signals import AtOnce, StopSignals, stop_signals
 from training.validation import validate
@@ -80,6 +82,7 @@ def train(options: TrainOptions) -> GaussianHead:
     with stop_signals() as signals:
         trainer = Trainer(options, TalkingHeadDataset(options.source_path))
         total = sum(trainer.totals.values())
+        trainer.learn_speech()
         if trainer.done >= total:
             say(_finished(options, trainer.progress.iteration))
             return trainer.head
@@ -90,6 +93,22 @@ def train(options: TrainOptions) -> GaussianHead:
                 trainer.run(reporter, signals)
             reporter.say(_finished(options, trainer.progress.iteration))
     return trainer.head
+
+
+def learn_speech(options: TrainOptions) -> None:
+    """Learn the speech model of a model folder again: for other features, or another take of the same.
+
+    Raises:
+        EGSTalkerError: there is no model, or it has no use for one.
+    """
+    folder, dataset = ModelFolder(options.model_path), TalkingHeadDataset(options.source_path)
+    record = read_record(options.model_path)
+    if record.model.drive != "motion":
+        raise EGSTalkerError(f"{options.model_path} is driven by audio features: it has no speech model to learn")
+    if record.poses not in ("", dataset.poses_digest()):
+        raise EGSTalkerError(f"{options.model_path} learnt from {record.dataset}, and {options.source_path} is another")
+    motion = ModelMotion.load(folder, needs_speech=False)
+    learn_speech_of(folder, motion, dataset, seed=record.training.seed, device=options.device)
 
 
 def _finished(options: TrainOptions, iteration: int) -> str:
@@ -112,12 +131,14 @@ class Trainer:
         perceptual = _perceptual(self.settings.perceptual, options.device)
         self.coarse_iterations = options.training.coarse_iterations if options.model.static_init else 0
         self.totals = {"coarse": self.coarse_iterations, "fine": options.training.iterations}
-        self.store = FrameStore(dataset, options.model.audio_window, options.device)
         self.statistics = GradientStatistics()
         self.moving: torch.Tensor | None = None
         self.gated = False
         self.look_every = by_device(options.device, cpu=1, gpu=LOOK_EVERY)
         resumed = self._resumable()
+        self.motion = self._motion(resumed is not None) if options.model.drive == "motion" else None
+        self.signal = dataset.audio if self.motion is None else self.motion.measured
+        self.store = FrameStore(dataset, self.signal, options.model.signal_window, options.device)
         if resumed is None:
             self.head = self._new_head()
             self.progress = Progress("coarse", 0)
@@ -307,29 +328,48 @@ class Trainer:
         options, dataset = self.options, self.dataset
         torch.manual_seed(options.training.seed)
         cloud = initial_cloud(dataset, options.model.initial_gaussians, options.training.seed)
-        head = GaussianHead(len(cloud.points), dataset.feature_shape, options.model)
+        head = GaussianHead(len(cloud.points), tuple(self.signal.shape[1:]), options.model)
         head.model.start_from(*(torch.from_numpy(part) for part in (cloud.points, cloud.colors, cloud.spacing)))
-        head.deformation.tokens.audio.set_statistics(dataset.audio[dataset.learnt])
+        head.deformation.tokens.signal.set_statistics(self.signal[dataset.learnt])
         write_record(options.model_path, self._record())
         return head.to(options.device)
 
     def _record(self) -> ModelRecord:
         dataset, options = self.dataset, self.options
         extractor = dataset.folder.read_record().get("extractor")
+        codes = options.model.drive == "motion"
         source = str(options.source_path.resolve())
         return ModelRecord(
             options.model,
             options.training,
-            dataset.feature_shape,
+            (1 + options.model.lower_codes + options.model.upper_codes,) if codes else dataset.feature_shape,
             extractor,
             source,
             len(dataset.train),
             poses=dataset.poses_digest(),
             action_units=sha256(dataset.folder.action_units),
-            features=sha256(dataset.folder.audio_features),
+            features="" if codes else sha256(dataset.folder.audio_features),  # of codes, the speech model hears them
             version=VERSION,
             device=options.device,
         )
+
+    def _motion(self, resumed: bool) -> ModelMotion:
+        """The expression code and the clip's codes: fitted and written for a fresh start, read to go on."""
+        if resumed:
+            return ModelMotion.load(self.folder, needs_speech=False)
+        model, dataset = self.options.model, self.dataset
+        face = measure_clip(dataset.folder, dataset.eyes)
+        learnt = np.array(dataset.learnt)
+        motion = ModelMotion.of_clip(face, learnt, len(dataset.train), lower=model.lower_codes, upper=model.upper_codes)
+        self.folder.speech_model.unlink(missing_ok=True)  # of a run that did not come to its first checkpoint
+        motion.save_code(self.folder)
+        return motion
+
+    def learn_speech(self) -> None:
+        """Learn the speech model that goes with the head, unless it is there."""
+        if self.motion is not None and self.motion.speech is None:
+            seed, device = self.settings.seed, self.options.device
+            self.motion = learn_speech_of(self.folder, self.motion, self.dataset, seed=seed, device=device)
 
     def _resumable(self) -> Checkpoint | None:
         """The checkpoint to go on from; None for a fresh start."""

@@ -32,7 +32,7 @@ def make_optimizer(head: GaussianHead, poses: PoseCorrections, settings: Trainin
     groups: list[dict] = [
         {"name": name, "params": [getattr(head.model, name)], "lr": rate, "eps": 1e-15} for name, rate in rates.items()
     ]
-    audio = list(head.deformation.tokens.audio.parameters())
+    audio = list(head.deformation.tokens.signal.parameters()) if head.settings.drive == "audio" else []
     chosen = {id(p) for p in audio} | {id(p) for p in head.planes.parameters()}
     chosen |= {id(getattr(head.model, name)) for name in FREE_PARAMETERS}
     gate = [] if head.deformation.gate is None else list(head.deformation.gate.parameters())

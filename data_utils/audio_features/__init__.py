@@ -34,6 +34,7 @@ class Extractor:
     megabytes: int = 0  # of the model
     licence: str = "-"  # of the model
     source: str = "none needed"
+    phones_from: int = -1  # first column of the values of ``phones``; -1 where they are no part of the features
 
     @property
     def size(self) -> str:
@@ -49,6 +50,7 @@ EXTRACTORS: dict[str, Extractor] = {
         lambda samples, num_frames, _, __, fit: log_mel_phones(samples, num_frames, fit),
         licence=_BSD,
         source=_POCKETSPHINX,
+        phones_from=LOG_MEL_DIMENSION,
     ),
     "log_mel": Extractor(
         (LOG_MEL_DIMENSION,), lambda samples, num_frames, _, __, fit: log_mel(samples, num_frames, fit)
@@ -58,6 +60,7 @@ EXTRACTORS: dict[str, Extractor] = {
         lambda samples, num_frames, _, __, fit: phones(samples, num_frames, fit),
         licence=_BSD,
         source=_POCKETSPHINX,
+        phones_from=0,
     ),
     "wav2vec2": Extractor(
         (768,), wav2vec2, "wav2vec2-base-960h", 378, "Apache-2.0", "huggingface.co/facebook/wav2vec2-base-960h"

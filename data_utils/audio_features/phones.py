@@ -16,14 +16,20 @@ from data_utils.audio_features.cepstra import CEPSTRA, DELTA_FRAMES, cepstra, wi
 from data_utils.audio_features.hops import HOP, HOPS_PER_FRAME, chunks, halves
 from data_utils.audio_features.speech_activity import speech_activity
 
-PHONES = 42
+PHONE_NAMES = (
+    *("+NSN+", "+SPN+", "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH"),
+    *("IH", "IY", "JH", "K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "SIL", "T", "TH", "UH", "UW", "V"),
+    *("W", "Y", "Z", "ZH"),
+)
+"""Of CMU's dictionary, with two kinds of noise and silence, in the order of the values."""
+PHONES = len(PHONE_NAMES)
 DIMENSION = 2 * PHONES
+UNIT = 4.0  # nats to one unit of the features
 
 _FLOOR = 1e-4  # power in every band, of speech of unit level: about that of white noise 47 dB below the speech
 _USUAL_MEAN = (-16, 9, -2, 12, -4, -4, -8, -7, 0, 2, 2, 3, -4)  # cepstra of speech of unit level: five voices' mean
 _PRIOR_HOPS = 50  # weight of the usual mean: half a second of speech
 _LEAST = 10  # nats by which a stream of one phone can be less likely than that of the best: one stream rules none out
-_SCALE = 4  # nats to one unit
 _SCORED_HOPS = 500  # at a time: bounds memory to 50 MB
 
 
@@ -87,7 +93,7 @@ def _stream(model: AcousticModel, stream: int, values: Float[np.ndarray, "M 13"]
 
 
 def _relative(values: Float[np.ndarray, "M P"]) -> Float[np.ndarray, "M P"]:
-    return (values - values.mean(1, keepdims=True)) / _SCALE
+    return (values - values.mean(1, keepdims=True)) / UNIT
 
 
 def _normalisation(samples: np.ndarray) -> tuple[float, Float[np.ndarray, "13"]]:

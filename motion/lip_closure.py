@@ -1,0 +1,36 @@
+"""Which moments of speech need closed lips, by the likelihoods of their phones.
+
+P, B and M are made with both lips (International Phonetic Alphabet: bilabial), F and V with the lower lip and the
+teeth: the gap is all but closed.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from data_utils.audio_features.phones import PHONE_NAMES, PHONES, UNIT
+
+BILABIAL = ("P", "B", "M")
+LABIODENTAL = ("F", "V")
+LABIODENTAL_SHARE = 0.7  # of a bilabial's closing
+SOFTNESS = 3.0  # likelihoods of pieces that follow each other are not independent: their logarithm counts a third
+
+
+def closing(likelihoods: Float[Tensor, "N D"]) -> Float[Tensor, "N"]:
+    """How surely a frame's sound needs closed lips, 0..1: the larger posterior of its two halves.
+
+    Args:
+        likelihoods: of the extractor ``phones``, D = 84: an earlier half's 42, then a later half's.
+    """
+    halves = likelihoods[:, : 2 * PHONES].unflatten(1, (2, PHONES))
+    posterior = (halves * (UNIT / SOFTNESS)).softmax(dim=-1)
+    weights = torch.tensor([_weight(name) for name in PHONE_NAMES], dtype=posterior.dtype, device=posterior.device)
+    return (posterior @ weights).amax(dim=1)
+
+
+def _weight(phone: str) -> float:
+    if phone in BILABIAL:
+        return 1.0
+    return LABIODENTAL_SHARE if phone in LABIODENTAL else 0.0

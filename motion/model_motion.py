@@ -1,0 +1,150 @@
+"""What a model folder knows of its person's motion: expression code, measured codes of the clip, speech model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+
+from arguments.atomic import atomic_path
+from arguments.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
+from arguments.dataset_folder import DatasetFolder
+from arguments.errors import EGSTalkerError
+from arguments.model_folder import ModelFolder
+from data_utils.audio_features import EXTRACTORS, extract
+from data_utils.audio_features.feature_file import read_feature_file
+from media.sound import read_audio
+from motion.expression_code import ExpressionCode
+from motion.face_measures import FaceMeasures, measure_face
+from motion.sound_variants import sound_variants
+from motion.speech_model import SpeechModel, SpeechModelSettings
+from motion.speech_training import CLOSED_SHARE, Expectation, Recording, learn_speech
+from motion.voice import speech_share
+
+WIDEST = 95  # percentile of the gap that stands for the widest
+
+
+@dataclass(frozen=True)
+class ModelMotion:
+    """How a model's face moves.
+
+    Attributes:
+        code: what the numbers mean.
+        measured: codes [N, K] of the clip's frames.
+        train: how many of them are the training part.
+        speech: from sound to codes; None until it is learnt.
+    """
+
+    code: ExpressionCode
+    measured: Float[Tensor, "N K"]
+    train: int
+    speech: SpeechModel | None = None
+
+    @classmethod
+    def of_clip(
+        cls, face: FaceMeasures, frames: Int[np.ndarray, "M"], train: int, *, lower: int, upper: int
+    ) -> ModelMotion:
+        """Fit the code to some ``frames`` of a clip's face and measure all."""
+        code = ExpressionCode.fit(face, frames, lower=lower, upper=upper)
+        return cls(code, torch.from_numpy(code.measure(face)), train)
+
+    def closed_below(self) -> float:
+        """The gap's code below which the clip's lips are closed."""
+        gap = self.code.gap(self.measured[: self.train].double().numpy())
+        return float((CLOSED_SHARE * np.percentile(gap, WIDEST) - self.code.mean[0]) / self.code.deviation[0])
+
+    def save_code(self, folder: ModelFolder) -> None:
+        """Write code and measured codes."""
+        arrays = {"measured": self.measured.numpy(), "train": np.array(self.train), **self.code.arrays()}
+        folder.expression_code.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(folder.expression_code) as path:
+            save_file(arrays, path)
+
+    @classmethod
+    def load(cls, folder: ModelFolder, *, needs_speech: bool = True) -> ModelMotion:
+        """Read a model's motion. Raises EGSTalkerError where a file is missing or damaged."""
+        path = folder.expression_code
+        try:
+            arrays = load_file(path)
+            measured, train = torch.from_numpy(arrays.pop("measured")), int(arrays.pop("train"))
+            code = ExpressionCode.from_arrays(arrays)
+            if measured.ndim != 2 or measured.shape[1] != len(code) or not measured.isfinite().all():
+                raise ValueError("measured codes")
+            if not 0 < train <= len(measured):
+                raise ValueError("training part")
+        except FileNotFoundError:
+            raise EGSTalkerError(f"there is no {path}; train again into another --model_path") from None
+        except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+            raise EGSTalkerError(f"{path} is damaged; train again into another --model_path") from error
+        there = needs_speech or folder.speech_model.is_file()
+        return cls(code, measured, train, SpeechModel.load(folder.speech_model) if there else None)
+
+
+def measure_clip(folder: DatasetFolder, eyes: Float[Tensor, "N"]) -> FaceMeasures:
+    """The face in a dataset's frames; ``eyes``: blink intensity, 0..1."""
+    return measure_face(folder, eyes.double().numpy())
+
+
+def learn_from_clip(
+    motion: ModelMotion,
+    folder: DatasetFolder,
+    usable: Bool[np.ndarray, "N"],
+    *,
+    seed: int,
+    device: str = "cpu",
+    done: Callable[[int, int], None] = lambda step, steps: None,
+) -> tuple[SpeechModel, Expectation]:
+    """Learn a speech model from a dataset's training part.
+
+    Where the dataset's extractor is here its sound is heard as other rooms, microphones and voices would give it too;
+    features of another program are taken as they are.
+
+    Args:
+        motion: whose code it speaks.
+        folder: of the dataset.
+        usable: frames to learn from.
+        seed: of everything random.
+        device: where the networks learn.
+        done: told the step and the number of steps.
+    """
+    train = motion.train
+    name = folder.read_record().get("extractor")
+    extractor = name if isinstance(name, str) else None
+    features = read_feature_file(folder.audio_features)[:train]
+    codes, places = motion.measured[:train].double().numpy(), np.arange(train) / train
+    flat = features.reshape(train, -1)
+    recordings = [Recording(flat, codes, usable[:train], places)]
+    activity = None
+    if folder.audio.is_file():
+        samples = read_audio(folder.audio, SAMPLE_RATE)[: train * SAMPLES_PER_FRAME]
+        activity = speech_share(samples, train)
+        if extractor in EXTRACTORS and not EXTRACTORS[extractor].model:
+            for variant in sound_variants(samples, seed):
+                count = len(variant.samples) // SAMPLES_PER_FRAME
+                at = np.arange(count) * variant.speed
+                recordings.append(
+                    Recording(
+                        extract(extractor, variant.samples, count).reshape(count, -1),
+                        np.stack([np.interp(at, np.arange(train), column) for column in codes.T], axis=1),
+                        usable[at.round().astype(int).clip(0, train - 1)],
+                        np.clip(at / train, 0, 1),
+                    )
+                )
+    shape = tuple(features.shape[1:])
+    phones_from = EXTRACTORS[extractor].phones_from if extractor in EXTRACTORS else -1
+    return learn_speech(
+        recordings,
+        lambda members, width: SpeechModelSettings(extractor, shape, codes.shape[1], members, width, phones_from),
+        importance=motion.code.importance(),
+        closed_below=motion.closed_below(),
+        activity=activity,
+        seed=seed,
+        device=device,
+        done=done,
+    )

@@ -1,0 +1,66 @@
+"""What drives a head's face while something is said: its audio features, or the codes that its speech model hears."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from arguments.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
+from arguments.errors import EGSTalkerError
+from arguments.model_folder import ModelFolder
+from media.sound import read_audio
+from motion.model_motion import ModelMotion
+from motion.speech_model import SpeechModel
+from motion.voice import speech_share
+from scene.head import GaussianHead
+from scene.reference_clip import ReferenceClip
+
+
+def motion_of(head: GaussianHead, model_path: Path) -> ModelMotion | None:
+    """The motion of a model whose head is driven by codes; None for one that is driven by audio features.
+
+    Raises:
+        EGSTalkerError: a file of it is missing or damaged.
+    """
+    return ModelMotion.load(ModelFolder(model_path)) if head.settings.drive == "motion" else None
+
+
+def speech_of(motion: ModelMotion | None) -> SpeechModel | None:
+    """The speech model of a motion that was loaded with it."""
+    return None if motion is None else motion.speech
+
+
+def signal_of(
+    motion: ModelMotion | None, features: Float[Tensor, "N *D"], activity: Float[Tensor, "N"] | None = None
+) -> Float[Tensor, "N *K"]:
+    """What drives the face while sound of these ``features`` is heard; ``activity``: share of speech in each row."""
+    speech = speech_of(motion)
+    return features if speech is None else speech(features, activity)
+
+
+def measured_signal(motion: ModelMotion | None, clip: ReferenceClip) -> Float[Tensor, "N K"]:
+    """The codes that were measured in a clip's own frames.
+
+    Raises:
+        EGSTalkerError: the model has none, or they are another clip's.
+    """
+    if motion is None:
+        raise EGSTalkerError("a head that audio features drive has no measured motion: leave out val_measured")
+    if len(motion.measured) != clip.num_frames:
+        raise EGSTalkerError(f"the model has measured {len(motion.measured)} frames, not those of {clip.folder.root}")
+    return motion.measured
+
+
+def own_signal(motion: ModelMotion | None, clip: ReferenceClip) -> Float[Tensor, "N *K"]:
+    """What drives the face in a clip's own frames: as its sound says, not as its pictures do."""
+    if motion is None:
+        return clip.audio
+    sound = clip.folder.audio
+    activity = None
+    if sound.is_file():
+        samples = read_audio(sound, SAMPLE_RATE)[: clip.num_frames * SAMPLES_PER_FRAME]
+        activity = torch.from_numpy(speech_share(samples, clip.num_frames))
+    return signal_of(motion, clip.audio, activity)
