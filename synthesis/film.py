@@ -13,7 +13,8 @@ from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
 from synthesis.pairing import check_pair
 from synthesis.rendering import Shown, Watch, film
-from synthesis.script import Script, script_of_sound
+from synthesis.script import Script
+from synthesis.source import Source, save_motion, script_of
 
 SOUND_RATE = 48_000  # Hz, what the encoder takes: nothing audible of a 44.1 or 48 kHz source is lost
 
@@ -58,9 +59,42 @@ def speak(
         EGSTalkerError: the sound is unreadable or too short, the model does not fit the data set, or the
             folder of ``target`` cannot be written.
     """
+    return perform(head, clip, Source(sound), target, motion=motion, batch=batch, watch=watch)
+
+
+def perform(
+    head: GaussianHead,
+    clip: ReferenceClip,
+    source: Source,
+    target: Path,
+    *,
+    motion: ModelMotion | None = None,
+    saved: Path | None = None,
+    batch: int | None = None,
+    watch: Watch = lambda frames, total: frames,
+) -> int:
+    """From whatever drives a head to a video of it; returns the number of frames.
+
+    Args:
+        head: to be driven.
+        clip: lends it what the source lacks.
+        source: what drives it.
+        target: the video.
+        motion: of a head that is driven by codes.
+        saved: where the codes are written that drove it, as a table.
+        batch: frames made at once; by the device if None.
+        watch: shows how many frames have passed.
+
+    Raises:
+        EGSTalkerError: the source cannot be used, or not by this head; the model does not fit the data set; or a file
+            cannot be written.
+    """
     check_pair(head, clip, motion)
     make_writable(target.parent)
-    script = script_of_sound(clip, sound, target.parent, str(next(head.parameters()).device), motion)
+    device = str(next(head.parameters()).device)
+    script = script_of(source, clip, motion, work_folder=target.parent, device=device)
+    if saved is not None:
+        save_motion(saved, clip, script, motion)
     return write_video(watch(film(head, clip, script, batch=batch), len(script)), script, target)
 
 
