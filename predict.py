@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Let a trained head say what a sound file says: ``predict.py --audio_path a.wav ... -> results/a.mp4``.
 
-A table of expression codes drives it as well (``--motion``).
+A table of expression codes or of ARKit's blendshapes drives it as well (``--motion``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line, parsed."""
     parser = argparse.ArgumentParser(prog="predict.sh", description=__doc__)
     parser.add_argument("--audio_path", type=Path, help="any sound or video file with speech; beside a motion: heard")
-    parser.add_argument("--motion", type=Path, help="what the face does: a .csv or .npy of its codes")
+    parser.add_argument("--motion", type=Path, help="what the face does: its codes, or ARKit's")
     parser.add_argument("--save_motion", type=Path, help="write the codes that drove the face to this .csv")
     parser.add_argument(
         "--reference_path", type=Path, required=True, help="data set folder that lends poses, torso and blinks"

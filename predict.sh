@@ -15,8 +15,8 @@ Usage: ./predict.sh --audio_path a.wav [--reference_path data/input] [--model_pa
 Makes results/a.mp4, in which the head speaks a.wav.
 
   --audio_path FILE          any audio file, or a video with sound, of any length
-  --motion FILE              in its place, what the face does: a .csv or .npy of expression codes; with --audio_path, that
-                             is what is heard
+  --motion FILE              in its place, what the face does: expression codes (.csv, .npy) or ARKit's blendshapes (the
+                             .csv of Live Link Face, .json); with --audio_path, that is what is heard
   --save_motion FILE         also write the codes that drove the face, a .csv for --motion
   --reference_path FOLDER    the dataset that the model was trained on (data/input)
   --model_path FOLDER        the model (output/m)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from arguments.errors import EGSTalkerError
+from motion.arkit_driver import is_arkit, read_blendshape_json, read_live_link
 from motion.csv_table import CsvTable
 from motion.driver import DrivenMotion
 from motion.model_motion import ModelMotion
@@ -12,10 +13,10 @@ from motion.table_driver import read_code_array, read_codes
 
 
 def read_motion(path: Path, motion: ModelMotion) -> DrivenMotion:
-    """What a file makes a head do: a table of its expression codes.
+    """What a file makes a head do: a table of its expression codes, or ARKit's blendshapes.
 
     Args:
-        path: of a csv or npy file.
+        path: of a csv, npy or json file.
         motion: of the head.
 
     Raises:
@@ -24,6 +25,9 @@ def read_motion(path: Path, motion: ModelMotion) -> DrivenMotion:
     kind = path.suffix.lower()
     if kind == ".npy":
         return read_code_array(path, len(motion.code))
+    if kind == ".json":
+        return read_blendshape_json(path, motion)
     if kind != ".csv":
-        raise EGSTalkerError(f"{path} is no motion; give a .csv or .npy file")
-    return read_codes(CsvTable.read(path), len(motion.code))
+        raise EGSTalkerError(f"{path} is no motion; give a .csv, .npy or .json file")
+    table = CsvTable.read(path)
+    return read_live_link(table, motion) if is_arkit(table) else read_codes(table, len(motion.code))

@@ -127,7 +127,7 @@ def test_wrong_sources_are_one_line(run: Predict, tmp_path: Path, capsys: pytest
     table = _write_motion(tmp_path / "m.csv")
     for arguments, said in [
         (("--motion", tmp_path / "none.csv"), "there is no motion"),
-        (("--motion", tmp_path / "m.txt"), "give a .csv or .npy"),
+        (("--motion", tmp_path / "m.txt"), "give a .csv, .npy or .json"),
         (("--motion", tmp_path / "few.csv"), "1 columns of codes"),
         (("--motion", table, "--audio_path", tmp_path / "none.wav"), "there is no audio file"),
         (("--motion", table, "--save_motion", table), "would overwrite"),
