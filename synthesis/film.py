@@ -72,6 +72,7 @@ def perform(
     saved: Path | None = None,
     batch: int | None = None,
     watch: Watch = lambda frames, total: frames,
+    follow: Watch = lambda pictures, total: pictures,
 ) -> int:
     """From whatever drives a head to a video of it; returns the number of frames.
 
@@ -84,6 +85,7 @@ def perform(
         saved: where the codes are written that drove it, as a table.
         batch: frames made at once; by the device if None.
         watch: shows how many frames have passed.
+        follow: shows how many pictures of a driving video have.
 
     Raises:
         EGSTalkerError: the source cannot be used, or not by this head; the model does not fit the data set; or a file
@@ -92,7 +94,7 @@ def perform(
     check_pair(head, clip, motion)
     make_writable(target.parent)
     device = str(next(head.parameters()).device)
-    script = script_of(source, clip, motion, work_folder=target.parent, device=device)
+    script = script_of(source, clip, motion, work_folder=target.parent, device=device, watch=follow)
     if saved is not None:
         save_motion(saved, clip, script, motion)
     return write_video(watch(film(head, clip, script, batch=batch), len(script)), script, target)

@@ -66,6 +66,12 @@ def borrowed_frames(clip: ReferenceClip) -> list[int]:
     return usable
 
 
+def lent_frames(clip: ReferenceClip, count: int) -> Int[Tensor, "{count}"]:
+    """For each of ``count`` frames of other speech, the clip's frame that lends pose, torso and blinks."""
+    lent = torch.tensor(borrowed_frames(clip))
+    return lent[ping_pong(count, len(lent))]
+
+
 def _longest_stretch(frames: list[int], cuts: Collection[int]) -> list[int]:
     """The longest part of ``frames`` (ascending) that follow each other, none but the first at a cut."""
     starts = [k for k, i in enumerate(frames) if k == 0 or frames[k - 1] != i - 1 or i in cuts]
@@ -92,8 +98,7 @@ def script_of_split(clip: ReferenceClip, frames: range, signal: Float[Tensor, "N
 
 def script_of_signal(clip: ReferenceClip, signal: Float[Tensor, "M *D"], sound: Path | None) -> Script:
     """Other speech: the clip's poses, torso and blinks (:func:`borrowed_frames`) go forth and back under it."""
-    lent = torch.tensor(borrowed_frames(clip))
-    return Script(signal, torch.arange(len(signal)), lent[ping_pong(len(signal), len(lent))], sound)
+    return Script(signal, torch.arange(len(signal)), lent_frames(clip, len(signal)), sound)
 
 
 def script_of_motion(
