@@ -16,8 +16,9 @@ from jaxtyping import Float32
 from data_utils.audio_features.speech_activity import speech_activity
 
 SPEEDS = (0.92, 1.09)
-NOISES = (22.0, 12.0)  # dB of the speech above the noise
-TILT = 0.5  # of a sample's predecessor that is added or taken away: 9.5 dB from the lowest to the highest frequencies
+ROOMS = ((20.0, 0.5), (12.0, -0.5), (6.0, 0.0))
+"""dB of the speech above the noise; and of each sample's predecessor how much is added or taken away (0.5: 9.5 dB from
+the lowest to the highest frequencies)."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class SoundVariant:
 
 
 def sound_variants(samples: Float32[np.ndarray, "T"], seed: int) -> Iterator[SoundVariant]:
-    """Other recordings of the same speech: noisy and dull, noisier and sharp, slower, faster.
+    """Other recordings of the same speech: noisy and dull, noisier and sharp, noisiest; slower, faster.
 
     Args:
         samples: mono at 16 kHz, -1..1.
@@ -37,7 +38,7 @@ def sound_variants(samples: Float32[np.ndarray, "T"], seed: int) -> Iterator[Sou
     """
     rng = np.random.default_rng(seed)
     level = speech_activity(samples).level
-    for noise, tilt in zip(NOISES, (TILT, -TILT), strict=True):
+    for noise, tilt in ROOMS:
         tilted = samples + np.float32(tilt) * np.concatenate([samples[:1], samples[:-1]])
         hiss = rng.normal(0, level * 10 ** (-noise / 20), len(samples)).astype(np.float32)
         yield SoundVariant(tilted + hiss, 1.0)

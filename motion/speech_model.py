@@ -20,8 +20,8 @@ from motion.speech_network import SpeechNetwork, padded
 
 CLAMP = 5.0  # standard deviations beyond which features are none that speech has
 ONSET = 3  # frames before a sound in which lips get ready for it
-RELEASE = 5  # frames after it
-CALM = 25  # frames of silence after which lips come to rest
+RELEASE = 40  # frames after it over which the face goes over to its pause: what a clip holds, networks know better
+CALM = 75  # frames of silence after which lips have come to rest
 CHUNK = 3000  # frames at once
 
 

@@ -1,7 +1,7 @@
 """Small networks that hear a fifth of a second of sound and say what the face does in its midst, many at once.
 
-Members of the ensemble differ by their random start and by what they learnt from. They are run together, as one batch
-of matrix products and one grouped convolution a layer.
+Members of the ensemble differ by their random start and by what they learnt from. They are run together, as batches
+of matrix products.
 """
 
 from __future__ import annotations
@@ -41,21 +41,20 @@ class SpeechNetwork(nn.Module):
         self.width, self.dropout = width, dropout
         self.first = nn.Parameter(torch.randn(members, features, width) / features**0.5)
         self.first_bias = nn.Parameter(torch.zeros(members, 1, width))
-        self.middle = nn.ParameterList(torch.randn(members * width, width, 3) / (3 * width) ** 0.5 for _ in DILATIONS)
-        self.middle_bias = nn.ParameterList(torch.zeros(members * width) for _ in DILATIONS)
+        self.middle = nn.ParameterList(torch.randn(members, 3 * width, width) / (3 * width) ** 0.5 for _ in DILATIONS)
+        self.middle_bias = nn.ParameterList(torch.zeros(members, 1, width) for _ in DILATIONS)
         self.last = nn.Parameter(torch.randn(members, width, codes) * 0.3 / width**0.5)
         self.last_bias = nn.Parameter(torch.zeros(members, 1, codes))
 
     def forward(self, rows: Float[Tensor, "E B T D"]) -> Float[Tensor, "E B S K"]:
         """Codes of S = T - 2 REACH frames; the first is that of row LOOK_BACK."""
-        members, batch, length, _ = rows.shape
-        hidden = self._dropped(torch.matmul(rows, self.first[:, None]) + self.first_bias[:, None])
-        hidden = hidden.permute(1, 0, 3, 2).reshape(batch, members * self.width, length)
+        hidden = self._dropped(_linear(rows, self.first, self.first_bias))
         for weight, bias, dilation in zip(self.middle, self.middle_bias, DILATIONS, strict=True):
-            heard = functional.conv1d(functional.gelu(hidden), weight, bias, dilation=dilation, groups=members)
-            hidden = hidden[..., dilation:-dilation] + self._dropped(heard)
-        hidden = functional.gelu(hidden).unflatten(1, (members, self.width)).permute(1, 0, 3, 2)
-        return torch.matmul(hidden, self.last[:, None]) + self.last_bias[:, None]
+            heard, length = functional.gelu(hidden), hidden.shape[2] - 2 * dilation
+            taps = [heard[:, :, shift : shift + length] for shift in (0, dilation, 2 * dilation)]
+            middle = hidden[:, :, dilation:-dilation]
+            hidden = middle + self._dropped(_linear(torch.cat(taps, dim=-1), weight, bias))
+        return _linear(functional.gelu(hidden), self.last, self.last_bias)
 
     def member(self, which: slice) -> SpeechNetwork:
         """Some of the networks by themselves."""
@@ -64,12 +63,19 @@ class SpeechNetwork(nn.Module):
         part = SpeechNetwork(len(chosen), features, codes, width=self.width, dropout=self.dropout)
         with torch.no_grad():
             for mine, theirs in zip(part.parameters(), self.parameters(), strict=True):
-                whole = theirs.reshape(len(self.first), -1)[which]
-                mine.copy_(whole.reshape(mine.shape))
+                mine.copy_(theirs[which])
         return part
 
     def _dropped(self, hidden: Tensor) -> Tensor:
         return functional.dropout(hidden, self.dropout, self.training)
+
+
+def _linear(
+    rows: Float[Tensor, "E B T A"], weight: Float[Tensor, "E A C"], bias: Float[Tensor, "E 1 C"]
+) -> Float[Tensor, "E B T C"]:
+    """Each member's own map of its rows."""
+    flat = torch.baddbmm(bias, rows.flatten(1, 2), weight)
+    return flat.unflatten(1, rows.shape[1:3])
 
 
 def padded(features: Float[Tensor, "N D"]) -> Float[Tensor, "M D"]:

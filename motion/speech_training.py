@@ -142,8 +142,9 @@ def _lag(said: Float[np.ndarray, "N"], true: Float[np.ndarray, "N"]) -> int:
     return lags[best] if agreement[best] >= FULL else 0
 
 
-def _steps(rows: int) -> int:
-    return int(np.clip(250 + rows / 12, 250, 900))
+def _steps(rows: int, *, varied: bool) -> int:
+    """Steps of learning, from so many rows of the clip."""
+    return int(np.clip(250 + rows / 12, 250, 900) * (1.5 if varied else 1.0))
 
 
 def _folds(place: Float[np.ndarray, "N"], rows: int) -> Bool[np.ndarray, "FOLDS N"]:
@@ -183,12 +184,13 @@ def _fit(
         torch.manual_seed(seed)
         members = len(weight)
         network = SpeechNetwork(members, heard.shape[1], truth.shape[1], width=width).to(device).train()
-        steps = _steps(len(recordings[0].codes))
+        steps = _steps(len(recordings[0].codes), varied=len(recordings) > 1)
         optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY, betas=(0.9, 0.98))
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps, pct_start=0.1)
-        starts = len(heard) - LENGTH - 2 * REACH
+        ends = torch.full((BATCH, 1), len(heard) - LENGTH - 2 * REACH)
+        ends[: BATCH // 2] = len(features[0]) - LENGTH - 2 * REACH  # half of what is heard is the clip as it is
         for step in range(steps):
-            first = torch.randint(starts, (members, BATCH, 1), generator=generator).to(device)
+            first = (torch.rand(members, BATCH, 1, generator=generator) * ends).long().to(device)
             there = first + torch.arange(LENGTH + 2 * REACH, device=device)
             said = network(heard[there] + NOISE * torch.randn(*there.shape, heard.shape[1], device=device))
             now = there[..., LOOK_BACK : LOOK_BACK + LENGTH]

@@ -37,7 +37,7 @@ SETTINGS = replace(MOTION, drive="audio")
 def quick_speech_models(steps: int = 2) -> Iterator[None]:
     """Within the context, speech models take so many steps to learn, and their reports are not drawn."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("motion.speech_training._steps", lambda rows: steps)
+        patch.setattr("motion.speech_training._steps", lambda rows, **_: steps)
         patch.setattr("training.speech.write_motion_report", lambda *_: None)
         yield
 
