@@ -19,7 +19,6 @@ from arguments.errors import EGSTalkerError
 from arguments.model_folder import ModelFolder
 from data_utils.audio_features import EXTRACTORS, extract
 from data_utils.audio_features.feature_file import read_feature_file
-from media.sound import read_audio
 from motion.expression_code import ExpressionCode
 from motion.face_measures import FaceMeasures, measure_face
 from motion.sound_variants import sound_variants
@@ -122,6 +121,8 @@ def learn_from_clip(
     recordings = [Recording(flat, codes, usable[:train], places)]
     activity = None
     if folder.audio.is_file():
+        from media.sound import read_audio  # loads PyAV, which a head does without
+
         samples = read_audio(folder.audio, SAMPLE_RATE)[: train * SAMPLES_PER_FRAME]
         activity = speech_share(samples, train)
         if extractor in EXTRACTORS and not EXTRACTORS[extractor].model:

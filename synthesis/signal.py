@@ -11,7 +11,6 @@ from torch import Tensor
 from arguments.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
 from arguments.errors import EGSTalkerError
 from arguments.model_folder import ModelFolder
-from media.sound import read_audio
 from motion.model_motion import ModelMotion
 from motion.speech_model import SpeechModel
 from motion.voice import speech_share
@@ -61,6 +60,8 @@ def own_signal(motion: ModelMotion | None, clip: ReferenceClip) -> Float[Tensor,
     sound = clip.folder.audio
     activity = None
     if sound.is_file():
+        from media.sound import read_audio  # loads PyAV, which a head does without
+
         samples = read_audio(sound, SAMPLE_RATE)[: clip.num_frames * SAMPLES_PER_FRAME]
         activity = torch.from_numpy(speech_share(samples, clip.num_frames))
     return signal_of(motion, clip.audio, activity)

@@ -82,13 +82,15 @@ def train(options: TrainOptions) -> GaussianHead:
     with stop_signals() as signals:
         trainer = Trainer(options, TalkingHeadDataset(options.source_path))
         total = sum(trainer.totals.values())
-        trainer.learn_speech()
         if trainer.done >= total:
+            trainer.learn_speech()
             say(_finished(options, trainer.progress.iteration))
             return trainer.head
         settings = {"model": dataclasses.asdict(options.model), "training": dataclasses.asdict(options.training)}
         wandb_settings = settings if options.use_wandb else None
-        with Reporter(options.model_path, total, trainer.done, wandb_settings) as reporter:
+        reporter = Reporter(options.model_path, total, trainer.done, wandb_settings)
+        trainer.learn_speech()
+        with reporter:
             with signals.deferred():
                 trainer.run(reporter, signals)
             reporter.say(_finished(options, trainer.progress.iteration))

@@ -143,7 +143,7 @@ def test_a_killed_run_ends_where_an_uninterrupted_one_does(dataset, uninterrupte
     path = tmp_path / "m"
     code = (
         "import os, signal, sys\nfrom pathlib import Path\nimport training.loop as loop\n"
-        "from tests.training.test_loop import options, quick_speech_models\n"
+        "from tests.tiny_head import quick_speech_models\nfrom tests.training.test_loop import options\n"
         "save = loop.Trainer.save\n"
         "def dying(self):\n"
         "    if (self.progress.stage, self.progress.iteration) == ('fine', 10):\n"
