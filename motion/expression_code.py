@@ -93,7 +93,7 @@ class ExpressionCode:
             decoder.reshape(-1, *shape),
             mean,
             deviation,
-            np.asarray(blink.mean(), np.float64),
+            blink.mean(),
         )
 
     def __len__(self) -> int:
@@ -126,7 +126,7 @@ class ExpressionCode:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What :meth:`from_arrays` takes, to be written to a file."""
-        return {field.name: np.array(getattr(self, field.name), np.float64) for field in fields(self)}
+        return {field.name: np.array(getattr(self, field.name), np.float64, order="C") for field in fields(self)}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> ExpressionCode:
