@@ -1,4 +1,4 @@
-"""What a model folder knows of its person's motion: expression code, measured codes of the clip, speech model."""
+"""What a model folder knows of its person's motion: expression code, codes of the clip, blinks, speech model."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from arguments.model_folder import ModelFolder
 from data_utils.audio_features import EXTRACTORS, extract
 from data_utils.audio_features.feature_file import read_feature_file
 from media.sound import read_audio
+from motion.blinks import BlinkModel
 from motion.expression_code import ExpressionCode
 from motion.face_measures import FaceMeasures, measure_face
 from motion.sound_variants import sound_variants
@@ -28,6 +29,7 @@ from motion.speech_training import CLOSED_SHARE, Expectation, Recording, learn_s
 from motion.voice import speech_share
 
 WIDEST = 95  # percentile of the gap that stands for the widest
+BLINKS = "blinks."  # begins the names of their arrays in the file of the code
 
 
 @dataclass(frozen=True)
@@ -39,20 +41,25 @@ class ModelMotion:
         measured: codes [N, K] of the clip's frames.
         train: how many of them are the training part.
         speech: from sound to codes; None until it is learnt.
+        blinks: how the person blinks; None in folders that older versions wrote.
     """
 
     code: ExpressionCode
     measured: Float[Tensor, "N K"]
     train: int
     speech: SpeechModel | None = None
+    blinks: BlinkModel | None = None
 
     @classmethod
     def of_clip(
         cls, face: FaceMeasures, frames: Int[np.ndarray, "M"], train: int, *, lower: int, upper: int
     ) -> ModelMotion:
-        """Fit the code to some ``frames`` of a clip's face and measure all."""
+        """Fit code and blinks to some ``frames`` of a clip's face and measure all."""
         code = ExpressionCode.fit(face, frames, lower=lower, upper=upper)
-        return cls(code, torch.from_numpy(code.measure(face)), train)
+        learnt = np.zeros(len(face), bool)
+        learnt[frames] = True
+        blinks = BlinkModel.fit(face.blink[:train], learnt[:train])
+        return cls(code, torch.from_numpy(code.measure(face)), train, blinks=blinks)
 
     def closed_below(self) -> float:
         """The gap's code below which the clip's lips are closed."""
@@ -60,8 +67,10 @@ class ModelMotion:
         return float((CLOSED_SHARE * np.percentile(gap, WIDEST) - self.code.mean[0]) / self.code.deviation[0])
 
     def save_code(self, folder: ModelFolder) -> None:
-        """Write code and measured codes."""
+        """Write code, measured codes and blinks."""
         arrays = {"measured": self.measured.numpy(), "train": np.array(self.train), **self.code.arrays()}
+        if self.blinks is not None:
+            arrays.update({BLINKS + name: value for name, value in self.blinks.arrays().items()})
         folder.expression_code.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(folder.expression_code) as path:
             save_file(arrays, path)
@@ -74,6 +83,8 @@ class ModelMotion:
             arrays = load_file(path)
             measured, train = torch.from_numpy(arrays.pop("measured")), int(arrays.pop("train"))
             code = ExpressionCode.from_arrays(arrays)
+            of_blinks = {name[len(BLINKS) :]: value for name, value in arrays.items() if name.startswith(BLINKS)}
+            blinks = BlinkModel.from_arrays(of_blinks) if of_blinks else None
             if measured.ndim != 2 or measured.shape[1] != len(code) or not measured.isfinite().all():
                 raise ValueError("measured codes")
             if not 0 < train <= len(measured):
@@ -83,7 +94,7 @@ class ModelMotion:
         except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
             raise EGSTalkerError(f"{path} is damaged; train again into another --model_path") from error
         there = needs_speech or folder.speech_model.is_file()
-        return cls(code, measured, train, SpeechModel.load(folder.speech_model) if there else None)
+        return cls(code, measured, train, SpeechModel.load(folder.speech_model) if there else None, blinks)
 
 
 def measure_clip(folder: DatasetFolder, eyes: Float[Tensor, "N"]) -> FaceMeasures:
