@@ -123,7 +123,7 @@ class TrainingSettings:
 
     dssim_weight: float = 0.2
     """Share of D-SSIM in the image loss; L1 has the rest."""
-    lips_weight: float = 2.0
+    lips_weight: float = 5.0
     """Weight of the extra L1 inside the mouth box."""
     eyes_weight: float = 1.0
     """Weight of the extra L1 inside the eye boxes."""
