@@ -93,7 +93,7 @@ class ExpressionCode:
             decoder.reshape(-1, *shape),
             mean,
             deviation,
-            blink.mean(),
+            np.asarray(blink.mean(), np.float64),
         )
 
     def __len__(self) -> int:

@@ -28,6 +28,7 @@ GAP_WEIGHT = 2.0  # of the gap's error, times what it explains of the lips
 FULL = 0.4  # correlation from which on a code gets its full spread back
 CLOSED_SHARE = 0.1  # of the 95th percentile of the gap: below it lips are closed
 CLOSURES = (0.0, 0.25, 0.5, 0.75, 1.0)
+FARTHEST_LAG = 6  # frames between picture and sound that are looked for
 CALM_FRAMES = 12  # of silence in the clip that say what the person's pause is
 
 
@@ -55,9 +56,16 @@ class Expectation:
     closures_kept: float
     closures_false: float
     lag: int
-    """Frames by which the true gap comes after the predicted one where they agree most."""
+    """Frames by which the true gap comes after the predicted one where they agree most; 0 where they hardly agree."""
     codes: Float[np.ndarray, "N K"]
     """The predictions for every row of the clean recording."""
+
+    def closed_lips(self) -> str:
+        """What becomes of moments with closed lips, in words."""
+        if np.isnan(self.closures_kept):
+            return "no closed lips in the clip"
+        false = 0.0 if np.isnan(self.closures_false) else self.closures_false
+        return f"closed lips kept {self.closures_kept:.0%}, false {false:.0%}"
 
 
 def learn_speech(
@@ -113,17 +121,25 @@ def expectation(
     """How predicted codes agree with measured ones in the usable rows."""
     a, b = said[usable], codes[usable]
     shut, kept = b[:, 0] < closed_below, a[:, 0] < closed_below
-    lags = range(-6, 7)
-    agreement = [_correlation(np.roll(a[:, 0], lag)[10:-10], b[10:-10, 0]) for lag in lags]
     return Expectation(
         np.array([_correlation(a[:, k], b[:, k]) for k in range(b.shape[1])]),
         float(a[:, 0].std() / max(b[:, 0].std(), 1e-6)),
         _correlation(np.diff(a[:, 0]), np.diff(b[:, 0])),
         float(kept[shut].mean()) if shut.any() else float("nan"),
         float((~shut)[kept].mean()) if kept.any() else float("nan"),
-        lags[int(np.argmax(agreement))],
+        _lag(a[:, 0], b[:, 0]),
         said,
     )
+
+
+def _lag(said: Float[np.ndarray, "N"], true: Float[np.ndarray, "N"]) -> int:
+    if len(true) < 4 * FARTHEST_LAG:
+        return 0
+    inner = slice(FARTHEST_LAG, -FARTHEST_LAG)
+    lags = range(-FARTHEST_LAG, FARTHEST_LAG + 1)
+    agreement = [_correlation(np.roll(said, lag)[inner], true[inner]) for lag in lags]
+    best = int(np.argmax(agreement))
+    return lags[best] if agreement[best] >= FULL else 0
 
 
 def _steps(rows: int, *, varied: bool) -> int:
@@ -267,5 +283,7 @@ def _set_closure(
 
 def _correlation(a: Float[np.ndarray, "N"], b: Float[np.ndarray, "N"]) -> float:
     """Pearson's; 0 where one of the two does not change."""
+    if len(a) == 0:
+        return 0.0
     a, b = a - a.mean(), b - b.mean()
     return float((a * b).sum() / max(np.sqrt((a * a).sum() * (b * b).sum()), 1e-12))

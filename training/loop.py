@@ -336,14 +336,13 @@ class Trainer:
 
     def _record(self) -> ModelRecord:
         dataset, options = self.dataset, self.options
-        extractor = dataset.folder.read_record().get("extractor")
         codes = options.model.drive == "motion"
         source = str(options.source_path.resolve())
         return ModelRecord(
             options.model,
             options.training,
             (1 + options.model.lower_codes + options.model.upper_codes,) if codes else dataset.feature_shape,
-            extractor,
+            None if codes else dataset.folder.read_record().get("extractor"),
             source,
             len(dataset.train),
             poses=dataset.poses_digest(),

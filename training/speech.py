@@ -46,8 +46,7 @@ def expectation_lines(expected: Expectation) -> list[str]:
     """What to expect of a speech model, and a warning where picture and sound of its clip are apart."""
     lines = [
         f"lips from sound, in parts of the clip left out in turn: gap correlation {expected.correlation[0]:.2f}, of "
-        f"its change {expected.velocity:.2f}, spread {expected.spread:.2f}, closed lips kept "
-        f"{expected.closures_kept:.0%}, false {expected.closures_false:.0%}"
+        f"its change {expected.velocity:.2f}, spread {expected.spread:.2f}, {expected.closed_lips()}"
     ]
     if abs(expected.lag) > FAR_APART:
         late = "after" if expected.lag > 0 else "before"

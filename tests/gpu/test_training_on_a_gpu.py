@@ -38,9 +38,9 @@ def test_a_head_is_learnt_and_speaks(tmp_path):
 
 def test_frames_that_do_not_fit_the_gpu_are_sent_in_time(tmp_path, monkeypatch):
     dataset = TalkingHeadDataset(make_dataset(tmp_path / "set", num_frames=22).root)
-    resident = FrameStore(dataset, 4, "cuda")
+    resident = FrameStore(dataset, dataset.audio, 4, "cuda")
     monkeypatch.setattr("training.frame_store.DEVICE_SHARE", 0.0)
-    sent = FrameStore(dataset, 4, "cuda")
+    sent = FrameStore(dataset, dataset.audio, 4, "cuda")
     assert resident.resident and not sent.resident
     for start in (0, 5, 10):
         indices, following = range(start, start + 5), range(start + 5, start + 10)
