@@ -187,7 +187,7 @@ class BlinkModel:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What :meth:`from_arrays` takes, to be written to a file."""
-        return {field.name: np.array(getattr(self, field.name), np.float64) for field in fields(self)}
+        return {field.name: np.array(getattr(self, field.name), np.float64, order="C") for field in fields(self)}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> BlinkModel:
