@@ -26,7 +26,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         default="own",
         help="made anew as the person blinks (own), those of the frames that lend the pose, or none",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of blinks that are made anew (0)")
+    parser.add_argument("--seed", type=int, default=0, help="of blinks and of the idle motion of brows and cheeks (0)")
     parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
     parser.add_argument("--batch", type=int, help="frames rendered at once (4 on a CPU, 32 on a GPU)")
     parser.add_argument("--device", help="cpu, cuda, or cuda:1 of several (what is here and can render)")

@@ -20,7 +20,7 @@ Makes results/a.mp4, in which the head speaks a.wav.
   --output_dir FOLDER        where the video goes (results)
   --blinks KIND              own: made anew, as the person blinks (default); reference: those of the frames whose
                              poses are lent; none
-  --seed N                   other blinks (0)
+  --seed N                   other blinks and idle motion of brows and cheeks (0)
   --force                    borrow poses and torso from another dataset than the model's own
 
 Runs in the container where Docker and its image egstalker are, otherwise natively in .venv, which the first run makes;

@@ -15,7 +15,7 @@ from motion.model_motion import ModelMotion
 from scene.reference_clip import ReferenceClip
 from synthesis.eyes import Blinking, blinks_of, eyes_while_speaking
 from synthesis.pairing import check_features
-from synthesis.signal import signal_of
+from synthesis.signal import speaking_signal
 
 LONG_ENOUGH = 2 * FPS  # frames of an unbroken stretch: a head that turns back sooner looks caged
 
@@ -120,7 +120,7 @@ def script_of_features(
     """
     check_features(tuple(features.shape[1:]), clip, motion)
     eyes = eyes_while_speaking(blinking, blinks_of(motion, clip), len(features), seed=seed)
-    return script_of_signal(clip, signal_of(motion, features), sound, eyes)
+    return script_of_signal(clip, speaking_signal(motion, features, seed=seed), sound, eyes)
 
 
 def script_of_sound(
@@ -140,7 +140,7 @@ def script_of_sound(
     from synthesis.speech import extractor_of, heard  # loads PyAV, which the other scripts do without
 
     speech = heard(sound, extractor_of(clip, motion), work_folder, device)
-    signal = signal_of(motion, speech.features, speech.activity)
+    signal = speaking_signal(motion, speech.features, speech.activity, seed=seed)
     blinks = blinks_of(motion, clip)
     eyes = eyes_while_speaking(blinking, blinks, len(signal), seed=seed, activity=speech.activity)
     return script_of_signal(clip, signal, sound, eyes)

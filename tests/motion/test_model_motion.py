@@ -25,7 +25,7 @@ def _motion() -> ModelMotion:
     return ModelMotion.of_clip(face, np.arange(270), 270, lower=2, upper=1)
 
 
-def test_a_folder_keeps_the_persons_blinks(tmp_path: Path) -> None:
+def test_a_folder_keeps_the_persons_blinks_and_idle_motion(tmp_path: Path) -> None:
     motion = _motion()
     motion.save_code(ModelFolder(tmp_path))
     again = ModelMotion.load(ModelFolder(tmp_path), needs_speech=False)
@@ -35,18 +35,23 @@ def test_a_folder_keeps_the_persons_blinks(tmp_path: Path) -> None:
     np.testing.assert_array_equal(own, motion.blinks.generate(9000, 2))
     assert blink_rate(own) == pytest.approx(60 * 25 / 45, rel=0.2)
     np.testing.assert_array_equal(again.measured, motion.measured)
+    assert again.idle is not None
+    assert motion.idle is not None
+    np.testing.assert_array_equal(again.idle.generate(90, 2), motion.idle.generate(90, 2))
 
 
 def test_a_folder_of_an_older_version_has_none(tmp_path: Path) -> None:
     folder = ModelFolder(tmp_path)
     _motion().save_code(folder)
-    arrays = {name: value for name, value in load_file(folder.expression_code).items() if "blinks." not in name}
+    arrays = {name: value for name, value in load_file(folder.expression_code).items() if "." not in name}
     save_file(arrays, folder.expression_code)
-    assert ModelMotion.load(folder, needs_speech=False).blinks is None
+    motion = ModelMotion.load(folder, needs_speech=False)
+    assert motion.blinks is None
+    assert motion.idle is None
 
 
-@pytest.mark.parametrize("damage", ["nan", "missing", "shape"])
-def test_damaged_blinks_are_named(tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["nan", "missing", "shape", "codes"])
+def test_damaged_motion_is_named(tmp_path: Path, damage: str) -> None:
     folder = ModelFolder(tmp_path)
     _motion().save_code(folder)
     arrays = load_file(folder.expression_code)
@@ -54,6 +59,9 @@ def test_damaged_blinks_are_named(tmp_path: Path, damage: str) -> None:
         arrays["blinks.rest"] = np.array(np.nan)
     elif damage == "shape":
         arrays["blinks.rate"] = np.ones(3)
+    elif damage == "codes":
+        for name in ("idle.spectrum", "idle.middle", "idle.spread"):
+            arrays[name] = arrays[name][:2].copy()
     else:
         del arrays["blinks.profiles"]
     save_file(arrays, folder.expression_code)
