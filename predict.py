@@ -16,18 +16,25 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line, parsed."""
     parser = argparse.ArgumentParser(prog="predict.sh", description=__doc__)
     parser.add_argument("--audio_path", type=Path, required=True, help="any sound or video file with speech")
-    parser.add_argument(
-        "--reference_path", type=Path, required=True, help="data set folder that lends poses, torso and blinks"
-    )
+    parser.add_argument("--reference_path", type=Path, required=True, help="data set folder that lends poses and torso")
     parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model")
     parser.add_argument("--output_dir", type=Path, default=Path("results"), help="folder of the video (results)")
     parser.add_argument("--force", action="store_true", help="borrow from another dataset than the model's own")
+    parser.add_argument(
+        "--blinks",
+        choices=("own", "reference", "none"),
+        default="own",
+        help="made anew as the person blinks (own), those of the frames that lend the pose, or none",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of blinks and of the idle motion of brows and cheeks (0)")
     parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
     parser.add_argument("--batch", type=int, help="frames rendered at once (4 on a CPU, 32 on a GPU)")
     parser.add_argument("--device", help="cpu, cuda, or cuda:1 of several (what is here and can render)")
     options = parser.parse_args(join_dashed_paths(sys.argv[1:] if arguments is None else arguments))
     if options.batch is not None and options.batch < 1:
         parser.error("--batch is at least 1")
+    if options.seed < 0:
+        parser.error("--seed is at least 0")
     return options
 
 
@@ -73,7 +80,17 @@ def main() -> None:
         raise EGSTalkerError(f"{target} would overwrite the audio; choose another --output_dir")
     watch = functools.partial(track, title="speaking")
     motion = motion_of(head, options.model_path)
-    frames = speak(head, dataset, options.audio_path, target, motion=motion, batch=options.batch, watch=watch)
+    frames = speak(
+        head,
+        dataset,
+        options.audio_path,
+        target,
+        motion=motion,
+        blinking=options.blinks,
+        seed=options.seed,
+        batch=options.batch,
+        watch=watch,
+    )
     print(f"{target}: {frames} frames, {frames / FPS:.1f} s")
 
 

@@ -112,7 +112,9 @@ def learn_speech(
         shaped = model.closed(shaped, flat)
     if activity is not None:
         shaped = model.with_pauses(shaped, torch.from_numpy(activity).float())
-    return model, expectation(shaped.numpy(), clean.codes, clean.usable, closed_below)
+    expected = expectation(shaped.numpy(), clean.codes, clean.usable, closed_below)
+    model.correlation.copy_(torch.from_numpy(expected.correlation))
+    return model, expected
 
 
 def expectation(

@@ -11,6 +11,7 @@ from media.video_writer import VideoWriter
 from motion.model_motion import ModelMotion
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
+from synthesis.eyes import Blinking
 from synthesis.pairing import check_pair
 from synthesis.rendering import Shown, Watch, film
 from synthesis.script import Script, script_of_sound
@@ -47,12 +48,25 @@ def speak(
     target: Path,
     *,
     motion: ModelMotion | None = None,
+    blinking: Blinking = "own",
+    seed: int = 0,
     batch: int | None = None,
     watch: Watch = lambda frames, total: frames,
 ) -> int:
     """From a sound file of any length to a video of the head saying it; returns the number of frames.
 
-    A silent one gives a head that is there and says nothing. ``motion``: of a head that is driven by codes.
+    A silent one gives a head that is there and says nothing.
+
+    Args:
+        head: of the model.
+        clip: what lends pose and torso.
+        sound: what is said.
+        target: the video.
+        motion: of a head that is driven by codes.
+        blinking: where blinks come from.
+        seed: of everything random: the same gives the same film.
+        batch: frames rendered at once.
+        watch: a progress bar over the frames.
 
     Raises:
         EGSTalkerError: the sound is unreadable or too short, the model does not fit the data set, or the
@@ -60,7 +74,8 @@ def speak(
     """
     check_pair(head, clip, motion)
     make_writable(target.parent)
-    script = script_of_sound(clip, sound, target.parent, str(next(head.parameters()).device), motion)
+    device = str(next(head.parameters()).device)
+    script = script_of_sound(clip, sound, target.parent, device, motion, blinking=blinking, seed=seed)
     return write_video(watch(film(head, clip, script, batch=batch), len(script)), script, target)
 
 

@@ -36,7 +36,8 @@ def drive_of(head: GaussianHead, clip: ReferenceClip, script: Script, chosen: sl
     device = next(head.parameters()).device
     reference = script.reference[chosen]
     rows, window = script.rows[chosen], head.settings.signal_window
-    return Drive.of(script.signal, rows, window, clip.eyes[reference], clip.camera[reference]).to(device)
+    eyes = clip.eyes[reference] if script.eyes is None else script.eyes[chosen]
+    return Drive.of(script.signal, rows, window, eyes, clip.camera[reference]).to(device)
 
 
 def render_drive(
