@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -37,7 +38,10 @@ def drive_of(head: GaussianHead, clip: ReferenceClip, script: Script, chosen: sl
     reference = script.reference[chosen]
     rows, window = script.rows[chosen], head.settings.signal_window
     eyes = clip.eyes[reference] if script.eyes is None else script.eyes[chosen]
-    return Drive.of(script.signal, rows, window, eyes, clip.camera[reference]).to(device)
+    camera = clip.camera[reference]
+    if script.poses is not None:
+        camera = replace(camera, viewmats=script.poses[chosen])
+    return Drive.of(script.signal, rows, window, eyes, camera).to(device)
 
 
 def render_drive(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from arguments.clock import FPS
+from motion.driver import DrivenMotion
 from motion.model_motion import ModelMotion
 from scene.reference_clip import ReferenceClip
 from synthesis.eyes import Blinking, blinks_of, eyes_while_speaking
@@ -30,9 +31,15 @@ class Script:
     sound: Path | None = None  # file that is heard; None for a video without sound
     sound_start: float | None = None  # seconds on the file's clock where the video begins; None: at its first sample
     eyes: Float[Tensor, "F"] | None = None  # blink intensity of each frame, 0..1; the reference's unless given
+    poses: Float[Tensor, "F 4 4"] | None = None  # head to camera, as Camera.viewmats; the reference's unless given
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+def eyes_of(clip: ReferenceClip, script: Script) -> Float[Tensor, "F"]:
+    """Blink intensity in every frame of a script, 0..1."""
+    return clip.eyes[script.reference] if script.eyes is None else script.eyes
 
 
 def ping_pong(count: int, num_frames: int) -> Int[Tensor, "count"]:
@@ -94,6 +101,14 @@ def script_of_signal(
     lent = torch.tensor(borrowed_frames(clip))
     reference = lent[ping_pong(len(signal), len(lent))]
     return Script(signal, torch.arange(len(signal)), reference, sound, eyes=eyes)
+
+
+def script_of_motion(
+    clip: ReferenceClip, driven: DrivenMotion, sound: Path | None, sound_start: float | None = None
+) -> Script:
+    """:func:`script_of_signal` of a driver's codes, with the blinks and poses that it has."""
+    script = script_of_signal(clip, driven.codes, sound)
+    return replace(script, sound_start=sound_start, eyes=driven.eyes, poses=driven.poses)
 
 
 def script_of_features(

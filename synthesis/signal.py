@@ -20,13 +20,16 @@ from scene.reference_clip import ReferenceClip
 HEARD = 0.15  # correlation with the truth from which on brows and cheeks follow what a speech model says
 
 
-def motion_of(head: GaussianHead, model_path: Path) -> ModelMotion | None:
+def motion_of(head: GaussianHead, model_path: Path, *, needs_speech: bool = True) -> ModelMotion | None:
     """The motion of a model whose head is driven by codes; None for one that is driven by audio features.
+
+    ``needs_speech``: whether its speech model has to be there.
 
     Raises:
         EGSTalkerError: a file of it is missing or damaged.
     """
-    return ModelMotion.load(ModelFolder(model_path)) if head.settings.drive == "motion" else None
+    folder = ModelFolder(model_path)
+    return ModelMotion.load(folder, needs_speech=needs_speech) if head.settings.drive == "motion" else None
 
 
 def speech_of(motion: ModelMotion | None) -> SpeechModel | None:
