@@ -143,7 +143,7 @@ def test_without_a_model_or_a_use_for_it_no_speech_is_learnt(root, tmp_path):
         learn_speech(replace(options(root), model_path=by_audio))
     other = make_dataset(tmp_path / "other")
     other.transforms_train.write_text(other.transforms_train.read_text().replace("6.0", "6.5"))
-    with pytest.raises(EGSTalkerError, match="and .* is another") as refused:
+    with pytest.raises(EGSTalkerError, match=r"and .* is another") as refused:
         learn_speech(options(root, other.root))
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "none").exists()
