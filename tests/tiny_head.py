@@ -18,10 +18,12 @@ from arguments.model_folder import ModelFolder
 from arguments.settings import ModelSettings, TrainingSettings
 from data_utils.audio_features import extract
 from media.images import write_image
+from motion.model_motion import ModelMotion, learn_from_clip, measure_clip
 from scene.head import GaussianHead
 from scene.head_files import ModelRecord, Progress, write_record
 from scene.reference_clip import ReferenceClip
 from training.checkpoints import save_checkpoint
+from training.dataset import TalkingHeadDataset
 
 SIZE, FOCAL = 64, 120.0
 MOTION = ModelSettings(
@@ -133,4 +135,18 @@ def make_model(root: Path, dataset: DatasetFolder, head: GaussianHead | None = N
     of_clip = str(dataset.root.resolve()), len(clip.train), clip.poses_digest()
     write_record(root, ModelRecord(head.settings, TrainingSettings(), head.feature_shape, "log_mel", *of_clip))
     save_checkpoint(ModelFolder(root).checkpoint("fine", iteration), head, None, Progress("fine", iteration))
+    return root
+
+
+def make_moving_model(root: Path, dataset: DatasetFolder, steps: int = 2) -> Path:
+    """A model folder of a head that expression codes drive, with its motion; its speech model has hardly learnt."""
+    clip = TalkingHeadDataset(dataset.root)
+    usable = np.zeros(clip.num_frames, dtype=bool)
+    usable[clip.learnt] = True
+    sizes = {"lower": MOTION.lower_codes, "upper": MOTION.upper_codes}
+    motion = ModelMotion.of_clip(measure_clip(dataset, clip.eyes), np.flatnonzero(usable), len(clip.train), **sizes)
+    make_model(root, dataset, make_head(feature_shape=(len(motion.code),), settings=MOTION))
+    motion.save_code(ModelFolder(root))
+    with quick_speech_models(steps):
+        learn_from_clip(motion, dataset, usable, seed=0)[0].save(ModelFolder(root).speech_model)
     return root

