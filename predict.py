@@ -24,18 +24,25 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--driving_video", type=Path, help="a video whose face drives this one")
     parser.add_argument("--with_pose", action="store_true", help="turn the head as the driving video's")
     parser.add_argument("--save_motion", type=Path, help="write the codes that drove the face to this .csv")
-    parser.add_argument(
-        "--reference_path", type=Path, required=True, help="data set folder that lends poses, torso and blinks"
-    )
+    parser.add_argument("--reference_path", type=Path, required=True, help="data set folder that lends poses and torso")
     parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model")
     parser.add_argument("--output_dir", type=Path, default=Path("results"), help="folder of the video (results)")
     parser.add_argument("--force", action="store_true", help="borrow from another dataset than the model's own")
+    parser.add_argument(
+        "--blinks",
+        choices=("own", "reference", "none"),
+        default="own",
+        help="made anew as the person blinks (own), those of the frames that lend the pose, or none",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of blinks and of the idle motion of brows and cheeks (0)")
     parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
     parser.add_argument("--batch", type=int, help="frames rendered at once (4 on a CPU, 32 on a GPU)")
     parser.add_argument("--device", help="cpu, cuda, or cuda:1 of several (what is here and can render)")
     options = parser.parse_args(join_dashed_paths(sys.argv[1:] if arguments is None else arguments))
     if options.batch is not None and options.batch < 1:
         parser.error("--batch is at least 1")
+    if options.seed < 0:
+        parser.error("--seed is at least 0")
     if options.motion is not None and options.driving_video is not None:
         parser.error("--motion and --driving_video both drive the head: give one of them")
     if options.audio_path is None and options.motion is None and options.driving_video is None:
@@ -104,6 +111,8 @@ def main() -> None:
         target,
         motion=motion_of(head, options.model_path, needs_speech=source.speaks),
         saved=options.save_motion,
+        blinking=options.blinks,
+        seed=options.seed,
         batch=options.batch,
         watch=functools.partial(track, title="speaking"),
         follow=functools.partial(track, title="following"),

@@ -23,7 +23,10 @@ Makes results/a.mp4, in which the head speaks a.wav.
   --reference_path FOLDER    the dataset that the model was trained on (data/input)
   --model_path FOLDER        the model (output/m)
   --output_dir FOLDER        where the video goes (results)
-  --force                    borrow poses, torso and blinks from another dataset than the model's own
+  --blinks KIND              own: made anew, as the person blinks (default); reference: those of the frames whose
+                             poses are lent; none
+  --seed N                   other blinks and idle motion of brows and cheeks (0)
+  --force                    borrow poses and torso from another dataset than the model's own
 
 Runs in the container where Docker and its image egstalker are, otherwise natively in .venv, which the first run makes;
 EGSTALKER_RUNTIME=docker or native chooses.

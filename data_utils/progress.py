@@ -13,16 +13,18 @@ PLAIN_EVERY = 10.0  # seconds between plain lines
 
 
 @contextmanager
-def progress(title: str, total: int, stream: TextIO | None = None) -> Iterator[Callable[[int], None]]:
-    """Show a task of ``total`` frames (0: not known yet) on ``stream`` (stderr unless given).
+def progress(
+    title: str, total: int, stream: TextIO | None = None, *, unit: str = "frame"
+) -> Iterator[Callable[[int], None]]:
+    """Show a task of ``total`` frames, or another unit (0: not known yet), on ``stream`` (stderr unless given).
 
-    Yields what takes numbers of frames finished.
+    Yields what takes numbers of units finished.
     """
     stream = sys.stderr if stream is None else stream
     if stream.isatty():
         from tqdm import tqdm
 
-        with tqdm(total=total or None, desc=title, unit="frame", leave=False, file=stream) as bar:
+        with tqdm(total=total or None, desc=title, unit=unit, leave=False, file=stream) as bar:
             yield lambda frames: bar.update(frames) and None
         return
     begin = shown = time.monotonic()
@@ -35,7 +37,7 @@ def progress(title: str, total: int, stream: TextIO | None = None) -> Iterator[C
         if now - shown >= PLAIN_EVERY:
             shown, rate = now, count / (now - begin)
             left = f", {(total - count) / rate:.0f} s left" if total > count else ""
-            print(f"{title}: {count} of {total or '?'} frames, {rate:.0f} a second{left}", file=stream, flush=True)
+            print(f"{title}: {count} of {total or '?'} {unit}s, {rate:.0f} a second{left}", file=stream, flush=True)
 
     yield done
 

@@ -131,9 +131,12 @@ class ExpressionCode:
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> ExpressionCode:
         """Of what :meth:`arrays` made. Raises KeyError or ValueError where it is something else."""
-        code = cls(**{field.name: arrays[field.name] for field in fields(cls)})
-        points, (lower, upper) = code.centre.shape, (len(code.lower), len(code.upper))
+        values = {field.name: arrays[field.name] for field in fields(cls)}
+        points, lower, upper = values["centre"].shape, len(values["lower"]), len(values["upper"])
+        if len(points) != 2:
+            raise ValueError(f"centre has the shape {points}")
         expected = {
+            "centre": points,
             "by_gap": points,
             "by_blink": points,
             "lower": (lower, *points),
@@ -144,13 +147,12 @@ class ExpressionCode:
             "deviation": (1 + lower + upper,),
             "mean_blink": (),
         }
-        for name, shape in expected.items():
-            value = getattr(code, name)
-            if value.shape != shape or not np.isfinite(value).all():
-                raise ValueError(f"{name} has the shape {value.shape}, not {shape}, or is not finite")
-        if (code.deviation <= 0).any():
+        for name, value in values.items():
+            if value.shape != expected[name] or not np.isfinite(value).all():
+                raise ValueError(f"{name} has the shape {value.shape}, not {expected[name]}, or is not finite")
+        if (values["deviation"] <= 0).any():
             raise ValueError("deviations are above 0")
-        return code
+        return cls(**values)
 
 
 def _mouth_weights(centre: Float[np.ndarray, "P D"], by_gap: Float[np.ndarray, "P D"]) -> Float[np.ndarray, "P"]:

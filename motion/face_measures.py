@@ -67,14 +67,15 @@ def landmark_gap(landmarks: Float[np.ndarray, "N 68 2"]) -> Float[np.ndarray, "N
 def aligned(landmarks: Float[np.ndarray, "N 68 2"]) -> Float[np.ndarray, "N 68 2"]:
     """Landmarks brought to one place, size and roll by the points that expressions hardly move; decimetres, y up.
 
-    Each frame's similarity transform to the mean shape has the least squared distance (Umeyama, 1991, in complex
-    numbers).
+    In the mean shape the eyes are level; each frame's similarity transform to it has the least squared distance
+    (Umeyama, 1991, in complex numbers).
     """
     points = landmarks[..., 0] - 1j * landmarks[..., 1]
     rigid = points[:, _RIGID]
     centre = rigid.mean(axis=1, keepdims=True)
-    shape = (rigid - centre) / np.abs(points[:, _EYE_CORNERS[0]] - points[:, _EYE_CORNERS[1]])[:, None].clip(1e-6)
-    mean = shape.mean(axis=0) * _EYE_DISTANCE
+    right, left = (points[:, i, None] for i in _EYE_CORNERS)
+    apart = np.where(np.abs(left - right) < 1e-6, 1e-6, left - right)
+    mean = ((rigid - centre) / apart).mean(axis=0) * _EYE_DISTANCE
     turn = (mean * (rigid - centre).conj()).sum(1) / np.square(np.abs(rigid - centre)).sum(1).clip(1e-12)
     straight = (points - centre) * turn[:, None]
     return np.stack([straight.real, straight.imag], axis=-1)

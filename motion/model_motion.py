@@ -1,8 +1,8 @@
-"""What a model folder knows of its person's motion: expression code, measured codes of the clip, speech model."""
+"""What a model folder knows of its person's motion: expression code, codes of the clip, blinks, idle motion, speech."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,21 +13,26 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from arguments.atomic import atomic_path
-from arguments.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
+from arguments.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from arguments.model_folder import ModelFolder
 from data_utils.audio_features import EXTRACTORS, extract
 from data_utils.audio_features.feature_file import read_feature_file
-from media.sound import read_audio
+from motion.blinks import BlinkModel
 from motion.expression_code import ExpressionCode
 from motion.face_measures import FaceMeasures, measure_face
+from motion.idle import IdleMotion
+from motion.phone_openness import USUAL_GAPS
 from motion.sound_variants import sound_variants
 from motion.speech_model import SpeechModel, SpeechModelSettings
-from motion.speech_training import CLOSED_SHARE, Expectation, Recording, learn_speech
+from motion.speech_prior import read_prior
+from motion.speech_training import CLOSED_SHARE, Expectation, Recording, learn_speech, speech_of_phones
 from motion.voice import speech_share
 
 WIDEST = 95  # percentile of the gap that stands for the widest
+LEAST_SPEECH = 4 * FPS  # frames of it from which on a person's own lips are learnt
+BLINKS, IDLE = "blinks.", "idle."  # begin the names of their arrays in the file of the code
 
 
 @dataclass(frozen=True)
@@ -39,20 +44,29 @@ class ModelMotion:
         measured: codes [N, K] of the clip's frames.
         train: how many of them are the training part.
         speech: from sound to codes; None until it is learnt.
+        blinks: how the person blinks; None in folders that older versions wrote.
+        idle: how the codes wander by themselves; None in the same.
     """
 
     code: ExpressionCode
     measured: Float[Tensor, "N K"]
     train: int
     speech: SpeechModel | None = None
+    blinks: BlinkModel | None = None
+    idle: IdleMotion | None = None
 
     @classmethod
     def of_clip(
         cls, face: FaceMeasures, frames: Int[np.ndarray, "M"], train: int, *, lower: int, upper: int
     ) -> ModelMotion:
-        """Fit the code to some ``frames`` of a clip's face and measure all."""
+        """Fit code, blinks and idle motion to some ``frames`` of a clip's face and measure all."""
         code = ExpressionCode.fit(face, frames, lower=lower, upper=upper)
-        return cls(code, torch.from_numpy(code.measure(face)), train)
+        learnt = np.zeros(len(face), bool)
+        learnt[frames] = True
+        blinks = BlinkModel.fit(face.blink[:train], learnt[:train])
+        measured = code.measure(face)
+        idle = IdleMotion.fit(measured[:train].astype(np.float64), learnt[:train])
+        return cls(code, torch.from_numpy(measured), train, blinks=blinks, idle=idle)
 
     def closed_below(self) -> float:
         """The gap's code below which the clip's lips are closed."""
@@ -60,8 +74,11 @@ class ModelMotion:
         return float((CLOSED_SHARE * np.percentile(gap, WIDEST) - self.code.mean[0]) / self.code.deviation[0])
 
     def save_code(self, folder: ModelFolder) -> None:
-        """Write code and measured codes."""
+        """Write code, measured codes, blinks and idle motion."""
         arrays = {"measured": self.measured.numpy(), "train": np.array(self.train), **self.code.arrays()}
+        for prefix, part in ((BLINKS, self.blinks), (IDLE, self.idle)):
+            if part is not None:
+                arrays.update({prefix + name: value for name, value in part.arrays().items()})
         folder.expression_code.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(folder.expression_code) as path:
             save_file(arrays, path)
@@ -74,6 +91,11 @@ class ModelMotion:
             arrays = load_file(path)
             measured, train = torch.from_numpy(arrays.pop("measured")), int(arrays.pop("train"))
             code = ExpressionCode.from_arrays(arrays)
+            of_blinks, of_idle = _part(arrays, BLINKS), _part(arrays, IDLE)
+            blinks = BlinkModel.from_arrays(of_blinks) if of_blinks else None
+            idle = IdleMotion.from_arrays(of_idle) if of_idle else None
+            if idle is not None and len(idle.middle) != len(code):
+                raise ValueError("idle motion of other codes")
             if measured.ndim != 2 or measured.shape[1] != len(code) or not measured.isfinite().all():
                 raise ValueError("measured codes")
             if not 0 < train <= len(measured):
@@ -83,7 +105,11 @@ class ModelMotion:
         except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
             raise EGSTalkerError(f"{path} is damaged; train again into another --model_path") from error
         there = needs_speech or folder.speech_model.is_file()
-        return cls(code, measured, train, SpeechModel.load(folder.speech_model) if there else None)
+        return cls(code, measured, train, SpeechModel.load(folder.speech_model) if there else None, blinks, idle)
+
+
+def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}
 
 
 def measure_clip(folder: DatasetFolder, eyes: Float[Tensor, "N"]) -> FaceMeasures:
@@ -96,6 +122,7 @@ def learn_from_clip(
     folder: DatasetFolder,
     usable: Bool[np.ndarray, "N"],
     *,
+    priors: Sequence[DatasetFolder] = (),
     seed: int,
     device: str = "cpu",
     done: Callable[[int, int], None] = lambda step, steps: None,
@@ -109,6 +136,7 @@ def learn_from_clip(
         motion: whose code it speaks.
         folder: of the dataset.
         usable: frames to learn from.
+        priors: other people's datasets, from which what mouths have in common is learnt.
         seed: of everything random.
         device: where the networks learn.
         done: told the step and the number of steps.
@@ -118,10 +146,13 @@ def learn_from_clip(
     extractor = name if isinstance(name, str) else None
     features = read_feature_file(folder.audio_features)[:train]
     codes, places = motion.measured[:train].double().numpy(), np.arange(train) / train
-    flat = features.reshape(train, -1)
+    shape, flat = tuple(features.shape[1:]), features.reshape(train, -1)
+    phones_from = EXTRACTORS[extractor].phones_from if extractor in EXTRACTORS else -1
     recordings = [Recording(flat, codes, usable[:train], places)]
     activity = None
     if folder.audio.is_file():
+        from media.sound import read_audio  # loads PyAV, which a head does without
+
         samples = read_audio(folder.audio, SAMPLE_RATE)[: train * SAMPLES_PER_FRAME]
         activity = speech_share(samples, train)
         if extractor in EXTRACTORS and not EXTRACTORS[extractor].model:
@@ -136,14 +167,22 @@ def learn_from_clip(
                         np.clip(at / train, 0, 1),
                     )
                 )
-    shape = tuple(features.shape[1:])
-    phones_from = EXTRACTORS[extractor].phones_from if extractor in EXTRACTORS else -1
+    speaking = train if activity is None else int((usable[:train] & (activity > 0.5)).sum())
+    if phones_from >= 0 and not priors and speaking < LEAST_SPEECH:
+        return speech_of_phones(
+            recordings[0],
+            SpeechModelSettings(extractor, shape, codes.shape[1], 1, 1, phones_from, by_phones=True),
+            usual_gaps=(np.array(USUAL_GAPS) - motion.code.mean[0]) / motion.code.deviation[0],
+            closed_below=motion.closed_below(),
+            activity=activity,
+        )
     return learn_speech(
         recordings,
         lambda members, width: SpeechModelSettings(extractor, shape, codes.shape[1], members, width, phones_from),
         importance=motion.code.importance(),
         closed_below=motion.closed_below(),
         activity=activity,
+        priors=[read_prior(other, motion.code, extractor, shape) for other in priors],
         seed=seed,
         device=device,
         done=done,

@@ -46,7 +46,7 @@ def write_motion_report(
     (top,), (bottom,) = figure.subfigures(2, 1, height_ratios=(3, 2), squeeze=False)
     top.suptitle(
         f"lips' gap, parts of the clip left out in turn: correlation {expected.correlation[0]:.2f}, spread "
-        f"{expected.spread:.2f}, closed lips kept {expected.closures_kept:.0%} (false {expected.closures_false:.0%}), "
+        f"{expected.spread:.2f}, {expected.closed_lips()}, "
         f"lag {1000 * expected.lag / FPS:.0f} ms"
     )
     spectrum, gap, other = top.subplots(3, 1, sharex=True)

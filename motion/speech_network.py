@@ -64,7 +64,7 @@ class SpeechNetwork(nn.Module):
         with torch.no_grad():
             for mine, theirs in zip(part.parameters(), self.parameters(), strict=True):
                 mine.copy_(theirs[which])
-        return part
+        return part.train(self.training)
 
     def _dropped(self, hidden: Tensor) -> Tensor:
         return functional.dropout(hidden, self.dropout, self.training)

@@ -14,8 +14,9 @@ from arguments.clock import FPS
 from motion.driver import DrivenMotion
 from motion.model_motion import ModelMotion
 from scene.reference_clip import ReferenceClip
+from synthesis.eyes import Blinking, blinks_of, eyes_while_speaking
 from synthesis.pairing import check_features
-from synthesis.signal import signal_of
+from synthesis.signal import speaking_signal
 
 LONG_ENOUGH = 2 * FPS  # frames of an unbroken stretch: a head that turns back sooner looks caged
 
@@ -49,7 +50,7 @@ def ping_pong(count: int, num_frames: int) -> Int[Tensor, "count"]:
 
 
 def borrowed_frames(clip: ReferenceClip) -> list[int]:
-    """The frames whose poses, torsos and blinks are lent to other speech, ascending.
+    """The frames whose poses and torsos are lent to other speech, ascending.
 
     Frames in which the person was away lend nothing, and motion should not jump: of several unbroken stretches it is
     the longest, within one shot. Where that is shorter than two seconds, shots may follow each other; where that is too
@@ -96,9 +97,14 @@ def script_of_split(clip: ReferenceClip, frames: range, signal: Float[Tensor, "N
     return Script(signal, numbers, numbers, sound, frames.start / FPS)
 
 
-def script_of_signal(clip: ReferenceClip, signal: Float[Tensor, "M *D"], sound: Path | None) -> Script:
-    """Other speech: the clip's poses, torso and blinks (:func:`borrowed_frames`) go forth and back under it."""
-    return Script(signal, torch.arange(len(signal)), lent_frames(clip, len(signal)), sound)
+def script_of_signal(
+    clip: ReferenceClip, signal: Float[Tensor, "M *D"], sound: Path | None, eyes: Float[Tensor, "M"] | None = None
+) -> Script:
+    """Other speech: the clip's poses and torso (:func:`borrowed_frames`) go forth and back under it.
+
+    So do its blinks, unless ``eyes`` are given: the blink intensity of every frame, 0..1.
+    """
+    return Script(signal, torch.arange(len(signal)), lent_frames(clip, len(signal)), sound, eyes=eyes)
 
 
 def script_of_motion(
@@ -110,15 +116,30 @@ def script_of_motion(
 
 
 def script_of_features(
-    clip: ReferenceClip, features: Float[Tensor, "M *D"], sound: Path | None, motion: ModelMotion | None = None
+    clip: ReferenceClip,
+    features: Float[Tensor, "M *D"],
+    sound: Path | None,
+    motion: ModelMotion | None = None,
+    *,
+    blinking: Blinking = "own",
+    seed: int = 0,
 ) -> Script:
     """:func:`script_of_signal` of what a sound's audio features make the face do.
+
+    Args:
+        clip: what lends pose and torso.
+        features: of the sound.
+        sound: that is heard.
+        motion: of a head that is driven by codes.
+        blinking: where blinks come from.
+        seed: of everything random.
 
     Raises:
         EGSTalkerError: the features of a frame have another shape than those that the model learnt with.
     """
     check_features(tuple(features.shape[1:]), clip, motion)
-    return script_of_signal(clip, signal_of(motion, features), sound)
+    eyes = eyes_while_speaking(blinking, blinks_of(motion, clip), len(features), seed=seed)
+    return script_of_signal(clip, speaking_signal(motion, features, seed=seed), sound, eyes)
 
 
 def script_of_sound(
@@ -127,9 +148,18 @@ def script_of_sound(
     work_folder: Path,
     device: str | None = None,
     motion: ModelMotion | None = None,
+    *,
+    blinking: Blinking = "own",
+    seed: int = 0,
 ) -> Script:
-    """The script for any sound file; raises what :func:`synthesis.speech.heard` does."""
+    """The script for any sound file; ``blinking`` and ``seed`` as in :func:`script_of_features`.
+
+    Raises what :func:`synthesis.speech.heard` does.
+    """
     from synthesis.speech import extractor_of, heard  # loads PyAV, which the other scripts do without
 
     speech = heard(sound, extractor_of(clip, motion), work_folder, device)
-    return script_of_signal(clip, signal_of(motion, speech.features, speech.activity), sound)
+    signal = speaking_signal(motion, speech.features, speech.activity, seed=seed)
+    blinks = blinks_of(motion, clip)
+    eyes = eyes_while_speaking(blinking, blinks, len(signal), seed=seed, activity=speech.activity)
+    return script_of_signal(clip, signal, sound, eyes)

@@ -11,12 +11,13 @@ from torch import Tensor
 from arguments.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
 from arguments.errors import EGSTalkerError
 from arguments.model_folder import ModelFolder
-from media.sound import read_audio
 from motion.model_motion import ModelMotion
 from motion.speech_model import SpeechModel
 from motion.voice import speech_share
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
+
+HEARD = 0.15  # correlation with the truth from which on brows and cheeks follow what a speech model says
 
 
 def motion_of(head: GaussianHead, model_path: Path, *, needs_speech: bool = True) -> ModelMotion | None:
@@ -44,6 +45,29 @@ def signal_of(
     return features if speech is None else speech(features, activity)
 
 
+def speaking_signal(
+    motion: ModelMotion | None,
+    features: Float[Tensor, "N *D"],
+    activity: Float[Tensor, "N"] | None = None,
+    *,
+    seed: int,
+) -> Float[Tensor, "N *K"]:
+    """:func:`signal_of` other speech than the clip's: what the sound does not tell of brows and cheeks is idle motion.
+
+    Args:
+        motion: of a head that is driven by codes; None: audio features drive it.
+        features: of the sound.
+        activity: share of speech in each row.
+        seed: of the idle motion.
+    """
+    signal = signal_of(motion, features, activity)
+    if motion is None or motion.speech is None or motion.idle is None:
+        return signal
+    unheard = motion.speech.correlation < HEARD
+    unheard[: len(motion.code) - len(motion.code.upper)] = False
+    return torch.where(unheard, torch.from_numpy(motion.idle.generate(len(signal), seed)), signal)
+
+
 def measured_signal(motion: ModelMotion | None, clip: ReferenceClip) -> Float[Tensor, "N K"]:
     """The codes that were measured in a clip's own frames.
 
@@ -64,6 +88,8 @@ def own_signal(motion: ModelMotion | None, clip: ReferenceClip) -> Float[Tensor,
     sound = clip.folder.audio
     activity = None
     if sound.is_file():
+        from media.sound import read_audio  # loads PyAV, which a head does without
+
         samples = read_audio(sound, SAMPLE_RATE)[: clip.num_frames * SAMPLES_PER_FRAME]
         activity = torch.from_numpy(speech_share(samples, clip.num_frames))
     return signal_of(motion, clip.audio, activity)

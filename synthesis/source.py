@@ -13,6 +13,7 @@ from motion.model_motion import ModelMotion
 from motion.table_driver import write_codes
 from motion.video_driver import Watch, follow_driver, reenact
 from scene.reference_clip import ReferenceClip
+from synthesis.eyes import Blinking, blinks_of, eyes_while_speaking
 from synthesis.script import Script, borrowed_frames, eyes_of, lent_frames, script_of_motion, script_of_sound
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,8 @@ def script_of(
     *,
     work_folder: Path,
     device: str | None = None,
+    blinking: Blinking = "own",
+    seed: int = 0,
     watch: Watch = lambda pictures, total: pictures,
 ) -> Script:
     """The script of a source.
@@ -66,6 +69,8 @@ def script_of(
         motion: of a head that codes drive; None of one that audio features do.
         work_folder: for passing files.
         device: of the extractor's model.
+        blinking: where blinks come from that the source does not have.
+        seed: of everything random.
         watch: a progress bar over the pictures of a driving video.
 
     Raises:
@@ -74,14 +79,18 @@ def script_of(
     if source.motion is None and source.video is None:
         if source.sound is None:
             raise ValueError("a source is a sound, a motion or a video")
-        return script_of_sound(clip, source.sound, work_folder, device, motion)
+        return script_of_sound(clip, source.sound, work_folder, device, motion, blinking=blinking, seed=seed)
     if motion is None:
         raise EGSTalkerError("audio features drive this head, no motion; train one with drive = 'motion'")
     if source.motion is None:
         return _script_of_video(source, clip, motion, watch)
     from motion.motion_file import read_motion
 
-    script = script_of_motion(clip, read_motion(source.motion, motion), source.sound)
+    driven = read_motion(source.motion, motion)
+    if driven.eyes is None:
+        blinks = blinks_of(motion, clip)
+        driven = replace(driven, eyes=eyes_while_speaking(blinking, blinks, len(driven), seed=seed))
+    script = script_of_motion(clip, driven, source.sound)
     _say_other_length(source, script)
     return script
 

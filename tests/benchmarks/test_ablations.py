@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from arguments.settings import ModelSettings
 from benchmarks import ablations
-from tests.tiny_head import make_dataset
+from tests.tiny_head import make_dataset, quick_speech_models
 
 CONFIG = """
 ModelSettings = dict(initial_gaussians=100, feature_dim=8, heads=2, agents=4, plane_levels=2, plane_log2_entries=6)
 TrainingSettings = dict(coarse_iterations=2, iterations=3, batch=2, min_gaussians=50, motion_frames=2)
 """
+
+
+@pytest.fixture(autouse=True)
+def _quick_speech_models() -> Iterator[None]:
+    with quick_speech_models():
+        yield
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:

@@ -52,9 +52,9 @@ def test_a_trained_heads_speed_counts_its_deformation(tmp_path, monkeypatch):
 def test_a_trained_head_is_measured_on_its_own_held_out_frames(tmp_path, monkeypatch):
     folder = make_dataset(tmp_path / "set")
     dataset, head = TalkingHeadDataset(folder.root), make_head()
-    drive = render.held_out_drive(head, dataset, 32, 3)
-    expected = dataset.drive(torch.tensor([20, 21, 20]), SETTINGS.audio_window)
-    assert torch.equal(drive.audio, expected.audio) and torch.equal(drive.eye, expected.eye)
+    drive = render.held_out_drive(head, dataset, dataset.audio, 32, 3)
+    expected = dataset.drive(dataset.audio, torch.tensor([20, 21, 20]), SETTINGS.signal_window)
+    assert torch.equal(drive.signal, expected.signal) and torch.equal(drive.eye, expected.eye)
     assert torch.equal(drive.camera.viewmats, expected.camera.viewmats)
     points = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(drive.camera.project(points), expected.camera.project(points) / 2, atol=1e-4)

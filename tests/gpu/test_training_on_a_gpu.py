@@ -11,12 +11,14 @@ from arguments.settings import TrainingSettings
 from media.video import read_frames
 from scene.head_files import load_head
 from synthesis.film import speak
-from tests.tiny_head import SETTINGS, make_dataset, speech_like, write_wav
+from synthesis.signal import motion_of
+from tests.tiny_head import MOTION, SETTINGS, make_dataset, speech_like, write_wav
 from training.dataset import TalkingHeadDataset
 from training.frame_store import FrameStore
 from training.loop import Trainer, TrainOptions, train
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")]
+KINDS = {"motion": MOTION, "audio": SETTINGS, "cross": replace(MOTION, attention="cross")}
 
 
 def test_a_head_is_learnt_and_speaks(tmp_path):
@@ -26,21 +28,22 @@ def test_a_head_is_learnt_and_speaks(tmp_path):
         coarse_iterations=60, iterations=60, batch=4, densify_from=20, densify_every=25, validate_every=30,
         checkpoint_every=30, gate_from_share=0.3, min_gaussians=10,
     )  # fmt: skip
-    options = TrainOptions(folder.root, tmp_path / "m", SETTINGS, training, device="cuda")
+    options = TrainOptions(folder.root, tmp_path / "m", MOTION, training, device="cuda")
     train(options)
     train(replace(options, training=replace(training, iterations=80)))
     head, _, iteration = load_head(tmp_path / "m", device="cuda")
     assert iteration == 80
     sound = write_wav(tmp_path / "a.wav", speech_like(1.0))
-    assert speak(head, TalkingHeadDataset(folder.root), sound, tmp_path / "a.mp4") == 25
+    motion = motion_of(head, tmp_path / "m")
+    assert speak(head, TalkingHeadDataset(folder.root), sound, tmp_path / "a.mp4", motion=motion) == 25
     assert len(list(read_frames(tmp_path / "a.mp4"))) == 25
 
 
 def test_frames_that_do_not_fit_the_gpu_are_sent_in_time(tmp_path, monkeypatch):
     dataset = TalkingHeadDataset(make_dataset(tmp_path / "set", num_frames=22).root)
-    resident = FrameStore(dataset, 4, "cuda")
+    resident = FrameStore(dataset, dataset.audio, 4, "cuda")
     monkeypatch.setattr("training.frame_store.DEVICE_SHARE", 0.0)
-    sent = FrameStore(dataset, 4, "cuda")
+    sent = FrameStore(dataset, dataset.audio, 4, "cuda")
     assert resident.resident and not sent.resident
     for start in (0, 5, 10):
         indices, following = range(start, start + 5), range(start + 5, start + 10)
@@ -48,15 +51,18 @@ def test_frames_that_do_not_fit_the_gpu_are_sent_in_time(tmp_path, monkeypatch):
         assert torch.equal(ours.image, theirs.image) and torch.equal(ours.background, theirs.background)
 
 
-@pytest.mark.parametrize("attention", ["esaa", "cross"])
-def test_recorded_steps_learn_what_plain_ones_do(tmp_path, attention, caplog):
+@pytest.mark.parametrize(
+    "model", [MOTION, SETTINGS, replace(MOTION, attention="cross")], ids=["motion", "audio", "cross"]
+)
+def test_recorded_steps_learn_what_plain_ones_do(tmp_path, kind, caplog):
     pytest.importorskip("gsplat")
     dataset = TalkingHeadDataset(make_dataset(tmp_path / "set", num_frames=44).root)
     training = TrainingSettings(batch=4, densify_from=4, densify_every=5, min_gaussians=10, gate_from_share=0.5)
-    model = replace(SETTINGS, attention=attention)
     losses = []
     for records in (True, False):
-        trainer = Trainer(TrainOptions(dataset.folder.root, tmp_path / str(records), model, training, "cuda"), dataset)
+        trainer = Trainer(
+            TrainOptions(dataset.folder.root, tmp_path / str(records), KINDS[kind], training, "cuda"), dataset
+        )
         trainer.head.train()
         trainer.step._records = records
         found = []

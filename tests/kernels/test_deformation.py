@@ -16,7 +16,9 @@ from scene.head import GaussianHead
 
 pytestmark = pytest.mark.usefixtures("two_threads")
 
-SMALL = ModelSettings(plane_levels=3, plane_log2_entries=8, feature_dim=8, heads=2, agents=5, audio_window=4)
+SMALL = ModelSettings(
+    plane_levels=3, plane_log2_entries=8, feature_dim=8, heads=2, agents=5, motion_window=4, lower_codes=12
+)
 
 
 def moving_head(settings: ModelSettings = SMALL, count: int = 150) -> GaussianHead:
@@ -29,13 +31,13 @@ def moving_head(settings: ModelSettings = SMALL, count: int = 150) -> GaussianHe
     return head.eval()
 
 
-def drive(batch: int = 3) -> Drive:
+def drive(batch: int = 3, window: int = SMALL.signal_window) -> Drive:
     generator = torch.Generator().manual_seed(1)
     view = torch.eye(4).repeat(batch, 1, 1)
     view[:, 2, 3] = 10.0
-    audio = 2 * torch.randn(batch, 4, 20, generator=generator)
+    codes = 2 * torch.randn(batch, window, 20, generator=generator)
     eye = torch.rand(batch, 1, generator=generator)
-    return Drive(audio, torch.arange(4).repeat(batch, 1), eye, Camera.from_focal(view, 100.0, 32, 32))
+    return Drive(codes, torch.arange(window).repeat(batch, 1), eye, Camera.from_focal(view, 100.0, 32, 32))
 
 
 def assert_same(ours: Gaussians, twin: Gaussians) -> None:
@@ -52,15 +54,16 @@ def assert_same(ours: Gaussians, twin: Gaussians) -> None:
         replace(SMALL, feature_dim=24, heads=3, agents=7, kan_grid=8),
         replace(SMALL, motion_gate=False),
         replace(SMALL, attention="cross"),
+        replace(SMALL, drive="audio", audio_window=4),
     ],
 )
 def test_the_kernel_is_the_plain_modules(settings):
-    head = moving_head(settings)
+    head, moved = moving_head(settings), drive(window=settings.signal_window)
     at_rest = head.at_rest()
     assert at_rest.compiled is not None
-    plain = head.deform(drive(), replace(at_rest, compiled=None))
+    plain = head.deform(moved, replace(at_rest, compiled=None))
     assert (plain.means - head.static().means).abs().max() > 0.1
-    assert_same(head.deform(drive(), at_rest), plain)
+    assert_same(head.deform(moved, at_rest), plain)
 
 
 @torch.no_grad()

@@ -65,7 +65,7 @@ def test_the_twin_is_the_plain_function(name):
 @torch.no_grad()
 def test_a_head_moves_on_the_gpu_as_on_the_cpu():
     torch.manual_seed(0)
-    head = GaussianHead(500, (20,), ModelSettings(plane_levels=3, plane_log2_entries=8, audio_window=4)).eval()
+    head = GaussianHead(500, (20,), ModelSettings(plane_levels=3, plane_log2_entries=8, motion_window=4)).eval()
     for parameter in head.parameters():
         parameter.add_(0.1 * torch.randn_like(parameter))
     drive = Drive(torch.randn(2, 4, 20), torch.arange(4).repeat(2, 1), torch.rand(2, 1), head_camera(64, 2))

@@ -17,7 +17,7 @@ def drive(frames: int = 2) -> Drive:
     torch.manual_seed(3)
     view = torch.eye(4).repeat(frames, 1, 1)
     view[:, 2, 3] = 6.0
-    window = SETTINGS.audio_window
+    window = SETTINGS.signal_window
     numbers = torch.arange(window) + 5 * torch.arange(frames)[:, None]
     camera = Camera.from_focal(view, 120.0, 64, 64, 32, 32)
     return Drive(torch.randn(frames, window, 162), numbers, torch.rand(frames, 1), camera)
@@ -136,7 +136,7 @@ def test_audio_eyes_and_camera_all_move_the_head():
     turned = base.camera.viewmats.clone()
     turned[0, :3, :3] = torch.tensor([[0.9, 0.0, 0.436], [0.0, 1.0, 0.0], [-0.436, 0.0, 0.9]])
     changes = (
-        replace(base, audio=base.audio + 1),
+        replace(base, signal=base.signal + 1),
         replace(base, eye=1 - base.eye),
         replace(base, camera=replace(base.camera, viewmats=turned)),
     )

@@ -127,11 +127,20 @@ def test_damaged_weights_are_refused_in_one_line(model, damage):
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", json.dumps({"model": {"attention": "x"}})])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", json.dumps({"model": {"drive": "motion", "attention": "x"}})])
 def test_damaged_settings_are_refused(model, text):
     (model / "settings.json").write_text(text)
     with pytest.raises(EGSTalkerError, match=r"settings\.json"):
         load_head(model)
+
+
+def test_a_model_of_an_earlier_version_is_refused_in_one_line(model):
+    record = json.loads((model / "settings.json").read_text())
+    del record["model"]["drive"]
+    (model / "settings.json").write_text(json.dumps(record))
+    with pytest.raises(EGSTalkerError, match=r"was made by an earlier version.*train again") as refused:
+        load_head(model)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_damaged_progress_is_refused(model):

@@ -11,7 +11,7 @@ import torch
 from arguments.dataset_folder import DatasetFolder
 from tests.tiny_head import SIZE, make_dataset
 from training.dataset import TalkingHeadDataset
-from training.frame_store import FrameStore
+from training.frame_store import HOST_BYTES, FrameStore
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +24,15 @@ def folder(whole, tmp_path) -> DatasetFolder:
     return DatasetFolder(Path(shutil.copytree(whole, tmp_path / "set")))
 
 
+def stored(folder: DatasetFolder, host_bytes: int = HOST_BYTES) -> FrameStore:
+    dataset = TalkingHeadDataset(folder.root)
+    return FrameStore(dataset, dataset.audio, 4, host_bytes=host_bytes)
+
+
 def test_a_cut_shows_what_the_whole_picture_shows_there(folder, monkeypatch):
     monkeypatch.setattr("training.dataset.CROP_MARGIN", 2)
     dataset = TalkingHeadDataset(folder.root)
-    batch = FrameStore(dataset, 4).batch([0, 19])
+    batch = FrameStore(dataset, dataset.audio, 4).batch([0, 19])
     height, width = batch.image.shape[1:3]
     assert width < SIZE
     corners, size = dataset.head_boxes()
@@ -43,7 +48,7 @@ def test_a_cut_shows_what_the_whole_picture_shows_there(folder, monkeypatch):
 def test_the_cameras_of_cuts_project_to_the_same_spot(folder, monkeypatch):
     monkeypatch.setattr("training.dataset.CROP_MARGIN", 2)
     dataset = TalkingHeadDataset(folder.root)
-    batch = FrameStore(dataset, 4).batch([5])
+    batch = FrameStore(dataset, dataset.audio, 4).batch([5])
     point = torch.tensor([[0.3, -0.2, 0.1]])
     whole, cut = dataset.camera[5].project(point), batch.drive.camera.project(point)
     assert batch.corner.any()
@@ -52,7 +57,10 @@ def test_the_cameras_of_cuts_project_to_the_same_spot(folder, monkeypatch):
 
 def test_pictures_beyond_the_memory_are_let_go_and_read_again(folder):
     dataset = TalkingHeadDataset(folder.root)
-    small, large = FrameStore(dataset, 4, host_bytes=4 * 7 * 48 * 48), FrameStore(dataset, 4)
+    small, large = (
+        FrameStore(dataset, dataset.audio, 4, host_bytes=4 * 7 * 48 * 48),
+        FrameStore(dataset, dataset.audio, 4),
+    )
     assert large.resident and not small.resident
     for indices, following in (([0], []), (range(12), [3, 3]), ([3, 3], [5]), ([0], [])):
         ours, theirs = small.batch(indices, following), large.batch(indices)
@@ -62,7 +70,7 @@ def test_pictures_beyond_the_memory_are_let_go_and_read_again(folder):
 
 
 def test_the_next_batch_is_read_ahead(folder, monkeypatch):
-    store = FrameStore(TalkingHeadDataset(folder.root), 4, host_bytes=20 * 7 * 48 * 48)
+    store = stored(folder, 20 * 7 * 48 * 48)
     store.batch([0, 1], following=[2, 3])
     store.batch([2, 3], following=[])
     read = []
@@ -72,7 +80,7 @@ def test_the_next_batch_is_read_ahead(folder, monkeypatch):
 
 
 def test_loading_decodes_each_frame_once(folder, monkeypatch):
-    store = FrameStore(TalkingHeadDataset(folder.root), 4)
+    store = stored(folder)
     read = []
     decode = store._decode
     monkeypatch.setattr(store, "_decode", lambda i: read.append(i) or decode(i))

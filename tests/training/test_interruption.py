@@ -20,7 +20,7 @@ from arguments.errors import EGSTalkerError, Interrupted, door
 from arguments.model_folder import ModelFolder
 from arguments.settings import TrainingSettings
 from scene.head_files import checkpoints, load_head, read_record
-from tests.tiny_head import SETTINGS, make_dataset
+from tests.tiny_head import MOTION, make_dataset
 from training.checkpoints import load_training_state
 from training.dataset import TalkingHeadDataset
 from training.log import training_log
@@ -52,7 +52,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 def options(folder: Path, model_path: Path, **changes) -> TrainOptions:
-    model = replace(SETTINGS, initial_gaussians=60)
+    model = replace(MOTION, initial_gaussians=60)
     return TrainOptions(folder, model_path, model, replace(TRAINING, **changes))
 
 

@@ -21,13 +21,14 @@ from arguments.model_folder import CheckpointFolder
 from arguments.settings import TrainingSettings
 from arguments.version import VERSION
 from scene.head_files import checkpoints, load_head, read_record
-from tests.tiny_head import SETTINGS, make_dataset
+from tests.tiny_head import MOTION, SETTINGS, make_dataset
 from training.checkpoints import load_training_state
 from training.dataset import TalkingHeadDataset
 from training.loop import Trainer, TrainOptions, train
 from training.reporter import Reporter
 
-MODEL = replace(SETTINGS, initial_gaussians=120)
+MODEL = replace(MOTION, initial_gaussians=120)
+AUDIO = replace(SETTINGS, initial_gaussians=120)
 TRAINING = TrainingSettings(
     coarse_iterations=12,
     iterations=18,
@@ -41,6 +42,8 @@ TRAINING = TrainingSettings(
     validation_frames=2,
     motion_frames=4,
 )
+
+SHORT = {"coarse_iterations": 2, "iterations": 3}
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +63,13 @@ def log_of(path: Path) -> list[dict]:
 def uninterrupted(dataset, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("model") / "m"
     train(options(dataset, path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def driven_by_audio(dataset, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("audio") / "m"
+    train(options(dataset, path, model=AUDIO, **SHORT))
     return path
 
 
@@ -133,14 +143,15 @@ def test_a_killed_run_ends_where_an_uninterrupted_one_does(dataset, uninterrupte
     path = tmp_path / "m"
     code = (
         "import os, signal, sys\nfrom pathlib import Path\nimport training.loop as loop\n"
-        "from tests.training.test_loop import options\n"
+        "from tests.tiny_head import quick_speech_models\nfrom tests.training.test_loop import options\n"
         "save = loop.Trainer.save\n"
         "def dying(self):\n"
         "    if (self.progress.stage, self.progress.iteration) == ('fine', 10):\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    save(self)\n"
         "loop.Trainer.save = dying\n"
-        "loop.train(options(Path(sys.argv[1]), Path(sys.argv[2])))\n"
+        "with quick_speech_models():\n"
+        "    loop.train(options(Path(sys.argv[1]), Path(sys.argv[2])))\n"
     )
     command = [sys.executable, "-c", code, str(dataset), str(path)]
     done = subprocess.run(command, cwd=repository, check=False, capture_output=True)
@@ -198,7 +209,7 @@ def test_another_models_folder_is_refused(dataset, uninterrupted, tmp_path):
 
 @pytest.mark.parametrize("change", ["other poses", "other features", "other extractor"])
 def test_another_dataset_of_the_same_length_is_refused_and_the_model_left_as_it_was(
-    dataset, uninterrupted, tmp_path, change
+    dataset, driven_by_audio, tmp_path, change
 ):
     other = DatasetFolder(shutil.copytree(dataset, tmp_path / "other"))
     if change == "other poses":
@@ -209,11 +220,11 @@ def test_another_dataset_of_the_same_length_is_refused_and_the_model_left_as_it_
         np.save(other.audio_features, np.zeros((22, 768), np.float32))
     else:
         other.update_record(extractor="hubert")
-    before = (uninterrupted / "settings.json").read_bytes()
+    before = (driven_by_audio / "settings.json").read_bytes()
     with pytest.raises(EGSTalkerError, match="other settings or another dataset") as refused:
-        train(options(other.root, uninterrupted))
+        train(options(other.root, driven_by_audio, model=AUDIO, **SHORT))
     assert "\n" not in str(refused.value)
-    assert (uninterrupted / "settings.json").read_bytes() == before
+    assert (driven_by_audio / "settings.json").read_bytes() == before
 
 
 def test_a_moved_dataset_is_still_the_same(dataset, uninterrupted, tmp_path):
@@ -238,7 +249,14 @@ def test_a_training_that_diverges_stops_and_keeps_what_was_good(dataset, tmp_pat
 
 @pytest.mark.parametrize(
     "change",
-    [{"attention": "cross"}, {"decoder": "mlp"}, {"planes": "dense"}, {"ppe": False}, {"static_init": False}],
+    [
+        {"drive": "audio"},
+        {"drive": "audio", "ppe": False},
+        {"attention": "cross"},
+        {"decoder": "mlp"},
+        {"planes": "dense"},
+        {"static_init": False},
+    ],
     ids=str,
 )
 def test_every_ablation_lowers_the_loss(dataset, tmp_path, monkeypatch, change):
@@ -270,16 +288,16 @@ def test_without_guide_or_pose_corrections_it_trains_too(dataset, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["au.csv", "aud.npy"])
-def test_what_drives_the_head_must_not_change_on_the_way(dataset, uninterrupted, tmp_path, name):
+def test_what_drives_the_head_must_not_change_on_the_way(dataset, driven_by_audio, tmp_path, name):
     other = DatasetFolder(shutil.copytree(dataset, tmp_path / "other"))
     if name == "au.csv":
         other.action_units.write_text(other.action_units.read_text().replace("4.00", "3.50"))
     else:
         np.save(other.audio_features, np.load(other.audio_features) * 2)
     with pytest.raises(EGSTalkerError) as refused:
-        train(options(other.root, uninterrupted))
+        train(options(other.root, driven_by_audio, model=AUDIO, **SHORT))
     assert str(refused.value) == (
-        f"{uninterrupted} learnt with another {name} than {other.root} has now; "
+        f"{driven_by_audio} learnt with another {name} than {other.root} has now; "
         "bring that back, or give another --model_path"
     )
 
@@ -296,14 +314,14 @@ def test_another_perceptual_loss_is_refused_and_one_without_its_weights_too(
         train(options(dataset, uninterrupted, perceptual="vgg"))
 
 
-def test_a_model_says_what_it_was_made_from(dataset, uninterrupted):
-    record = read_record(uninterrupted)
+def test_a_model_says_what_it_was_made_from(dataset, driven_by_audio):
+    record = read_record(driven_by_audio)
     files = {"poses": "transforms_train.json", "action_units": "au.csv", "features": "aud.npy"}
     for entry, name in files.items():
         assert getattr(record, entry) == hashlib.sha256((dataset / name).read_bytes()).hexdigest()
     assert (record.version, record.device, record.extractor) == (VERSION, "cpu", "log_mel")
     assert record.training.perceptual == "gradients"
-    state = json.loads((uninterrupted / "checkpoints" / "fine-00018" / "state.json").read_text())
+    state = json.loads((driven_by_audio / "checkpoints" / "fine-00003" / "state.json").read_text())
     assert (state["version"], state["device"]) == (VERSION, "cpu")
 
 

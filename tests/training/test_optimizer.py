@@ -49,7 +49,7 @@ def test_rates_fall_together_and_from_the_start_each_time(parts):
 
 def test_the_audio_encoder_decays_as_adamw_would_and_nothing_else_does(parts):
     head, _, optimizer = parts
-    weight, other = head.deformation.tokens.audio.input.weight, head.deformation.lift[0].weight
+    weight, other = head.deformation.tokens.signal.listen[0].weight, head.deformation.lift[0].weight
     copies = [p.detach().clone().requires_grad_() for p in (weight, other)]
     expected = [
         torch.optim.AdamW([copies[0]], lr=0.01, betas=(0.9, 0.99), weight_decay=0.3),

@@ -10,7 +10,7 @@ import torch
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.settings import TrainingSettings
-from tests.tiny_head import SETTINGS, make_dataset
+from tests.tiny_head import MOTION, make_dataset
 from training.dataset import TalkingHeadDataset
 from training.initialization import initial_cloud
 from training.loop import Trainer, TrainOptions
@@ -85,7 +85,7 @@ def test_it_starts_dense_and_takes_training_steps(theirs, tmp_path):
     cloud = initial_cloud(dataset, 10_000)
     assert len(cloud.points) >= 10_000 and np.isfinite(cloud.points).all()
     training = TrainingSettings(coarse_iterations=2, iterations=4, batch=2, motion_frames=4)
-    model = replace(SETTINGS, initial_gaussians=10_000)
+    model = replace(MOTION, initial_gaussians=10_000)
     trainer = Trainer(TrainOptions(theirs.root, tmp_path / "m", model, training, "cpu"), dataset)
     assert trainer.head.num_gaussians >= 10_000
     before = {name: value.clone() for name, value in trainer.head.state_dict().items()}

@@ -18,7 +18,7 @@ from tests.tiny_head import make_dataset
 
 CONFIG = (
     "ModelSettings = dict(initial_gaussians=120, sh_degree=0, plane_levels=2, plane_finest_resolution=32, "
-    "feature_dim=8, heads=2, agents=4)\n"
+    "feature_dim=8, heads=2, agents=4, lower_codes=2, upper_codes=1, drive='{drive}')\n"
     "TrainingSettings = dict(coarse_iterations={coarse}, iterations=5000, batch=8, motion_frames=4, "
     "validation_frames=2, min_gaussians=50, max_gaussians=150)\n"
 )
@@ -33,7 +33,7 @@ def dataset(tmp_path_factory) -> Path:
 def run(tmp_path, dataset, monkeypatch) -> Callable[..., int]:
     def call(*arguments: object) -> int:
         config = tmp_path / "config.py"
-        config.write_text(CONFIG.format(coarse=3))
+        config.write_text(CONFIG.format(coarse=3, drive="motion"))
         usual = ["-s", dataset, "--model_path", tmp_path / "m", "--configs", config]  # the last of two counts
         monkeypatch.setattr(sys, "argv", ["train.py", *map(str, (*usual, *arguments))])
         return door.main()
@@ -89,7 +89,7 @@ def test_wandb_is_asked_for_by_an_option(run, monkeypatch, capsys):
 
 def test_ctrl_c_saves_what_was_learnt(repository, dataset, tmp_path):
     config = tmp_path / "config.py"
-    config.write_text(CONFIG.format(coarse=100_000))
+    config.write_text(CONFIG.format(coarse=100_000, drive="audio"))
     command = [sys.executable, "train.py", "-s", dataset, "--model_path", tmp_path / "m", "--configs", config]
     process = subprocess.Popen(command, cwd=repository, stderr=subprocess.PIPE, text=True)
     for _ in range(600):

@@ -25,7 +25,7 @@ def dataset(tmp_path_factory) -> TalkingHeadDataset:
 
 @pytest.fixture(scope="module")
 def store(dataset) -> FrameStore:
-    return FrameStore(dataset, SETTINGS.audio_window)
+    return FrameStore(dataset, dataset.audio, SETTINGS.signal_window)
 
 
 def invisible_head():
@@ -103,7 +103,9 @@ def test_frames_without_the_person_are_not_scored(dataset, tmp_path):
     for i in lost:
         write_image(folder.ground_truth_image(i), np.zeros((SIZE, SIZE, 3), np.uint8))
     scores = [
-        validate(invisible_head(), FrameStore(clip, 4), count, moving=False, picture=tmp_path / "picture.png")
+        validate(
+            invisible_head(), FrameStore(clip, clip.audio, 4), count, moving=False, picture=tmp_path / "picture.png"
+        )
         for clip, count in ((dataset, 1), (TalkingHeadDataset(folder.root), 10))
     ]
     assert scores[1] == scores[0]

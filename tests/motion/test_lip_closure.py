@@ -1,0 +1,58 @@
+"""Phones that need closed lips."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from data_utils.audio_features.acoustic_model import installed_model
+from data_utils.audio_features.phones import PHONE_NAMES, PHONES, UNIT
+from motion.lip_closure import LABIODENTAL_SHARE, closing
+
+SURE = 30.0 / UNIT  # units by which a likely phone is above the others
+
+
+def heard(*halves: str) -> torch.Tensor:
+    """Likelihoods of a frame in whose halves one phone each is sure."""
+    values = torch.zeros(1, 2 * PHONES)
+    for half, name in enumerate(halves):
+        values[0, half * PHONES + PHONE_NAMES.index(name)] = SURE
+    return values
+
+
+@pytest.mark.parametrize("phone", ["P", "B", "M"])
+def test_a_bilabial_closes_the_lips(phone):
+    assert float(closing(heard(phone, phone))) > 0.99
+
+
+@pytest.mark.parametrize("phone", ["F", "V"])
+def test_lip_and_teeth_all_but_close_them(phone):
+    assert float(closing(heard(phone, phone))) == pytest.approx(LABIODENTAL_SHARE, abs=0.01)
+
+
+@pytest.mark.parametrize("phone", [name for name in PHONE_NAMES if name not in "PBMFV"])
+def test_other_phones_leave_them_open(phone):
+    assert float(closing(heard(phone, phone))) < 0.01
+
+
+def test_one_half_of_a_frame_is_enough():
+    for halves in (("P", "AA"), ("AA", "P")):
+        assert float(closing(heard(*halves))) > 0.99
+
+
+def test_phones_that_share_the_likelihood_add_up():
+    values = heard("P", "P")
+    values[0, PHONE_NAMES.index("B")] = values[0, PHONES + PHONE_NAMES.index("B")] = SURE
+    assert float(closing(values)) > 0.99
+    doubtful = heard("P", "P")
+    doubtful[0, PHONE_NAMES.index("T")] = doubtful[0, PHONES + PHONE_NAMES.index("T")] = SURE
+    assert float(closing(doubtful)) == pytest.approx(0.5, abs=0.01)
+
+
+def test_columns_beyond_the_likelihoods_do_not_count():
+    more = torch.cat([heard("AA", "AA"), torch.full((1, 7), 99.0)], dim=1)
+    assert float(closing(more)) < 0.01
+
+
+def test_names_are_in_the_order_of_the_installed_model():
+    assert installed_model().phones == PHONE_NAMES
