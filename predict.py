@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Let a trained head say what a sound file says: ``predict.py --audio_path a.wav ... -> results/a.mp4``."""
+"""Let a trained head say what a sound file says: ``predict.py --audio_path a.wav ... -> results/a.mp4``.
+
+A table of expression codes or of ARKit's blendshapes drives it as well (``--motion``).
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,30 @@ from arguments.errors import EGSTalkerError, door
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line, parsed."""
     parser = argparse.ArgumentParser(prog="predict.sh", description=__doc__)
-    parser.add_argument("--audio_path", type=Path, required=True, help="any sound or video file with speech")
-    parser.add_argument(
-        "--reference_path", type=Path, required=True, help="data set folder that lends poses, torso and blinks"
-    )
+    parser.add_argument("--audio_path", type=Path, help="any sound or video file with speech; beside a motion: heard")
+    parser.add_argument("--motion", type=Path, help="what the face does: its codes, or ARKit's")
+    parser.add_argument("--save_motion", type=Path, help="write the codes that drove the face to this .csv")
+    parser.add_argument("--reference_path", type=Path, required=True, help="data set folder that lends poses and torso")
     parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model")
     parser.add_argument("--output_dir", type=Path, default=Path("results"), help="folder of the video (results)")
     parser.add_argument("--force", action="store_true", help="borrow from another dataset than the model's own")
+    parser.add_argument(
+        "--blinks",
+        choices=("own", "reference", "none"),
+        default="own",
+        help="made anew as the person blinks (own), those of the frames that lend the pose, or none",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of blinks and of the idle motion of brows and cheeks (0)")
     parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
     parser.add_argument("--batch", type=int, help="frames rendered at once (4 on a CPU, 32 on a GPU)")
     parser.add_argument("--device", help="cpu, cuda, or cuda:1 of several (what is here and can render)")
     options = parser.parse_args(join_dashed_paths(sys.argv[1:] if arguments is None else arguments))
     if options.batch is not None and options.batch < 1:
         parser.error("--batch is at least 1")
+    if options.seed < 0:
+        parser.error("--seed is at least 0")
+    if options.audio_path is None and options.motion is None:
+        parser.error("give what drives the head: --audio_path or --motion")
     return options
 
 
@@ -40,7 +54,7 @@ def join_dashed_paths(arguments: list[str]) -> list[str]:
     """
     joined: list[str] = []
     for argument in arguments:
-        named = bool(joined) and joined[-1].startswith("--") and joined[-1].endswith(("_path", "_dir"))
+        named = bool(joined) and joined[-1].startswith("--") and joined[-1].endswith(("_path", "_dir", "motion"))
         if named and argument.startswith("-") and not argument.startswith("--"):
             joined[-1] += f"={argument}"
         else:
@@ -51,29 +65,46 @@ def join_dashed_paths(arguments: list[str]) -> list[str]:
 @door
 def main() -> None:
     options = parse()
-    if not options.audio_path.is_file():
+    if options.audio_path is not None and not options.audio_path.is_file():
         raise EGSTalkerError(f"there is no audio file {options.audio_path}")
+    if options.motion is not None and not options.motion.is_file():
+        raise EGSTalkerError(f"there is no motion {options.motion}")
 
     from data_utils.progress import track
     from gaussian_renderer.devices import choose_device
     from scene.head_files import load_head
     from scene.reference_clip import ReferenceClip
-    from synthesis.film import make_writable, speak
+    from synthesis.film import make_writable, perform
     from synthesis.pairing import check_own_clip
     from synthesis.signal import motion_of
+    from synthesis.source import Source
 
+    source = Source(options.audio_path, options.motion)
     head, record, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
     dataset = ReferenceClip(options.reference_path)
     check_own_clip(record, dataset, options.model_path, force=options.force)
     if iteration == 0:
         print(f"{options.model_path} has learnt a head at rest so far: its lips do not move yet; ./train.sh goes on")
     make_writable(options.output_dir)
-    target = options.output_dir / f"{options.audio_path.stem}.mp4"
-    if target.exists() and target.samefile(options.audio_path):
-        raise EGSTalkerError(f"{target} would overwrite the audio; choose another --output_dir")
-    watch = functools.partial(track, title="speaking")
-    motion = motion_of(head, options.model_path)
-    frames = speak(head, dataset, options.audio_path, target, motion=motion, batch=options.batch, watch=watch)
+    target = options.output_dir / f"{source.name}.mp4"
+    for path in source.files():
+        if target.exists() and target.samefile(path):
+            kind = "audio" if path == source.sound else "motion"
+            raise EGSTalkerError(f"{target} would overwrite the {kind}; choose another --output_dir")
+        if options.save_motion is not None and options.save_motion.exists() and options.save_motion.samefile(path):
+            raise EGSTalkerError(f"{options.save_motion} would overwrite what drives the head; choose another")
+    frames = perform(
+        head,
+        dataset,
+        source,
+        target,
+        motion=motion_of(head, options.model_path, needs_speech=source.speaks),
+        saved=options.save_motion,
+        blinking=options.blinks,
+        seed=options.seed,
+        batch=options.batch,
+        watch=functools.partial(track, title="speaking"),
+    )
     print(f"{target}: {frames} frames, {frames / FPS:.1f} s")
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Audio and a model become a video of the head speaking.
+# Audio, or a motion, and a model become a video of the head.
 set -eu
 
 ROOT=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -15,10 +15,16 @@ Usage: ./predict.sh --audio_path a.wav [--reference_path data/input] [--model_pa
 Makes results/a.mp4, in which the head speaks a.wav.
 
   --audio_path FILE          any audio file, or a video with sound, of any length
+  --motion FILE              in its place, what the face does: expression codes (.csv, .npy) or ARKit's blendshapes (the
+                             .csv of Live Link Face, .json); with --audio_path, that is what is heard
+  --save_motion FILE         also write the codes that drove the face, a .csv for --motion
   --reference_path FOLDER    the dataset that the model was trained on (data/input)
   --model_path FOLDER        the model (output/m)
   --output_dir FOLDER        where the video goes (results)
-  --force                    borrow poses, torso and blinks from another dataset than the model's own
+  --blinks KIND              own: made anew, as the person blinks (default); reference: those of the frames whose
+                             poses are lent; none
+  --seed N                   other blinks and idle motion of brows and cheeks (0)
+  --force                    borrow poses and torso from another dataset than the model's own
 
 Runs in the container where Docker and its image egstalker are, otherwise natively in .venv, which the first run makes;
 EGSTALKER_RUNTIME=docker or native chooses.
@@ -41,13 +47,18 @@ if asks_for_help "$@"; then
   usage
   exit
 fi
-audio=$(value_of --audio_path "$@")
-[ -n "$audio" ] || {
+given=no
+for option in --audio_path --motion; do
+  file=$(value_of "$option" "$@")
+  [ -n "$file" ] || continue
+  given=yes
+  [ -e "$file" ] || fail "$file does not exist; give the path of a file after $option"
+  [ ! -d "$file" ] || fail "$file is a folder; give the path of a file after $option"
+done
+[ "$given" = yes ] || {
   usage >&2
   exit 2
 }
-[ -e "$audio" ] || fail "$audio does not exist; give the path of an audio file"
-[ ! -d "$audio" ] || fail "$audio is a folder; give the path of an audio file"
 
 [ -n "$(value_of --reference_path "$@")" ] || set -- "$@" --reference_path data/input
 [ -n "$(value_of --model_path "$@")" ] || set -- "$@" --model_path output/m

@@ -7,8 +7,8 @@ output/m/settings.json            model and training settings, shape of the audi
          metrics.jsonl            losses and validations, a line each
          metrics.json             scores
          wandb_run.txt            id of the training's run at Weights & Biases, if it is logged there
-         motion/                  what moves its face: code.safetensors (the expression code and the clip's codes),
-                                  speech.safetensors (from sound to codes)
+         motion/                  what moves its face: code.safetensors (the expression code, the clip's codes,
+                                  blinks and idle motion), speech.safetensors (from sound to codes)
          motion_report.png        what the speech model does in parts of the clip that it has not learnt from
          validation/*.png         truth, render and error of held-out frames
          train/, test/, custom/   what render.py writes

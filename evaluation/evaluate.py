@@ -10,12 +10,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from arguments.errors import EGSTalkerError, one_line
+from evaluation.blinking import LEAST_SECONDS, rate_of_clip, rate_of_film
 from evaluation.origin import Origin
 from evaluation.scores import Scores
 from evaluation.scoring import score_video
 from evaluation.speed import end_to_end_fps, render_fps
 from evaluation.truth import read_true_frame
 from imaging.lpips import LPIPS, MODELS, load_lpips, why_absent
+from media.video import read_frames
 from motion.model_motion import ModelMotion
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
@@ -67,7 +69,9 @@ def evaluate_split(
         lpips_absent=why_absent(models),
     )
     lost, speed = len(frames) - len(shown), render_fps(head, clip, frames, signal)
-    scores = dataclasses.replace(scores, lost_frames=lost, render_fps=speed, made_from=origin)
+    given = dict.fromkeys(("own_blink_rate", "blink_rate_truth"), "the head is given the true blinks")
+    reasons = {**scores.reasons, **given}
+    scores = dataclasses.replace(scores, lost_frames=lost, render_fps=speed, reasons=reasons, made_from=origin)
     try:
         return dataclasses.replace(
             scores, end_to_end_fps=end_to_end_fps(head, clip, frames, motion=motion, batch=batch)
@@ -87,18 +91,22 @@ def evaluate_speech(
     batch: int | None = None,
     watch: Watch = lambda frames, total: frames,
 ) -> Scores:
-    """What can be measured where there is no truth, speech of another recording: the speed. Writes the video too.
+    """What can be measured of speech of another recording, which has no truth: blinks and speed. Writes the video too.
 
     ``origin``: what the scores are made from, as ``Origin.of`` says.
     """
     begun = time.perf_counter()
     count = speak(head, clip, sound, target, motion=motion, batch=batch, watch=watch)
     seconds = time.perf_counter() - begun
-    reason = "no true picture exists for another recording"
-    return Scores(
+    reasons = dict.fromkeys(Scores().as_dict(), "no true picture exists for another recording")
+    reasons["own_blink_rate"] = f"the film is shorter than {LEAST_SECONDS} seconds, or FaceMesh sees no face in it"
+    scores = Scores(
+        own_blink_rate=rate_of_film(read_frames(target)),
+        blink_rate_truth=rate_of_clip(clip),
         render_fps=render_fps(head, clip, range(clip.num_frames), own_signal(motion, clip)),
         end_to_end_fps=count / seconds,
         frames=count,
-        reasons={name: reason for name, value in Scores().as_dict().items() if value is None},
         made_from=origin,
     )
+    undefined = [name for name, value in scores.as_dict().items() if value is None]
+    return dataclasses.replace(scores, reasons={name: reasons[name] for name in undefined})

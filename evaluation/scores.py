@@ -61,6 +61,10 @@ class Scores:
     blink_correlation: float | None = None
     """-1..1, of the eyes' opening over time. The head is given the true blinks (``au.csv``): this is how well it
     follows them, not whether it would blink so by itself."""
+    own_blink_rate: float | None = None
+    """Blinks a minute in a film of other speech, which the system has made itself."""
+    blink_rate_truth: float | None = None
+    """Blinks a minute of the person in the clip."""
     render_fps: float | None = None
     """Frames a second of deformation and rasterization, synchronised, inputs at hand."""
     end_to_end_fps: float | None = None

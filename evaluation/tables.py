@@ -28,13 +28,16 @@ _LABELS = {
     "lip_closures_false": "lip closures that are false",
     "lip_closures_false_by_chance": "  by chance",
     "blink_correlation": "blink correlation (blinks are given)",
+    "own_blink_rate": "blinks a minute, made anew",
+    "blink_rate_truth": "  of the person in the clip",
     "render_fps": "render only (frames/s)",
     "end_to_end_fps": "sound to video (frames/s)",
     "frames": "frames",
     "lost_frames": "  left out: the person is away",
 }
 _DECIMALS = {"ssim": 4, "lpips": 4, "landmark_distance_relative": 4, "frames": 0, "lost_frames": 0}
-_DECIMALS |= {name: 3 for name in _LABELS if name.startswith(("mouth_", "lip_", "blink_")) and name != "mouth_psnr"}
+_DECIMALS |= {"own_blink_rate": 1, "blink_rate_truth": 1}
+_DECIMALS |= {name: 3 for name in _LABELS if name.startswith(("mouth_", "lip_", "blink_c")) and name != "mouth_psnr"}
 
 
 def scores_table(sets: Mapping[str, Scores]) -> Table:

@@ -1,4 +1,4 @@
-"""What a model folder knows of its person's motion: expression code, measured codes of the clip, speech model."""
+"""What a model folder knows of its person's motion: expression code, codes of the clip, blinks, idle motion, speech."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ from arguments.errors import EGSTalkerError
 from arguments.model_folder import ModelFolder
 from data_utils.audio_features import EXTRACTORS, extract
 from data_utils.audio_features.feature_file import read_feature_file
+from motion.blinks import BlinkModel
 from motion.expression_code import ExpressionCode
 from motion.face_measures import FaceMeasures, measure_face
+from motion.idle import IdleMotion
 from motion.sound_variants import sound_variants
 from motion.speech_model import SpeechModel, SpeechModelSettings
 from motion.speech_training import CLOSED_SHARE, Expectation, Recording, learn_speech
 from motion.voice import speech_share
 
 WIDEST = 95  # percentile of the gap that stands for the widest
+BLINKS, IDLE = "blinks.", "idle."  # begin the names of their arrays in the file of the code
 
 
 @dataclass(frozen=True)
@@ -38,20 +41,29 @@ class ModelMotion:
         measured: codes [N, K] of the clip's frames.
         train: how many of them are the training part.
         speech: from sound to codes; None until it is learnt.
+        blinks: how the person blinks; None in folders that older versions wrote.
+        idle: how the codes wander by themselves; None in the same.
     """
 
     code: ExpressionCode
     measured: Float[Tensor, "N K"]
     train: int
     speech: SpeechModel | None = None
+    blinks: BlinkModel | None = None
+    idle: IdleMotion | None = None
 
     @classmethod
     def of_clip(
         cls, face: FaceMeasures, frames: Int[np.ndarray, "M"], train: int, *, lower: int, upper: int
     ) -> ModelMotion:
-        """Fit the code to some ``frames`` of a clip's face and measure all."""
+        """Fit code, blinks and idle motion to some ``frames`` of a clip's face and measure all."""
         code = ExpressionCode.fit(face, frames, lower=lower, upper=upper)
-        return cls(code, torch.from_numpy(code.measure(face)), train)
+        learnt = np.zeros(len(face), bool)
+        learnt[frames] = True
+        blinks = BlinkModel.fit(face.blink[:train], learnt[:train])
+        measured = code.measure(face)
+        idle = IdleMotion.fit(measured[:train].astype(np.float64), learnt[:train])
+        return cls(code, torch.from_numpy(measured), train, blinks=blinks, idle=idle)
 
     def closed_below(self) -> float:
         """The gap's code below which the clip's lips are closed."""
@@ -59,8 +71,11 @@ class ModelMotion:
         return float((CLOSED_SHARE * np.percentile(gap, WIDEST) - self.code.mean[0]) / self.code.deviation[0])
 
     def save_code(self, folder: ModelFolder) -> None:
-        """Write code and measured codes."""
+        """Write code, measured codes, blinks and idle motion."""
         arrays = {"measured": self.measured.numpy(), "train": np.array(self.train), **self.code.arrays()}
+        for prefix, part in ((BLINKS, self.blinks), (IDLE, self.idle)):
+            if part is not None:
+                arrays.update({prefix + name: value for name, value in part.arrays().items()})
         folder.expression_code.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(folder.expression_code) as path:
             save_file(arrays, path)
@@ -73,6 +88,11 @@ class ModelMotion:
             arrays = load_file(path)
             measured, train = torch.from_numpy(arrays.pop("measured")), int(arrays.pop("train"))
             code = ExpressionCode.from_arrays(arrays)
+            of_blinks, of_idle = _part(arrays, BLINKS), _part(arrays, IDLE)
+            blinks = BlinkModel.from_arrays(of_blinks) if of_blinks else None
+            idle = IdleMotion.from_arrays(of_idle) if of_idle else None
+            if idle is not None and len(idle.middle) != len(code):
+                raise ValueError("idle motion of other codes")
             if measured.ndim != 2 or measured.shape[1] != len(code) or not measured.isfinite().all():
                 raise ValueError("measured codes")
             if not 0 < train <= len(measured):
@@ -82,7 +102,11 @@ class ModelMotion:
         except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
             raise EGSTalkerError(f"{path} is damaged; train again into another --model_path") from error
         there = needs_speech or folder.speech_model.is_file()
-        return cls(code, measured, train, SpeechModel.load(folder.speech_model) if there else None)
+        return cls(code, measured, train, SpeechModel.load(folder.speech_model) if there else None, blinks, idle)
+
+
+def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}
 
 
 def measure_clip(folder: DatasetFolder, eyes: Float[Tensor, "N"]) -> FaceMeasures:

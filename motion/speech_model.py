@@ -55,6 +55,7 @@ class SpeechModel(nn.Module):
         shut: the gap's code where lips are closed.
         pause: codes [K] between sentences.
         rest: codes [K] after a second of silence: lips closed.
+        correlation: [K], of each code with the truth in parts of the clip that were left out.
     """
 
     mean: Tensor
@@ -65,6 +66,7 @@ class SpeechModel(nn.Module):
     shut: Tensor
     pause: Tensor
     rest: Tensor
+    correlation: Tensor
 
     QUANTILES = 33
 
@@ -83,6 +85,7 @@ class SpeechModel(nn.Module):
             "shut": torch.tensor(-2.0),
             "pause": torch.zeros(settings.codes),
             "rest": torch.zeros(settings.codes),
+            "correlation": torch.ones(settings.codes),
         }.items():
             self.register_buffer(name, value)
 
@@ -148,6 +151,7 @@ class SpeechModel(nn.Module):
                 settings["feature_shape"] = tuple(int(n) for n in settings["feature_shape"])
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             model = cls(SpeechModelSettings(**settings))
+            weights.setdefault("correlation", model.correlation)  # which older versions did not write
             model.load_state_dict(weights)
         except FileNotFoundError:
             raise EGSTalkerError(f"there is no {path}; run ./train.sh with --only speech") from None

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from motion.lip_closure import closing
+from motion.sound_lag import sound_lag
 from motion.speech_model import SpeechModel, SpeechModelSettings
 from motion.speech_network import LOOK_AHEAD, LOOK_BACK, REACH, SpeechNetwork
 
@@ -28,7 +29,6 @@ GAP_WEIGHT = 2.0  # of the gap's error, times what it explains of the lips
 FULL = 0.4  # correlation from which on a code gets its full spread back
 CLOSED_SHARE = 0.1  # of the 95th percentile of the gap: below it lips are closed
 CLOSURES = (0.0, 0.25, 0.5, 0.75, 1.0)
-FARTHEST_LAG = 6  # frames between picture and sound that are looked for
 CALM_FRAMES = 12  # of silence in the clip that say what the person's pause is
 
 
@@ -56,7 +56,7 @@ class Expectation:
     closures_kept: float
     closures_false: float
     lag: int
-    """Frames by which the true gap comes after the predicted one where they agree most; 0 where they hardly agree."""
+    """Frames by which the lips come after their sound: :func:`motion.sound_lag.sound_lag`."""
     codes: Float[np.ndarray, "N K"]
     """The predictions for every row of the clean recording."""
 
@@ -112,11 +112,18 @@ def learn_speech(
         shaped = model.closed(shaped, flat)
     if activity is not None:
         shaped = model.with_pauses(shaped, torch.from_numpy(activity).float())
-    return model, expectation(shaped.numpy(), clean.codes, clean.usable, closed_below)
+    lag = sound_lag(clean.features, clean.codes[:, 0], clean.usable)
+    expected = expectation(shaped.numpy(), clean.codes, clean.usable, closed_below, lag)
+    model.correlation.copy_(torch.from_numpy(expected.correlation))
+    return model, expected
 
 
 def expectation(
-    said: Float[np.ndarray, "N K"], codes: Float[np.ndarray, "N K"], usable: Bool[np.ndarray, "N"], closed_below: float
+    said: Float[np.ndarray, "N K"],
+    codes: Float[np.ndarray, "N K"],
+    usable: Bool[np.ndarray, "N"],
+    closed_below: float,
+    lag: int,
 ) -> Expectation:
     """How predicted codes agree with measured ones in the usable rows."""
     a, b = said[usable], codes[usable]
@@ -127,19 +134,9 @@ def expectation(
         _correlation(np.diff(a[:, 0]), np.diff(b[:, 0])),
         float(kept[shut].mean()) if shut.any() else float("nan"),
         float((~shut)[kept].mean()) if kept.any() else float("nan"),
-        _lag(a[:, 0], b[:, 0]),
+        lag,
         said,
     )
-
-
-def _lag(said: Float[np.ndarray, "N"], true: Float[np.ndarray, "N"]) -> int:
-    if len(true) < 4 * FARTHEST_LAG:
-        return 0
-    inner = slice(FARTHEST_LAG, -FARTHEST_LAG)
-    lags = range(-FARTHEST_LAG, FARTHEST_LAG + 1)
-    agreement = [_correlation(np.roll(said, lag)[inner], true[inner]) for lag in lags]
-    best = int(np.argmax(agreement))
-    return lags[best] if agreement[best] >= FULL else 0
 
 
 def _steps(rows: int, *, varied: bool) -> int:

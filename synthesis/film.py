@@ -11,9 +11,11 @@ from media.video_writer import VideoWriter
 from motion.model_motion import ModelMotion
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
+from synthesis.eyes import Blinking
 from synthesis.pairing import check_pair
 from synthesis.rendering import Shown, Watch, film
-from synthesis.script import Script, script_of_sound
+from synthesis.script import Script
+from synthesis.source import Source, save_motion, script_of
 
 SOUND_RATE = 48_000  # Hz, what the encoder takes: nothing audible of a 44.1 or 48 kHz source is lost
 
@@ -47,20 +49,77 @@ def speak(
     target: Path,
     *,
     motion: ModelMotion | None = None,
+    blinking: Blinking = "own",
+    seed: int = 0,
     batch: int | None = None,
     watch: Watch = lambda frames, total: frames,
 ) -> int:
     """From a sound file of any length to a video of the head saying it; returns the number of frames.
 
-    A silent one gives a head that is there and says nothing. ``motion``: of a head that is driven by codes.
+    A silent one gives a head that is there and says nothing.
+
+    Args:
+        head: of the model.
+        clip: what lends pose and torso.
+        sound: what is said.
+        target: the video.
+        motion: of a head that is driven by codes.
+        blinking: where blinks come from.
+        seed: of everything random: the same gives the same film.
+        batch: frames rendered at once.
+        watch: a progress bar over the frames.
 
     Raises:
         EGSTalkerError: the sound is unreadable or too short, the model does not fit the data set, or the
             folder of ``target`` cannot be written.
     """
+    return perform(
+        *(head, clip, Source(sound), target),
+        motion=motion,
+        blinking=blinking,
+        seed=seed,
+        batch=batch,
+        watch=watch,
+    )
+
+
+def perform(
+    head: GaussianHead,
+    clip: ReferenceClip,
+    source: Source,
+    target: Path,
+    *,
+    motion: ModelMotion | None = None,
+    saved: Path | None = None,
+    blinking: Blinking = "own",
+    seed: int = 0,
+    batch: int | None = None,
+    watch: Watch = lambda frames, total: frames,
+) -> int:
+    """From whatever drives a head to a video of it; returns the number of frames.
+
+    Args:
+        head: to be driven.
+        clip: lends it what the source lacks.
+        source: what drives it.
+        target: the video.
+        motion: of a head that is driven by codes.
+        saved: where the codes are written that drove it, as a table.
+        blinking: where blinks come from, if not from the source.
+        seed: of everything random: the same gives the same film.
+        batch: frames made at once; by the device if None.
+        watch: shows how many frames have passed.
+
+    Raises:
+        EGSTalkerError: the source cannot be used, or not by this head; the model does not fit the data set; or a file
+            cannot be written.
+    """
     check_pair(head, clip, motion)
     make_writable(target.parent)
-    script = script_of_sound(clip, sound, target.parent, str(next(head.parameters()).device), motion)
+    device = str(next(head.parameters()).device)
+    script = script_of(source, clip, motion, work_folder=target.parent, device=device, blinking=blinking, seed=seed)
+    if saved is not None:
+        save_motion(saved, clip, script, motion)
     return write_video(watch(film(head, clip, script, batch=batch), len(script)), script, target)
 
 

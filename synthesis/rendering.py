@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -36,7 +37,11 @@ def drive_of(head: GaussianHead, clip: ReferenceClip, script: Script, chosen: sl
     device = next(head.parameters()).device
     reference = script.reference[chosen]
     rows, window = script.rows[chosen], head.settings.signal_window
-    return Drive.of(script.signal, rows, window, clip.eyes[reference], clip.camera[reference]).to(device)
+    eyes = clip.eyes[reference] if script.eyes is None else script.eyes[chosen]
+    camera = clip.camera[reference]
+    if script.poses is not None:
+        camera = replace(camera, viewmats=script.poses[chosen])
+    return Drive.of(script.signal, rows, window, eyes, camera).to(device)
 
 
 def render_drive(

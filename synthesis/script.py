@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,10 +11,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from arguments.clock import FPS
+from motion.driver import DrivenMotion
 from motion.model_motion import ModelMotion
 from scene.reference_clip import ReferenceClip
+from synthesis.eyes import Blinking, blinks_of, eyes_while_speaking
 from synthesis.pairing import check_features
-from synthesis.signal import signal_of
+from synthesis.signal import speaking_signal
 
 LONG_ENOUGH = 2 * FPS  # frames of an unbroken stretch: a head that turns back sooner looks caged
 
@@ -28,9 +30,16 @@ class Script:
     reference: Int[Tensor, "F"]  # for each frame, the data set's frame that lends pose, torso and eyes
     sound: Path | None = None  # file that is heard; None for a video without sound
     sound_start: float | None = None  # seconds on the file's clock where the video begins; None: at its first sample
+    eyes: Float[Tensor, "F"] | None = None  # blink intensity of each frame, 0..1; the reference's unless given
+    poses: Float[Tensor, "F 4 4"] | None = None  # head to camera, as Camera.viewmats; the reference's unless given
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+def eyes_of(clip: ReferenceClip, script: Script) -> Float[Tensor, "F"]:
+    """Blink intensity in every frame of a script, 0..1."""
+    return clip.eyes[script.reference] if script.eyes is None else script.eyes
 
 
 def ping_pong(count: int, num_frames: int) -> Int[Tensor, "count"]:
@@ -41,7 +50,7 @@ def ping_pong(count: int, num_frames: int) -> Int[Tensor, "count"]:
 
 
 def borrowed_frames(clip: ReferenceClip) -> list[int]:
-    """The frames whose poses, torsos and blinks are lent to other speech, ascending.
+    """The frames whose poses and torsos are lent to other speech, ascending.
 
     Frames in which the person was away lend nothing, and motion should not jump: of several unbroken stretches it is
     the longest, within one shot. Where that is shorter than two seconds, shots may follow each other; where that is too
@@ -82,22 +91,51 @@ def script_of_split(clip: ReferenceClip, frames: range, signal: Float[Tensor, "N
     return Script(signal, numbers, numbers, sound, frames.start / FPS)
 
 
-def script_of_signal(clip: ReferenceClip, signal: Float[Tensor, "M *D"], sound: Path | None) -> Script:
-    """Other speech: the clip's poses, torso and blinks (:func:`borrowed_frames`) go forth and back under it."""
+def script_of_signal(
+    clip: ReferenceClip, signal: Float[Tensor, "M *D"], sound: Path | None, eyes: Float[Tensor, "M"] | None = None
+) -> Script:
+    """Other speech: the clip's poses and torso (:func:`borrowed_frames`) go forth and back under it.
+
+    So do its blinks, unless ``eyes`` are given: the blink intensity of every frame, 0..1.
+    """
     lent = torch.tensor(borrowed_frames(clip))
-    return Script(signal, torch.arange(len(signal)), lent[ping_pong(len(signal), len(lent))], sound)
+    reference = lent[ping_pong(len(signal), len(lent))]
+    return Script(signal, torch.arange(len(signal)), reference, sound, eyes=eyes)
+
+
+def script_of_motion(
+    clip: ReferenceClip, driven: DrivenMotion, sound: Path | None, sound_start: float | None = None
+) -> Script:
+    """:func:`script_of_signal` of a driver's codes, with the blinks and poses that it has."""
+    script = script_of_signal(clip, driven.codes, sound)
+    return replace(script, sound_start=sound_start, eyes=driven.eyes, poses=driven.poses)
 
 
 def script_of_features(
-    clip: ReferenceClip, features: Float[Tensor, "M *D"], sound: Path | None, motion: ModelMotion | None = None
+    clip: ReferenceClip,
+    features: Float[Tensor, "M *D"],
+    sound: Path | None,
+    motion: ModelMotion | None = None,
+    *,
+    blinking: Blinking = "own",
+    seed: int = 0,
 ) -> Script:
     """:func:`script_of_signal` of what a sound's audio features make the face do.
+
+    Args:
+        clip: what lends pose and torso.
+        features: of the sound.
+        sound: that is heard.
+        motion: of a head that is driven by codes.
+        blinking: where blinks come from.
+        seed: of everything random.
 
     Raises:
         EGSTalkerError: the features of a frame have another shape than those that the model learnt with.
     """
     check_features(tuple(features.shape[1:]), clip, motion)
-    return script_of_signal(clip, signal_of(motion, features), sound)
+    eyes = eyes_while_speaking(blinking, blinks_of(motion, clip), len(features), seed=seed)
+    return script_of_signal(clip, speaking_signal(motion, features, seed=seed), sound, eyes)
 
 
 def script_of_sound(
@@ -106,9 +144,18 @@ def script_of_sound(
     work_folder: Path,
     device: str | None = None,
     motion: ModelMotion | None = None,
+    *,
+    blinking: Blinking = "own",
+    seed: int = 0,
 ) -> Script:
-    """The script for any sound file; raises what :func:`synthesis.speech.heard` does."""
+    """The script for any sound file; ``blinking`` and ``seed`` as in :func:`script_of_features`.
+
+    Raises what :func:`synthesis.speech.heard` does.
+    """
     from synthesis.speech import extractor_of, heard  # loads PyAV, which the other scripts do without
 
     speech = heard(sound, extractor_of(clip, motion), work_folder, device)
-    return script_of_signal(clip, signal_of(motion, speech.features, speech.activity), sound)
+    signal = speaking_signal(motion, speech.features, speech.activity, seed=seed)
+    blinks = blinks_of(motion, clip)
+    eyes = eyes_while_speaking(blinking, blinks, len(signal), seed=seed, activity=speech.activity)
+    return script_of_signal(clip, signal, sound, eyes)

@@ -17,14 +17,19 @@ from motion.voice import speech_share
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
 
+HEARD = 0.15  # correlation with the truth from which on brows and cheeks follow what a speech model says
 
-def motion_of(head: GaussianHead, model_path: Path) -> ModelMotion | None:
+
+def motion_of(head: GaussianHead, model_path: Path, *, needs_speech: bool = True) -> ModelMotion | None:
     """The motion of a model whose head is driven by codes; None for one that is driven by audio features.
+
+    ``needs_speech``: whether its speech model has to be there.
 
     Raises:
         EGSTalkerError: a file of it is missing or damaged.
     """
-    return ModelMotion.load(ModelFolder(model_path)) if head.settings.drive == "motion" else None
+    folder = ModelFolder(model_path)
+    return ModelMotion.load(folder, needs_speech=needs_speech) if head.settings.drive == "motion" else None
 
 
 def speech_of(motion: ModelMotion | None) -> SpeechModel | None:
@@ -38,6 +43,29 @@ def signal_of(
     """What drives the face while sound of these ``features`` is heard; ``activity``: share of speech in each row."""
     speech = speech_of(motion)
     return features if speech is None else speech(features, activity)
+
+
+def speaking_signal(
+    motion: ModelMotion | None,
+    features: Float[Tensor, "N *D"],
+    activity: Float[Tensor, "N"] | None = None,
+    *,
+    seed: int,
+) -> Float[Tensor, "N *K"]:
+    """:func:`signal_of` other speech than the clip's: what the sound does not tell of brows and cheeks is idle motion.
+
+    Args:
+        motion: of a head that is driven by codes; None: audio features drive it.
+        features: of the sound.
+        activity: share of speech in each row.
+        seed: of the idle motion.
+    """
+    signal = signal_of(motion, features, activity)
+    if motion is None or motion.speech is None or motion.idle is None:
+        return signal
+    unheard = motion.speech.correlation < HEARD
+    unheard[: len(motion.code) - len(motion.code.upper)] = False
+    return torch.where(unheard, torch.from_numpy(motion.idle.generate(len(signal), seed)), signal)
 
 
 def measured_signal(motion: ModelMotion | None, clip: ReferenceClip) -> Float[Tensor, "N K"]:

@@ -22,7 +22,15 @@ FIGURES = [
     *("landmark_distance", "landmark_distance_relative", "mouth_correlation", "mouth_correlation_by_chance"),
     *("mouth_velocity_correlation", "mouth_velocity_correlation_by_chance", "mouth_amplitude"),
     *("lip_closures_kept", "lip_closures_kept_by_chance", "lip_closures_false", "lip_closures_false_by_chance"),
-    *("blink_correlation", "render_fps", "end_to_end_fps", "frames", "lost_frames"),
+    *(
+        "blink_correlation",
+        "own_blink_rate",
+        "blink_rate_truth",
+        "render_fps",
+        "end_to_end_fps",
+        "frames",
+        "lost_frames",
+    ),
 ]
 
 

@@ -1,0 +1,109 @@
+"""Whatever a user gives to drive a head becomes a script."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from arguments.clock import FPS, SAMPLE_RATE
+from arguments.errors import EGSTalkerError
+from motion.model_motion import ModelMotion
+from motion.table_driver import write_codes
+from scene.reference_clip import ReferenceClip
+from synthesis.eyes import Blinking, blinks_of, eyes_while_speaking
+from synthesis.script import Script, eyes_of, script_of_motion, script_of_sound
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What drives a head: sound alone, or a motion, to which the sound is heard."""
+
+    sound: Path | None = None
+    """Any sound or video file."""
+    motion: Path | None = None
+    """A file of :func:`motion.motion_file.read_motion`."""
+
+    @property
+    def name(self) -> str:
+        """What a film of it is called."""
+        path = self.motion or self.sound
+        if path is None:
+            raise ValueError("a source is a sound or a motion")
+        return path.stem
+
+    @property
+    def speaks(self) -> bool:
+        """Whether its sound drives the head."""
+        return self.motion is None
+
+    def files(self) -> list[Path]:
+        """All that it reads."""
+        return [path for path in (self.sound, self.motion) if path is not None]
+
+
+def script_of(
+    source: Source,
+    clip: ReferenceClip,
+    motion: ModelMotion | None,
+    *,
+    work_folder: Path,
+    device: str | None = None,
+    blinking: Blinking = "own",
+    seed: int = 0,
+) -> Script:
+    """The script of a source.
+
+    Args:
+        source: what drives the head.
+        clip: what lends poses, torso and, where the source has none, blinks.
+        motion: of a head that codes drive; None of one that audio features do.
+        work_folder: for passing files.
+        device: of the extractor's model.
+        blinking: where blinks come from that the source does not have.
+        seed: of everything random.
+
+    Raises:
+        EGSTalkerError: a file of the source cannot be used, or not by this head.
+    """
+    if source.motion is None:
+        if source.sound is None:
+            raise ValueError("a source is a sound or a motion")
+        return script_of_sound(clip, source.sound, work_folder, device, motion, blinking=blinking, seed=seed)
+    if motion is None:
+        raise EGSTalkerError("audio features drive this head, no motion; train one with drive = 'motion'")
+    from motion.motion_file import read_motion
+
+    driven = read_motion(source.motion, motion)
+    if driven.eyes is None:
+        blinks = blinks_of(motion, clip)
+        driven = replace(driven, eyes=eyes_while_speaking(blinking, blinks, len(driven), seed=seed))
+    script = script_of_motion(clip, driven, source.sound)
+    _say_other_length(source, script)
+    return script
+
+
+def save_motion(path: Path, clip: ReferenceClip, script: Script, motion: ModelMotion | None) -> None:
+    """Write the codes and blinks of a script's frames as a table that drives the head again.
+
+    Raises:
+        EGSTalkerError: the head has no codes, or the file cannot be written.
+    """
+    if motion is None:
+        raise EGSTalkerError("audio features drive this head: there are no codes to save; leave out --save_motion")
+    write_codes(path, script.signal[script.rows], eyes_of(clip, script))
+
+
+def _say_other_length(source: Source, script: Script) -> None:
+    from media.sound import iter_audio  # loads PyAV
+
+    if source.sound is None:
+        return
+    seconds = sum(len(block) for block in iter_audio(source.sound, SAMPLE_RATE)) / SAMPLE_RATE
+    if abs(seconds - len(script) / FPS) > 1:
+        logger.warning(
+            "the motion lasts %.1f s and %s %.1f s; the film lasts as long as the motion",
+            *(len(script) / FPS, source.sound, seconds),
+        )
