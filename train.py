@@ -26,6 +26,14 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--save_iterations", type=int, nargs="*", default=[], help="further iterations to save after")
     parser.add_argument("--device", help="cpu, cuda, or cuda:1 of several (what is here and can render)")
+    parser.add_argument(
+        "--speech_prior",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="other people's datasets, or models: a short clip's lips are learnt from their speech too",
+    )
     parser.add_argument("--only", choices=("speech",), help="learn the speech model of a model that is there again")
     parser.add_argument("--use_wandb", action="store_true", help="log to Weights & Biases (WANDB_MODE=offline works)")
     return parser.parse_args()
@@ -66,6 +74,7 @@ def run(options: argparse.Namespace) -> None:
             use_wandb=options.use_wandb,
             test_iterations=tuple(options.test_iterations),
             save_iterations=tuple(options.save_iterations),
+            speech_prior=tuple(options.speech_prior),
         )
     )
 

@@ -22,6 +22,7 @@ Learns the head in a dataset. A stopped run goes on from its last checkpoint.
   --iterations N             length of the fine stage; 1000 for a test run
   --test_iterations N ...    validate at these iterations
   --save_iterations N ...    save at these iterations
+  --speech_prior FOLDER ...  other people's datasets, or models: a short clip's lips are learnt from their speech too
   --use_wandb                log to Weights & Biases (WANDB_MODE=offline keeps it here)
 
 What the training says is in the model folder's training.log as well; /tmp/training_log.log leads to the latest one

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from arguments.atomic import atomic_path
-from arguments.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
+from arguments.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from arguments.model_folder import ModelFolder
@@ -23,12 +23,15 @@ from motion.blinks import BlinkModel
 from motion.expression_code import ExpressionCode
 from motion.face_measures import FaceMeasures, measure_face
 from motion.idle import IdleMotion
+from motion.phone_openness import USUAL_GAPS
 from motion.sound_variants import sound_variants
 from motion.speech_model import SpeechModel, SpeechModelSettings
-from motion.speech_training import CLOSED_SHARE, Expectation, Recording, learn_speech
+from motion.speech_prior import read_prior
+from motion.speech_training import CLOSED_SHARE, Expectation, Recording, learn_speech, speech_of_phones
 from motion.voice import speech_share
 
 WIDEST = 95  # percentile of the gap that stands for the widest
+LEAST_SPEECH = 4 * FPS  # frames of it from which on a person's own lips are learnt
 BLINKS, IDLE = "blinks.", "idle."  # begin the names of their arrays in the file of the code
 
 
@@ -119,6 +122,7 @@ def learn_from_clip(
     folder: DatasetFolder,
     usable: Bool[np.ndarray, "N"],
     *,
+    priors: Sequence[DatasetFolder] = (),
     seed: int,
     device: str = "cpu",
     done: Callable[[int, int], None] = lambda step, steps: None,
@@ -132,6 +136,7 @@ def learn_from_clip(
         motion: whose code it speaks.
         folder: of the dataset.
         usable: frames to learn from.
+        priors: other people's datasets, from which what mouths have in common is learnt.
         seed: of everything random.
         device: where the networks learn.
         done: told the step and the number of steps.
@@ -141,7 +146,8 @@ def learn_from_clip(
     extractor = name if isinstance(name, str) else None
     features = read_feature_file(folder.audio_features)[:train]
     codes, places = motion.measured[:train].double().numpy(), np.arange(train) / train
-    flat = features.reshape(train, -1)
+    shape, flat = tuple(features.shape[1:]), features.reshape(train, -1)
+    phones_from = EXTRACTORS[extractor].phones_from if extractor in EXTRACTORS else -1
     recordings = [Recording(flat, codes, usable[:train], places)]
     activity = None
     if folder.audio.is_file():
@@ -161,14 +167,22 @@ def learn_from_clip(
                         np.clip(at / train, 0, 1),
                     )
                 )
-    shape = tuple(features.shape[1:])
-    phones_from = EXTRACTORS[extractor].phones_from if extractor in EXTRACTORS else -1
+    speaking = train if activity is None else int((usable[:train] & (activity > 0.5)).sum())
+    if phones_from >= 0 and not priors and speaking < LEAST_SPEECH:
+        return speech_of_phones(
+            recordings[0],
+            SpeechModelSettings(extractor, shape, codes.shape[1], 1, 1, phones_from, by_phones=True),
+            usual_gaps=(np.array(USUAL_GAPS) - motion.code.mean[0]) / motion.code.deviation[0],
+            closed_below=motion.closed_below(),
+            activity=activity,
+        )
     return learn_speech(
         recordings,
         lambda members, width: SpeechModelSettings(extractor, shape, codes.shape[1], members, width, phones_from),
         importance=motion.code.importance(),
         closed_below=motion.closed_below(),
         activity=activity,
+        priors=[read_prior(other, motion.code, extractor, shape) for other in priors],
         seed=seed,
         device=device,
         done=done,

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from arguments.atomic import atomic_path
 from arguments.errors import EGSTalkerError
 from motion.lip_closure import closing
+from motion.phone_openness import phone_openness
 from motion.speech_network import SpeechNetwork, padded
 
 CLAMP = 5.0  # standard deviations beyond which features are none that speech has
@@ -38,6 +39,8 @@ class SpeechModelSettings:
     width: int
     phones_from: int
     """First column of the phone likelihoods among the features; -1 where there are none."""
+    by_phones: bool = False
+    """Whether the gap is what phones have in common, for the person was hardly heard to speak: no network is asked."""
 
 
 class SpeechModel(nn.Module):
@@ -109,7 +112,10 @@ class SpeechModel(nn.Module):
         return codes if activity is None else self.with_pauses(codes, activity)
 
     def raw(self, flat: Float[Tensor, "N D"]) -> Float[Tensor, "N K"]:
-        """The mean of what the networks say."""
+        """The mean of what the networks say; of a model without any, how far phones part the lips."""
+        if self.settings.by_phones:
+            openness = phone_openness(flat[:, self.settings.phones_from :])
+            return torch.cat([openness[:, None], flat.new_zeros(len(flat), self.settings.codes - 1)], dim=1)
         rows = padded(self.standardised(flat))
         beyond = len(rows) - len(flat)
         parts = [rows[start : start + CHUNK + beyond] for start in range(0, len(flat), CHUNK)]
@@ -151,6 +157,8 @@ class SpeechModel(nn.Module):
                 settings["feature_shape"] = tuple(int(n) for n in settings["feature_shape"])
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             model = cls(SpeechModelSettings(**settings))
+            if model.settings.by_phones and model.settings.phones_from < 0:
+                raise ValueError("phones are no part of the features")
             weights.setdefault("correlation", model.correlation)  # which older versions did not write
             model.load_state_dict(weights)
         except FileNotFoundError:

@@ -13,9 +13,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from motion.lip_closure import closing
+from motion.phone_openness import USUAL_OPENNESS
 from motion.sound_lag import sound_lag
-from motion.speech_model import SpeechModel, SpeechModelSettings
+from motion.speech_model import CLAMP, SpeechModel, SpeechModelSettings
 from motion.speech_network import LOOK_AHEAD, LOOK_BACK, REACH, SpeechNetwork
+from motion.speech_prior import PriorRecording
 
 FOLDS = 5  # parts of the clip that are left out in turn
 FOLD_MEMBERS = 2  # networks for each
@@ -29,6 +31,7 @@ GAP_WEIGHT = 2.0  # of the gap's error, times what it explains of the lips
 FULL = 0.4  # correlation from which on a code gets its full spread back
 CLOSED_SHARE = 0.1  # of the 95th percentile of the gap: below it lips are closed
 CLOSURES = (0.0, 0.25, 0.5, 0.75, 1.0)
+PRIOR_ROWS = 100  # of the person's speech for which as much is learnt from other people's
 CALM_FRAMES = 12  # of silence in the clip that say what the person's pause is
 
 
@@ -75,6 +78,7 @@ def learn_speech(
     importance: Float[np.ndarray, "K"],
     closed_below: float,
     activity: Float[np.ndarray, "N"] | None,
+    priors: Sequence[PriorRecording] = (),
     seed: int = 0,
     device: str = "cpu",
     done: Callable[[int, int], None] = lambda step, steps: None,
@@ -87,6 +91,7 @@ def learn_speech(
         importance: how much each code moves the lips.
         closed_below: the gap's code below which lips are closed.
         activity: share of speech in each row of the clip; not known if None.
+        priors: other people's recordings, which are learnt from the more the shorter the clip is.
         seed: of everything random.
         device: where the networks learn.
         done: told the step and the number of steps.
@@ -99,7 +104,7 @@ def learn_speech(
     seen = torch.from_numpy(clean.usable)
     model.mean.copy_(flat[seen].mean(0))
     model.deviation.copy_(flat[seen].std(0).clamp(min=1e-3))
-    networks = _fit(recordings, model, importance, rows, width, seed, device, done)
+    networks = _fit(recordings, priors, model, importance, rows, width, seed, device, done)
     model.network.load_state_dict(networks.member(slice(FOLDS * FOLD_MEMBERS, None)).state_dict())
     model.eval()
     raw = _left_out(networks, model, clean)
@@ -116,6 +121,37 @@ def learn_speech(
     expected = expectation(shaped.numpy(), clean.codes, clean.usable, closed_below, lag)
     model.correlation.copy_(torch.from_numpy(expected.correlation))
     return model, expected
+
+
+def speech_of_phones(
+    clean: Recording,
+    settings: SpeechModelSettings,
+    *,
+    usual_gaps: Float[np.ndarray, "7"],
+    closed_below: float,
+    activity: Float[np.ndarray, "N"] | None,
+) -> tuple[SpeechModel, Expectation]:
+    """The speech model of a person who was hardly heard: lips part as phones usually part them.
+
+    Args:
+        clean: the clip as it is.
+        settings: of the model, with ``by_phones``.
+        usual_gaps: codes of the gaps :data:`motion.phone_openness.USUAL_GAPS`. Lips open no wider than the person's
+            were seen to, and a standard deviation.
+        closed_below, activity: as in :func:`learn_speech`.
+    """
+    model = SpeechModel(settings).eval()
+    truth, seen = torch.from_numpy(clean.codes).float(), torch.from_numpy(clean.usable)
+    _set_pauses(model, truth, seen, activity, closed_below)
+    widest = float(truth[seen, 0].max()) + 1
+    ranks, known = np.linspace(0, 1, model.QUANTILES), np.linspace(0, 1, len(USUAL_OPENNESS))
+    said, done = (np.interp(ranks, known, values) for values in (USUAL_OPENNESS, usual_gaps.clip(max=widest)))
+    model.curve.copy_(torch.from_numpy(np.stack([said, done])))
+    model.correlation.zero_()
+    flat = torch.from_numpy(clean.features).float()
+    codes = model(flat, None if activity is None else torch.from_numpy(activity).float())
+    lag = sound_lag(clean.features, clean.codes[:, 0], clean.usable)
+    return model, expectation(codes.numpy(), clean.codes, clean.usable, closed_below, lag)
 
 
 def expectation(
@@ -151,8 +187,14 @@ def _folds(place: Float[np.ndarray, "N"], rows: int) -> Bool[np.ndarray, "FOLDS 
     return np.stack([(place < a - apart) | (place > b + apart) for a, b in pairwise(edges)])
 
 
+def prior_share(rows: int) -> float:
+    """Share of what is learnt from that is other people's, where a person has so many rows of speech."""
+    return PRIOR_ROWS / (PRIOR_ROWS + rows)
+
+
 def _fit(
     recordings: Sequence[Recording],
+    priors: Sequence[PriorRecording],
     model: SpeechModel,
     importance: Float[np.ndarray, "K"],
     rows: int,
@@ -171,9 +213,16 @@ def _fit(
         folds = _folds(recording.place, rows) & recording.usable
         everyone = np.concatenate([np.repeat(folds, FOLD_MEMBERS, 0), np.repeat(recording.usable[None], MEMBERS, 0)])
         weights.append(np.pad(everyone, ((0, 0), around[0])))
+    own, known = sum(map(len, features)), np.ones((sum(map(len, features)), codes[0].shape[1]))
+    for prior in priors:
+        features.append(np.pad(prior.features.clip(-CLAMP, CLAMP), around, mode="edge"))
+        codes.append(np.pad(prior.codes, around))
+        weights.append(np.tile(np.pad(prior.usable, around[0]), (len(weights[0]), 1)))
+        known = np.concatenate([known, np.tile(prior.known, (len(codes[-1]), 1))])
     heard = torch.from_numpy(np.concatenate(features)).float().to(device)
     truth = torch.from_numpy(np.concatenate(codes)).float().to(device)
     weight = torch.from_numpy(np.concatenate(weights, axis=1)).float().to(device)
+    told = torch.from_numpy(known).float().to(device)
     worth = torch.from_numpy(importance / importance.mean()).float().to(device)
     worth[0] *= GAP_WEIGHT
     generator = torch.Generator().manual_seed(seed)
@@ -184,14 +233,17 @@ def _fit(
         steps = _steps(len(recordings[0].codes), varied=len(recordings) > 1)
         optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY, betas=(0.9, 0.98))
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps, pct_start=0.1)
-        ends = torch.full((BATCH, 1), len(heard) - LENGTH - 2 * REACH)
-        ends[: BATCH // 2] = len(features[0]) - LENGTH - 2 * REACH  # half of what is heard is the clip as it is
+        theirs = round(BATCH * prior_share(rows)) if priors else 0
+        begins, ends = torch.zeros(BATCH, 1), torch.full((BATCH, 1), own)
+        ends[: (BATCH - theirs + 1) // 2] = len(features[0])  # half of the person's is the clip as it is
+        begins[BATCH - theirs :], ends[BATCH - theirs :] = own, len(heard)
+        ranges = ends - begins - LENGTH - 2 * REACH
         for step in range(steps):
-            first = (torch.rand(members, BATCH, 1, generator=generator) * ends).long().to(device)
+            first = (begins + torch.rand(members, BATCH, 1, generator=generator) * ranges).long().to(device)
             there = first + torch.arange(LENGTH + 2 * REACH, device=device)
             said = network(heard[there] + NOISE * torch.randn(*there.shape, heard.shape[1], device=device))
             now = there[..., LOOK_BACK : LOOK_BACK + LENGTH]
-            error = (functional.mse_loss(said, truth[now], reduction="none") * worth).sum(-1)
+            error = (functional.mse_loss(said, truth[now], reduction="none") * worth * told[now]).sum(-1)
             counts = torch.gather(weight, 1, now.flatten(1)).view_as(error)
             loss = (error * counts).sum((1, 2)) / counts.sum((1, 2)).clamp(min=1)
             optimizer.zero_grad()

@@ -68,6 +68,8 @@ class TrainOptions:
     """Fine iterations to validate after, besides every ``validate_every``-th."""
     save_iterations: tuple[int, ...] = ()
     """Fine iterations to save after, besides every ``checkpoint_every``-th."""
+    speech_prior: tuple[Path, ...] = ()
+    """Other people's datasets, or models, from which the speech model learns what mouths have in common."""
 
 
 def train(options: TrainOptions) -> GaussianHead:
@@ -110,7 +112,8 @@ def learn_speech(options: TrainOptions) -> None:
     if record.poses not in ("", dataset.poses_digest()):
         raise EGSTalkerError(f"{options.model_path} learnt from {record.dataset}, and {options.source_path} is another")
     motion = ModelMotion.load(folder, needs_speech=False)
-    learn_speech_of(folder, motion, dataset, seed=record.training.seed, device=options.device)
+    priors, seed = options.speech_prior, record.training.seed
+    learn_speech_of(folder, motion, dataset, priors=priors, seed=seed, device=options.device)
 
 
 def _finished(options: TrainOptions, iteration: int) -> str:
@@ -370,7 +373,10 @@ class Trainer:
         """Learn the speech model that goes with the head, unless it is there."""
         if self.motion is not None and self.motion.speech is None:
             seed, device = self.settings.seed, self.options.device
-            self.motion = learn_speech_of(self.folder, self.motion, self.dataset, seed=seed, device=device)
+            priors = self.options.speech_prior
+            self.motion = learn_speech_of(
+                self.folder, self.motion, self.dataset, priors=priors, seed=seed, device=device
+            )
 
     def _resumable(self) -> Checkpoint | None:
         """The checkpoint to go on from; None for a fresh start."""

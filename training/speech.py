@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from arguments.clock import FPS
+from arguments.dataset_folder import DatasetFolder
+from arguments.errors import EGSTalkerError
 from arguments.model_folder import ModelFolder
 from data_utils.progress import progress
 from motion.model_motion import ModelMotion, learn_from_clip
 from motion.report import write_motion_report
 from motion.speech_training import Expectation
+from scene.head_files import read_record
 from training.dataset import TalkingHeadDataset
 from training.log import say
 
@@ -23,9 +27,28 @@ IN_STEP = range(-2, 2)  # frames by which lips come after their sound; people's 
 
 
 def learn_speech_of(
-    folder: ModelFolder, motion: ModelMotion, dataset: TalkingHeadDataset, *, seed: int, device: str
+    folder: ModelFolder,
+    motion: ModelMotion,
+    dataset: TalkingHeadDataset,
+    *,
+    priors: Sequence[Path] = (),
+    seed: int,
+    device: str,
 ) -> ModelMotion:
-    """Learn the speech model of a clip, write it and its report, and say what to expect of it."""
+    """Learn the speech model of a clip, write it and its report, and say what to expect of it.
+
+    Args:
+        folder: of the model.
+        motion: its motion.
+        dataset: the clip.
+        priors: folders of other people's datasets, or of models that learnt from them.
+        seed: of everything random.
+        device: where the networks learn.
+
+    Raises:
+        EGSTalkerError: a prior cannot be used.
+    """
+    others = [_dataset_of(path, dataset.folder) for path in priors]
     usable = np.zeros(dataset.num_frames, dtype=bool)
     usable[dataset.learnt] = True
     begun = time.monotonic()
@@ -36,7 +59,13 @@ def learn_speech_of(
             return stack.enter_context(progress("speech model", steps, unit="step"))
 
         speech, expected = learn_from_clip(
-            motion, dataset.folder, usable, seed=seed, device=device, done=lambda step, steps: shown(steps)(1)
+            motion,
+            dataset.folder,
+            usable,
+            priors=others,
+            seed=seed,
+            device=device,
+            done=lambda step, steps: shown(steps)(1),
         )
     speech.save(folder.speech_model)
     train = motion.train
@@ -44,10 +73,27 @@ def learn_speech_of(
     write_motion_report(
         folder.motion_report, motion.code, motion.measured[:train].numpy(), features, usable[:train], expected
     )
+    if speech.settings.by_phones:
+        say(
+            "the clip holds hardly any speech: lips will move as phones usually move them; a clip with ten seconds of "
+            "speech, or --speech_prior with another person's dataset, does better"
+        )
     for line in expectation_lines(expected):
         say(line)
     say(f"speech model learnt in {time.monotonic() - begun:.0f} s: {folder.motion_report} shows it")
     return replace(motion, speech=speech)
+
+
+def _dataset_of(path: Path, own: DatasetFolder) -> DatasetFolder:
+    """The dataset that a prior's folder is, or that the model in it learnt from."""
+    if not path.is_dir():
+        raise EGSTalkerError(f"there is no folder {path} for --speech_prior")
+    folder = DatasetFolder(Path(read_record(path).dataset) if ModelFolder(path).settings.is_file() else path)
+    if not folder.root.is_dir():
+        raise EGSTalkerError(f"{path} learnt from {folder.root}, which is gone: --speech_prior needs that dataset")
+    if folder.root.resolve() == own.root.resolve():
+        raise EGSTalkerError(f"{path} is the clip's own: --speech_prior takes other people's")
+    return folder
 
 
 def expectation_lines(expected: Expectation) -> list[str]:

@@ -38,11 +38,11 @@ def motion_model(root: Path, dataset: DatasetFolder) -> Path:
     face = measure_clip(dataset, clip.eyes)
     motion = ModelMotion.of_clip(face, np.arange(len(clip.train)), len(clip.train), lower=8, upper=4)
     torch.manual_seed(0)
-    head = GaussianHead(60, (len(motion.code),), SETTINGS)
+    head = GaussianHead(60, (len(motion.code),), MOTION)
     points = torch.nn.functional.normalize(torch.randn(60, 3), dim=-1) * 0.8
     head.model.start_from(points, torch.full((60, 3), 0.6), torch.full((60,), 0.2))
     of_clip = str(dataset.root.resolve()), len(clip.train), clip.poses_digest()
-    write_record(root, ModelRecord(SETTINGS, TrainingSettings(), head.feature_shape, "log_mel", *of_clip))
+    write_record(root, ModelRecord(MOTION, TrainingSettings(), head.feature_shape, None, *of_clip))
     save_checkpoint(ModelFolder(root).checkpoint("fine", 500), head.eval(), None, Progress("fine", 500))
     motion.save_code(ModelFolder(root))
     return root
@@ -103,7 +103,7 @@ def test_saved_motion_drives_the_same_film_again(run: Predict, tmp_path: Path) -
 
 
 def test_a_driver_that_says_nothing_of_eyes_and_poses_borrows_them(dataset: DatasetFolder) -> None:
-    clip, head = ReferenceClip(dataset.root), GaussianHead(20, (13,), SETTINGS)
+    clip, head = ReferenceClip(dataset.root), GaussianHead(20, (13,), MOTION)
     codes, few = torch.randn(6, 13), slice(2, 5)
     lent = drive_of(head, clip, script_of_motion(clip, DrivenMotion(codes), None), few)
     torch.testing.assert_close(lent.eye[:, 0], clip.eyes[few])
