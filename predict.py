@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Let a trained head say what a sound file says: ``predict.py --audio_path a.wav ... -> results/a.mp4``.
 
-A table of expression codes or of ARKit's blendshapes drives it as well (``--motion``).
+A table of expression codes or of ARKit's blendshapes drives it as well (``--motion``), and so does the face in another
+video (``--driving_video``).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="predict.sh", description=__doc__)
     parser.add_argument("--audio_path", type=Path, help="any sound or video file with speech; beside a motion: heard")
     parser.add_argument("--motion", type=Path, help="what the face does: its codes, or ARKit's")
+    parser.add_argument("--driving_video", type=Path, help="a video whose face drives this one")
+    parser.add_argument("--with_pose", action="store_true", help="turn the head as the driving video's")
     parser.add_argument("--save_motion", type=Path, help="write the codes that drove the face to this .csv")
     parser.add_argument("--reference_path", type=Path, required=True, help="data set folder that lends poses and torso")
     parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model")
@@ -40,8 +43,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error("--batch is at least 1")
     if options.seed < 0:
         parser.error("--seed is at least 0")
-    if options.audio_path is None and options.motion is None:
-        parser.error("give what drives the head: --audio_path or --motion")
+    if options.motion is not None and options.driving_video is not None:
+        parser.error("--motion and --driving_video both drive the head: give one of them")
+    if options.audio_path is None and options.motion is None and options.driving_video is None:
+        parser.error("give what drives the head: --audio_path, --motion or --driving_video")
+    if options.with_pose and options.driving_video is None:
+        parser.error("--with_pose is of a --driving_video")
     return options
 
 
@@ -54,7 +61,9 @@ def join_dashed_paths(arguments: list[str]) -> list[str]:
     """
     joined: list[str] = []
     for argument in arguments:
-        named = bool(joined) and joined[-1].startswith("--") and joined[-1].endswith(("_path", "_dir", "motion"))
+        named = (
+            bool(joined) and joined[-1].startswith("--") and joined[-1].endswith(("_path", "_dir", "motion", "_video"))
+        )
         if named and argument.startswith("-") and not argument.startswith("--"):
             joined[-1] += f"={argument}"
         else:
@@ -69,6 +78,8 @@ def main() -> None:
         raise EGSTalkerError(f"there is no audio file {options.audio_path}")
     if options.motion is not None and not options.motion.is_file():
         raise EGSTalkerError(f"there is no motion {options.motion}")
+    if options.driving_video is not None and not options.driving_video.is_file():
+        raise EGSTalkerError(f"there is no video {options.driving_video}")
 
     from data_utils.progress import track
     from gaussian_renderer.devices import choose_device
@@ -79,7 +90,7 @@ def main() -> None:
     from synthesis.signal import motion_of
     from synthesis.source import Source
 
-    source = Source(options.audio_path, options.motion)
+    source = Source(options.audio_path, options.motion, options.driving_video, options.with_pose)
     head, record, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
     dataset = ReferenceClip(options.reference_path)
     check_own_clip(record, dataset, options.model_path, force=options.force)
@@ -89,7 +100,7 @@ def main() -> None:
     target = options.output_dir / f"{source.name}.mp4"
     for path in source.files():
         if target.exists() and target.samefile(path):
-            kind = "audio" if path == source.sound else "motion"
+            kind = "audio" if path == source.sound else "motion or video that drives it"
             raise EGSTalkerError(f"{target} would overwrite the {kind}; choose another --output_dir")
         if options.save_motion is not None and options.save_motion.exists() and options.save_motion.samefile(path):
             raise EGSTalkerError(f"{options.save_motion} would overwrite what drives the head; choose another")
@@ -104,6 +115,7 @@ def main() -> None:
         seed=options.seed,
         batch=options.batch,
         watch=functools.partial(track, title="speaking"),
+        follow=functools.partial(track, title="following"),
     )
     print(f"{target}: {frames} frames, {frames / FPS:.1f} s")
 

@@ -17,6 +17,8 @@ Makes results/a.mp4, in which the head speaks a.wav.
   --audio_path FILE          any audio file, or a video with sound, of any length
   --motion FILE              in its place, what the face does: expression codes (.csv, .npy) or ARKit's blendshapes (the
                              .csv of Live Link Face, .json); with --audio_path, that is what is heard
+  --driving_video FILE       or a video whose face the head follows; its own sound is heard unless --audio_path is given
+  --with_pose                turn the head, too, as the driving video's
   --save_motion FILE         also write the codes that drove the face, a .csv for --motion
   --reference_path FOLDER    the dataset that the model was trained on (data/input)
   --model_path FOLDER        the model (output/m)
@@ -48,7 +50,7 @@ if asks_for_help "$@"; then
   exit
 fi
 given=no
-for option in --audio_path --motion; do
+for option in --audio_path --motion --driving_video; do
   file=$(value_of "$option" "$@")
   [ -n "$file" ] || continue
   given=yes

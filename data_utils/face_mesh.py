@@ -15,7 +15,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, UInt8
 
 from arguments.atomic import atomic_path
 from arguments.dataset_folder import DatasetFolder, num_train_frames
@@ -83,8 +83,19 @@ def detect_in_files(
         workers=workers,
         done=lambda i: done(len(jobs[i])),
     )
-    sightings = Sightings.join(parts)
-    fit_frames = num_train_frames(len(paths))
+    return _track_of(Sightings.join(parts), num_train_frames(len(paths)))
+
+
+def detect_in_pictures(images: Iterable[UInt8[np.ndarray, "H W 3"]]) -> FaceMeshTrack:
+    """FaceMesh over RGB pictures of consecutive frames, in this process; otherwise as :func:`detect_in_files`.
+
+    Raises:
+        EGSTalkerError: no face, or lost in more than a fifth of the frames.
+    """
+    return _track_of(follow(images), None)
+
+
+def _track_of(sightings: Sightings, fit_frames: int | None) -> FaceMeshTrack:
     found = of_one_person(sightings, fit_frames)
     _check_found(found, sightings)
     return FaceMeshTrack(

@@ -95,6 +95,7 @@ def perform(
     seed: int = 0,
     batch: int | None = None,
     watch: Watch = lambda frames, total: frames,
+    follow: Watch = lambda pictures, total: pictures,
 ) -> int:
     """From whatever drives a head to a video of it; returns the number of frames.
 
@@ -109,6 +110,7 @@ def perform(
         seed: of everything random: the same gives the same film.
         batch: frames made at once; by the device if None.
         watch: shows how many frames have passed.
+        follow: shows how many pictures of a driving video have.
 
     Raises:
         EGSTalkerError: the source cannot be used, or not by this head; the model does not fit the data set; or a file
@@ -117,7 +119,9 @@ def perform(
     check_pair(head, clip, motion)
     make_writable(target.parent)
     device = str(next(head.parameters()).device)
-    script = script_of(source, clip, motion, work_folder=target.parent, device=device, blinking=blinking, seed=seed)
+    script = script_of(
+        source, clip, motion, work_folder=target.parent, device=device, blinking=blinking, seed=seed, watch=follow
+    )
     if saved is not None:
         save_motion(saved, clip, script, motion)
     return write_video(watch(film(head, clip, script, batch=batch), len(script)), script, target)

@@ -67,6 +67,12 @@ def borrowed_frames(clip: ReferenceClip) -> list[int]:
     return usable
 
 
+def lent_frames(clip: ReferenceClip, count: int) -> Int[Tensor, "{count}"]:
+    """For each of ``count`` frames of other speech, the clip's frame that lends pose, torso and blinks."""
+    lent = torch.tensor(borrowed_frames(clip))
+    return lent[ping_pong(count, len(lent))]
+
+
 def _longest_stretch(frames: list[int], cuts: Collection[int]) -> list[int]:
     """The longest part of ``frames`` (ascending) that follow each other, none but the first at a cut."""
     starts = [k for k, i in enumerate(frames) if k == 0 or frames[k - 1] != i - 1 or i in cuts]
@@ -98,9 +104,7 @@ def script_of_signal(
 
     So do its blinks, unless ``eyes`` are given: the blink intensity of every frame, 0..1.
     """
-    lent = torch.tensor(borrowed_frames(clip))
-    reference = lent[ping_pong(len(signal), len(lent))]
-    return Script(signal, torch.arange(len(signal)), reference, sound, eyes=eyes)
+    return Script(signal, torch.arange(len(signal)), lent_frames(clip, len(signal)), sound, eyes=eyes)
 
 
 def script_of_motion(

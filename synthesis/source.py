@@ -8,40 +8,46 @@ from pathlib import Path
 
 from arguments.clock import FPS, SAMPLE_RATE
 from arguments.errors import EGSTalkerError
+from motion.head_turns import turned_poses
 from motion.model_motion import ModelMotion
 from motion.table_driver import write_codes
+from motion.video_driver import Watch, follow_driver, reenact
 from scene.reference_clip import ReferenceClip
 from synthesis.eyes import Blinking, blinks_of, eyes_while_speaking
-from synthesis.script import Script, eyes_of, script_of_motion, script_of_sound
+from synthesis.script import Script, borrowed_frames, eyes_of, lent_frames, script_of_motion, script_of_sound
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Source:
-    """What drives a head: sound alone, or a motion, to which the sound is heard."""
+    """What drives a head: sound alone; or a motion or another face, to which the sound is heard."""
 
     sound: Path | None = None
     """Any sound or video file."""
     motion: Path | None = None
     """A file of :func:`motion.motion_file.read_motion`."""
+    video: Path | None = None
+    """It shows the face that drives; its own sound is heard where there is no other."""
+    with_pose: bool = False
+    """Whether the head turns as the video's does."""
 
     @property
     def name(self) -> str:
         """What a film of it is called."""
-        path = self.motion or self.sound
+        path = self.video or self.motion or self.sound
         if path is None:
-            raise ValueError("a source is a sound or a motion")
+            raise ValueError("a source is a sound, a motion or a video")
         return path.stem
 
     @property
     def speaks(self) -> bool:
         """Whether its sound drives the head."""
-        return self.motion is None
+        return self.motion is None and self.video is None
 
     def files(self) -> list[Path]:
         """All that it reads."""
-        return [path for path in (self.sound, self.motion) if path is not None]
+        return [path for path in (self.sound, self.motion, self.video) if path is not None]
 
 
 def script_of(
@@ -53,6 +59,7 @@ def script_of(
     device: str | None = None,
     blinking: Blinking = "own",
     seed: int = 0,
+    watch: Watch = lambda pictures, total: pictures,
 ) -> Script:
     """The script of a source.
 
@@ -64,16 +71,19 @@ def script_of(
         device: of the extractor's model.
         blinking: where blinks come from that the source does not have.
         seed: of everything random.
+        watch: a progress bar over the pictures of a driving video.
 
     Raises:
         EGSTalkerError: a file of the source cannot be used, or not by this head.
     """
-    if source.motion is None:
+    if source.motion is None and source.video is None:
         if source.sound is None:
-            raise ValueError("a source is a sound or a motion")
+            raise ValueError("a source is a sound, a motion or a video")
         return script_of_sound(clip, source.sound, work_folder, device, motion, blinking=blinking, seed=seed)
     if motion is None:
         raise EGSTalkerError("audio features drive this head, no motion; train one with drive = 'motion'")
+    if source.motion is None:
+        return _script_of_video(source, clip, motion, watch)
     from motion.motion_file import read_motion
 
     driven = read_motion(source.motion, motion)
@@ -83,6 +93,26 @@ def script_of(
     script = script_of_motion(clip, driven, source.sound)
     _say_other_length(source, script)
     return script
+
+
+def _script_of_video(source: Source, clip: ReferenceClip, motion: ModelMotion, watch: Watch) -> Script:
+    from media.video import probe
+
+    video = source.video
+    if video is None:
+        raise ValueError("the source is no video")
+    face = follow_driver(video, watch)
+    driven = reenact(face, motion)
+    if source.with_pose:
+        poses = clip.camera.viewmats
+        lent, seen = poses[lent_frames(clip, len(face))], poses[borrowed_frames(clip)]
+        driven = replace(driven, poses=turned_poses(face.turning, lent, seen))
+    if source.sound is not None:
+        script = script_of_motion(clip, driven, source.sound)
+        _say_other_length(source, script)
+        return script
+    info = probe(video)
+    return script_of_motion(clip, driven, video if info.has_audio else None, info.start)
 
 
 def save_motion(path: Path, clip: ReferenceClip, script: Script, motion: ModelMotion | None) -> None:

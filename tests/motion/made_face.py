@@ -21,6 +21,8 @@ _PAIRS = {
     (107, 336): (-0.14, 0.55, 0.8),
     (70, 300): (-0.5, 0.5, 0.7),
     (105, 334): (-0.4, 0.55, 0.75),
+    (82, 312): (-0.08, -0.392, 0.89),
+    (87, 317): (-0.08, -0.4, 0.89),
 }
 _MIDDLE = {
     0: (0.0, -0.32, 0.95),
@@ -32,12 +34,16 @@ _MIDDLE = {
 }
 # How far a movement of 1 shifts a landmark, x away from the middle.
 MOVES: Mapping[str, Mapping[int, tuple[float, float, float]]] = {
-    "gap": {14: (0, -0.1, 0), 17: (0, -0.1, 0), 152: (0, -0.08, 0), 13: (0, 0.01, 0), 0: (0, 0.01, 0)},
+    "gap": {
+        **dict.fromkeys((14, 17, 87, 317), (0, -0.1, 0)),
+        **dict.fromkeys((0, 13, 82, 312), (0, 0.01, 0)),
+        152: (0, -0.08, 0),
+    },
     "width": {61: (0.06, 0, 0), 291: (0.06, 0, 0)},
     "corners": {61: (0, 0.05, 0), 291: (0, 0.05, 0)},
     "forward": {0: (0, 0, 0.04), 17: (0, 0, 0.04)},
-    "upper": {0: (0, 0.02, 0), 13: (0, 0.02, 0)},
-    "lower": {17: (0, -0.03, 0), 14: (0, -0.03, 0)},
+    "upper": dict.fromkeys((0, 13, 82, 312), (0, 0.01, 0)),
+    "lower": dict.fromkeys((14, 17, 87, 317), (0, -0.01, 0)),
     "fullness": {0: (0, 0.01, 0), 17: (0, -0.01, 0)},
     "jaw": {152: (0, -0.05, 0)},
     "inner_brows": dict.fromkeys((55, 107, 285, 336), (0, 0.04, 0)),
@@ -57,17 +63,35 @@ def resting_face() -> np.ndarray:
     return points
 
 
-def moving_face(movements: Mapping[str, np.ndarray], blink: np.ndarray | None = None) -> FaceMeasures:
-    """A face of FaceMesh's points whose movements go as said, 0 (least) to 1 each; the gap is that of the lips."""
+def moving_points(movements: Mapping[str, np.ndarray]) -> np.ndarray:
+    """FaceMesh's 478 points of a face whose movements go as said, 0 (least) to 1 each: [N, 478, 3]."""
     length = len(next(iter(movements.values())))
     points = np.repeat(resting_face()[None], length, axis=0)
     for name, way in movements.items():
         for vertex, shift in MOVES[name].items():
             side = np.sign(points[0, vertex, 0])
             points[:, vertex] += way[:, None] * (np.array(shift) * (side, 1, 1))
+    return points
+
+
+def moving_face(movements: Mapping[str, np.ndarray]) -> FaceMeasures:
+    """The measures of :func:`moving_points`; the gap is that of the lips' middle."""
+    points = moving_points(movements)
     gap = (points[:, 13, 1] - points[:, 14, 1]) / 0.9
     rows = np.linspace(0, 477, 468).round().astype(int)
-    return FaceMeasures(points[:, rows], gap, np.zeros(length) if blink is None else blink)
+    return FaceMeasures(points[:, rows], gap, np.zeros(len(points)))
+
+
+def dense_points(face: FaceMeasures) -> np.ndarray:
+    """The same face as another mesh shows it, many points about each that moves, in no known order: [N, 288, 3]."""
+    generator = np.random.default_rng(3)
+    named = [_row(vertex) for vertex in (*(k for pair in _PAIRS for k in pair), *_MIDDLE)]
+    order = generator.permutation(np.repeat(named, 12))
+    return face.points[:, order] + generator.normal(0, 0.01, (len(order), 3))
+
+
+def _row(vertex: int) -> int:
+    return round(vertex * 467 / 477)
 
 
 def lively(length: int = 400, seed: int = 1) -> dict[str, np.ndarray]:

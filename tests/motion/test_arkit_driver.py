@@ -15,7 +15,7 @@ from motion.expression_measures import PersonMeasures
 from motion.face_measures import FaceMeasures
 from motion.model_motion import ModelMotion
 from motion.motion_file import read_motion
-from tests.motion.made_face import lively, motion_of_face, moving_face, of_code
+from tests.motion.made_face import dense_points, lively, motion_of_face, moving_face, of_code
 
 SHAPES = """
 eyeBlinkLeft eyeLookDownLeft eyeLookInLeft eyeLookOutLeft eyeLookUpLeft eyeSquintLeft eyeWideLeft
@@ -181,9 +181,7 @@ def test_json_that_is_no_motion_is_refused(motion: ModelMotion, tmp_path: Path, 
 def test_heads_of_other_points_take_what_they_can(tmp_path: Path) -> None:
     """A dense mesh of no known order opens its mouth and takes its width; 68 landmarks take all but depth."""
     face = moving_face(lively())
-    order = np.random.default_rng(2).permutation(468)[:300]
-    dense = np.concatenate([order, np.flatnonzero(~np.isin(np.arange(468), order))])  # the same points, shuffled
-    other = motion_of_face(FaceMeasures(face.points[:, dense], face.gap, face.blink))
+    other = motion_of_face(FaceMeasures(dense_points(face), face.gap, face.blink))
     person = PersonMeasures.of(other.code, other.measured.double().numpy())
     assert person.names == ("width",)
     codes = person.raised(np.array([0.0, 1.0]), {})

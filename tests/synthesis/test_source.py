@@ -16,6 +16,7 @@ import predict
 from arguments.dataset_folder import DatasetFolder
 from arguments.model_folder import ModelFolder
 from arguments.settings import TrainingSettings
+from media.sound import read_audio
 from motion.csv_table import CsvTable
 from motion.driver import DrivenMotion
 from motion.model_motion import ModelMotion, measure_clip
@@ -142,4 +143,49 @@ def test_wrong_sources_are_one_line(run: Predict, tmp_path: Path, capsys: pytest
     for arguments in ((), ("--save_motion", "x.csv")):
         with pytest.raises(SystemExit):
             run(*arguments)
-        assert "--audio_path or --motion" in capsys.readouterr().err
+        assert "--audio_path, --motion or --driving_video" in capsys.readouterr().err
+
+
+def test_a_video_drives_the_head_and_is_heard(run: Predict, tmp_path: Path, talking_head: Path) -> None:
+    saved = tmp_path / "codes.csv"
+    film = tmp_path / "out" / "head.mp4"
+    assert run("--driving_video", talking_head, "--save_motion", saved) == 0
+    borrowed = _pictures(film)
+    assert len(borrowed) == 60
+    driven = read_codes(CsvTable.read(saved), 13)
+    with np.load(talking_head.with_name("head_truth.npz")) as truth:
+        assert np.corrcoef(driven.codes[:, 0], truth["mouth_open"])[0, 1] > 0.85
+    heard, said = read_audio(film), read_audio(talking_head)
+    length = min(len(heard), len(said))
+    assert np.corrcoef(heard[:length], said[:length])[0, 1] > 0.9
+    sound = write_wav(tmp_path / "a.wav", speech_like(2.4))
+    assert run("--driving_video", talking_head, "--with_pose", "--audio_path", sound) == 0
+    heard, said = read_audio(film), read_audio(sound)
+    length = min(len(heard), len(said))
+    assert np.corrcoef(heard[:length], said[:length])[0, 1] > 0.9
+    assert np.abs(_pictures(film).astype(int) - borrowed).max() > 5  # the head turned
+
+
+def test_a_video_without_sound_gives_a_silent_film(run: Predict, tmp_path: Path, talking_head: Path) -> None:
+    silent = tmp_path / "silent.mp4"
+    with av.open(str(talking_head)) as source, av.open(str(silent), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    assert run("--driving_video", silent) == 0
+    with av.open(str(tmp_path / "out" / "silent.mp4")) as film:
+        assert not film.streams.audio and sum(1 for _ in film.decode(video=0)) == 60
+
+
+def test_one_driver_at_a_time(run: Predict, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, said in [
+        (("--motion", "m.csv", "--driving_video", "v.mp4"), "give one of them"),
+        (("--motion", "m.csv", "--with_pose"), "--with_pose is of a --driving_video"),
+    ]:
+        with pytest.raises(SystemExit):
+            run(*arguments)
+        assert said in capsys.readouterr().err
+    assert run("--driving_video", tmp_path / "none.mp4") == 1
+    assert "there is no video" in capsys.readouterr().err
