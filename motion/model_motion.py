@@ -44,8 +44,8 @@ class ModelMotion:
         measured: codes [N, K] of the clip's frames.
         train: how many of them are the training part.
         speech: from sound to codes; None until it is learnt.
-        blinks: how the person blinks; None in folders that older versions wrote.
-        idle: how the codes wander by themselves; None in the same.
+        blinks: how the person blinks; None where the folder does not say.
+        idle: how the codes wander by themselves; None where the folder does not say.
     """
 
     code: ExpressionCode

@@ -159,7 +159,7 @@ class SpeechModel(nn.Module):
             model = cls(SpeechModelSettings(**settings))
             if model.settings.by_phones and model.settings.phones_from < 0:
                 raise ValueError("phones are no part of the features")
-            weights.setdefault("correlation", model.correlation)  # which older versions did not write
+            weights.setdefault("correlation", model.correlation)  # a file may lack it: then all is taken as heard
             model.load_state_dict(weights)
         except FileNotFoundError:
             raise EGSTalkerError(f"there is no {path}; run ./train.sh with --only speech") from None

@@ -17,7 +17,6 @@ from arguments.errors import EGSTalkerError
 from data_utils.action_units import STRONGEST, read_action_unit_45
 from data_utils.audio_features import EXTRACTORS, extract
 from data_utils.audio_features.feature_file import read_feature_file
-from media.sound import read_audio
 from motion.expression_code import LEAST_DEVIATION, ExpressionCode
 from motion.face_measures import FaceMeasures, measure_face
 
@@ -91,6 +90,8 @@ def _features(folder: DatasetFolder, extractor: str | None, shape: tuple[int, ..
                 f"{folder.root} has audio features of {theirs or 'another program'}, and the clip those of "
                 f"{extractor or 'another program'}: run preprocess.sh with --task 2 --asr on one of them"
             )
+        from media.sound import read_audio  # loads PyAV, which a head does without
+
         samples = read_audio(folder.audio, SAMPLE_RATE)[: len(features) * SAMPLES_PER_FRAME]
         features = extract(str(extractor), samples, len(features))
     return features.reshape(len(features), -1)

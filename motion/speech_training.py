@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from motion.lip_closure import closing
 from motion.phone_openness import USUAL_OPENNESS
+from motion.sound_lag import sound_lag
 from motion.speech_model import CLAMP, SpeechModel, SpeechModelSettings
 from motion.speech_network import LOOK_AHEAD, LOOK_BACK, REACH, SpeechNetwork
 from motion.speech_prior import PriorRecording
@@ -30,8 +31,8 @@ GAP_WEIGHT = 2.0  # of the gap's error, times what it explains of the lips
 FULL = 0.4  # correlation from which on a code gets its full spread back
 CLOSED_SHARE = 0.1  # of the 95th percentile of the gap: below it lips are closed
 CLOSURES = (0.0, 0.25, 0.5, 0.75, 1.0)
-FARTHEST_LAG = 6  # frames between picture and sound that are looked for
-PRIOR_ROWS = 100  # of the person's speech for which as much is learnt from other people's
+PRIOR_ROWS = 400  # of the person's own speech up to which learning begins with other people's alone
+PRIOR_SLOPE = 1.6  # by how much of all that share falls in the course of learning: to 0 at its end
 CALM_FRAMES = 12  # of silence in the clip that say what the person's pause is
 
 
@@ -59,7 +60,7 @@ class Expectation:
     closures_kept: float
     closures_false: float
     lag: int
-    """Frames by which the true gap comes after the predicted one where they agree most; 0 where they hardly agree."""
+    """Frames by which the lips come after their sound: :func:`motion.sound_lag.sound_lag`."""
     codes: Float[np.ndarray, "N K"]
     """The predictions for every row of the clean recording."""
 
@@ -117,7 +118,8 @@ def learn_speech(
         shaped = model.closed(shaped, flat)
     if activity is not None:
         shaped = model.with_pauses(shaped, torch.from_numpy(activity).float())
-    expected = expectation(shaped.numpy(), clean.codes, clean.usable, closed_below)
+    lag = sound_lag(clean.features, clean.codes[:, 0], clean.usable)
+    expected = expectation(shaped.numpy(), clean.codes, clean.usable, closed_below, lag)
     model.correlation.copy_(torch.from_numpy(expected.correlation))
     return model, expected
 
@@ -149,11 +151,16 @@ def speech_of_phones(
     model.correlation.zero_()
     flat = torch.from_numpy(clean.features).float()
     codes = model(flat, None if activity is None else torch.from_numpy(activity).float())
-    return model, expectation(codes.numpy(), clean.codes, clean.usable, closed_below)
+    lag = sound_lag(clean.features, clean.codes[:, 0], clean.usable)
+    return model, expectation(codes.numpy(), clean.codes, clean.usable, closed_below, lag)
 
 
 def expectation(
-    said: Float[np.ndarray, "N K"], codes: Float[np.ndarray, "N K"], usable: Bool[np.ndarray, "N"], closed_below: float
+    said: Float[np.ndarray, "N K"],
+    codes: Float[np.ndarray, "N K"],
+    usable: Bool[np.ndarray, "N"],
+    closed_below: float,
+    lag: int,
 ) -> Expectation:
     """How predicted codes agree with measured ones in the usable rows."""
     a, b = said[usable], codes[usable]
@@ -164,19 +171,9 @@ def expectation(
         _correlation(np.diff(a[:, 0]), np.diff(b[:, 0])),
         float(kept[shut].mean()) if shut.any() else float("nan"),
         float((~shut)[kept].mean()) if kept.any() else float("nan"),
-        _lag(a[:, 0], b[:, 0]),
+        lag,
         said,
     )
-
-
-def _lag(said: Float[np.ndarray, "N"], true: Float[np.ndarray, "N"]) -> int:
-    if len(true) < 4 * FARTHEST_LAG:
-        return 0
-    inner = slice(FARTHEST_LAG, -FARTHEST_LAG)
-    lags = range(-FARTHEST_LAG, FARTHEST_LAG + 1)
-    agreement = [_correlation(np.roll(said, lag)[inner], true[inner]) for lag in lags]
-    best = int(np.argmax(agreement))
-    return lags[best] if agreement[best] >= FULL else 0
 
 
 def _steps(rows: int, *, varied: bool) -> int:
@@ -191,9 +188,16 @@ def _folds(place: Float[np.ndarray, "N"], rows: int) -> Bool[np.ndarray, "FOLDS 
     return np.stack([(place < a - apart) | (place > b + apart) for a, b in pairwise(edges)])
 
 
-def prior_share(rows: int) -> float:
-    """Share of what is learnt from that is other people's, where a person has so many rows of speech."""
-    return PRIOR_ROWS / (PRIOR_ROWS + rows)
+def prior_share(rows: int, progress: float) -> float:
+    """Share of what is learnt from that is other people's: what mouths have in common first, then this one's own.
+
+    Of a minute of own speech nothing is left for others to say: there they would cost a few hundredths of correlation.
+
+    Args:
+        rows: of the person's own speech.
+        progress: of learning, 0..1.
+    """
+    return min(1.0, (PRIOR_ROWS / max(rows, 1)) ** 2) * min(1.0, PRIOR_SLOPE * (1 - progress))
 
 
 def _fit(
@@ -237,12 +241,12 @@ def _fit(
         steps = _steps(len(recordings[0].codes), varied=len(recordings) > 1)
         optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY, betas=(0.9, 0.98))
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps, pct_start=0.1)
-        theirs = round(BATCH * prior_share(rows)) if priors else 0
-        begins, ends = torch.zeros(BATCH, 1), torch.full((BATCH, 1), own)
-        ends[: (BATCH - theirs + 1) // 2] = len(features[0])  # half of the person's is the clip as it is
-        begins[BATCH - theirs :], ends[BATCH - theirs :] = own, len(heard)
-        ranges = ends - begins - LENGTH - 2 * REACH
         for step in range(steps):
+            mine = BATCH - (round(BATCH * prior_share(rows, step / steps)) if priors else 0)
+            begins, ends = torch.zeros(BATCH, 1), torch.full((BATCH, 1), own)
+            ends[: (mine + 1) // 2] = len(features[0])  # half of the person's is the clip as it is
+            begins[mine:], ends[mine:] = own, len(heard)
+            ranges = ends - begins - LENGTH - 2 * REACH
             first = (begins + torch.rand(members, BATCH, 1, generator=generator) * ranges).long().to(device)
             there = first + torch.arange(LENGTH + 2 * REACH, device=device)
             said = network(heard[there] + NOISE * torch.randn(*there.shape, heard.shape[1], device=device))

@@ -120,14 +120,7 @@ def perform(
     make_writable(target.parent)
     device = str(next(head.parameters()).device)
     script = script_of(
-        source,
-        clip,
-        motion,
-        work_folder=target.parent,
-        device=device,
-        blinking=blinking,
-        seed=seed,
-        watch=follow,
+        source, clip, motion, work_folder=target.parent, device=device, blinking=blinking, seed=seed, watch=follow
     )
     if saved is not None:
         save_motion(saved, clip, script, motion)

@@ -23,7 +23,7 @@ from scene.head_files import read_record
 from training.dataset import TalkingHeadDataset
 from training.log import say
 
-FAR_APART = 1  # frames; a larger lag between picture and sound is no habit of a speaker's
+IN_STEP = range(-2, 2)  # frames by which lips come after their sound; people's get ready about one before it
 
 
 def learn_speech_of(
@@ -102,7 +102,7 @@ def expectation_lines(expected: Expectation) -> list[str]:
         f"lips from sound, in parts of the clip left out in turn: gap correlation {expected.correlation[0]:.2f}, of "
         f"its change {expected.velocity:.2f}, spread {expected.spread:.2f}, {expected.closed_lips()}"
     ]
-    if abs(expected.lag) > FAR_APART:
+    if expected.lag not in IN_STEP:
         late = "after" if expected.lag > 0 else "before"
         lines.append(
             f"the lips of this clip move {abs(expected.lag) * 1000 / FPS:.0f} ms {late} its sound says so: shift the "

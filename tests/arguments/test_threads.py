@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from arguments.threads import USERS_OWN, WAIT, share_cores
+from arguments.threads import LOOKS, LOOKS_OF_INTEL, USERS_OWN, WAIT, is_intel, share_cores
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +21,15 @@ def test_the_wait_is_bounded_where_nobody_said_anything(monkeypatch):
     monkeypatch.setattr(os, "environ", dict(os.environ))
     share_cores()
     assert {name: os.environ[name] for name in WAIT} == WAIT
+
+
+@pytest.mark.parametrize("vendor", ["GenuineIntel", "AuthenticAMD", None])
+def test_a_processor_says_whose_it_is(tmp_path, vendor):
+    file = tmp_path / "cpuinfo"
+    if vendor is not None:
+        file.write_text(f"processor\t: 0\nvendor_id\t: {vendor}\n")
+    assert is_intel(file) == (vendor == "GenuineIntel")
+    assert WAIT["GOMP_SPINCOUNT"] in (str(LOOKS), str(LOOKS_OF_INTEL))
 
 
 @pytest.mark.parametrize("name", USERS_OWN)

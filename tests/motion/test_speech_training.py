@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from motion.speech_model import SpeechModel, SpeechModelSettings
-from motion.speech_training import FULL, Expectation, Recording, expectation, learn_speech
+from motion.speech_training import Expectation, Recording, expectation, learn_speech
 from tests.motion.faces import made_up_speech, smooth
 
 CLOSED = -1.2  # deviations
@@ -152,19 +152,10 @@ def test_a_clip_whose_lips_never_move_is_learnt(hardly):
     assert expected.correlation.tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize("shift", [-5, -3, 0, 3, 6])
-def test_the_lag_between_sound_and_picture_is_found(shift):
-    true = made_up_speech(frames=300).codes
-    said = (np.roll(true, -shift, axis=0) + 0.3 * np.random.default_rng(0).normal(size=true.shape)).astype(np.float32)
-    found = expectation(said, true, np.ones(300, dtype=bool), CLOSED)
-    assert found.lag == shift
-
-
-def test_no_lag_is_read_out_of_what_hardly_agrees():
-    rng = np.random.default_rng(0)
-    said, true = rng.normal(size=(300, 3)).astype(np.float32), rng.normal(size=(300, 3))
-    assert expectation(said, true, np.ones(300, dtype=bool), CLOSED).lag == 0
-    assert 0 < FULL < 1
+@pytest.mark.parametrize("shift", [-4, 6])
+def test_the_lag_between_sound_and_picture_is_found(hardly, shift):
+    _, expected = learn(made_up_speech(frames=300, shift=shift))
+    assert abs(expected.lag - shift) <= 1  # a code follows from two frames of sound
 
 
 def test_what_is_expected_is_what_it_says():
@@ -174,8 +165,8 @@ def test_what_is_expected_is_what_it_says():
     said[0, 0], said[8, 0] = 0.0, -2.0  # one closure is missed, one is false
     usable = np.ones(10, dtype=bool)
     usable[5:7] = False
-    found = expectation(said, true, usable, CLOSED)
+    found = expectation(said, true, usable, CLOSED, 2)
     assert found.closures_kept == pytest.approx(3 / 4) and found.closures_false == pytest.approx(1 / 4)
     assert found.correlation[0] == pytest.approx(np.corrcoef(said[usable, 0], true[usable, 0])[0, 1])
     assert found.correlation[1] == 0 and found.spread == pytest.approx(said[usable, 0].std() / true[usable, 0].std())
-    assert found.closed_lips() == "closed lips kept 75%, false 25%"
+    assert found.lag == 2 and found.closed_lips() == "closed lips kept 75%, false 25%"

@@ -9,18 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from arguments.model_folder import ModelFolder
 from media.video import probe
+from motion.face_measures import FaceMeasures
+from motion.model_motion import ModelMotion
+from motion.speech_model import SpeechModel, SpeechModelSettings
 from scene.head import GaussianHead
 from scene.head_files import load_head
 from scene.reference_clip import ReferenceClip
 from synthesis.film import speak
 from synthesis.pairing import check_pair
 from synthesis.script import script_of_features, script_of_signal, script_of_sound
-from synthesis.signal import measured_signal, motion_of, own_signal, signal_of, speech_of
+from synthesis.signal import measured_signal, motion_of, own_signal, signal_of, speaking_signal, speech_of
 from synthesis.speech import extractor_of, heard
 from synthesis.videos import custom_video, split_videos
 from tests.tiny_head import make_dataset, make_head, make_moving_model, speech_like, write_wav
@@ -131,7 +135,7 @@ def test_a_script_of_sound_is_what_the_speech_model_says_of_it(root, clip, head,
     speech = heard(sound, "log_mel", tmp_path)
     assert len(script) == len(speech.features) == len(speech.activity) == 23
     assert speech.activity[:8].min() == 1 and speech.activity[14:].max() == 0
-    assert torch.equal(script.signal, motion.speech(speech.features, speech.activity))
+    assert torch.equal(script.signal, speaking_signal(motion, speech.features, speech.activity, seed=0))
     assert torch.equal(script_of_signal(clip, script.signal, sound).reference, script.reference)
 
 
@@ -139,7 +143,7 @@ def test_a_silent_file_is_spoken_by_a_face_at_rest(root, clip, head, tmp_path):
     motion = motion_of(head, root / "m")
     sound = write_wav(tmp_path / "a.wav", np.zeros(16_000))
     script = script_of_sound(clip, sound, tmp_path, motion=motion)
-    assert torch.allclose(script.signal, motion.speech.rest.expand(25, 4), atol=1e-6)
+    assert torch.allclose(script.signal[:, :3], motion.speech.rest[:3].expand(25, 3), atol=1e-6)
     assert speak(head, clip, sound, tmp_path / "a.mp4", motion=motion) == 25
     assert probe(tmp_path / "a.mp4").num_frames == 25
 
@@ -151,3 +155,50 @@ def test_splits_and_given_features_become_videos(root, clip, head, tmp_path):
     target = tmp_path / "c.mp4"
     assert custom_video(head, clip, target, sound=None, features=tmp_path / "x.npy", motion=motion) == 7
     assert probe(target).num_frames == 7 and DatasetFolder(root / "set").audio.is_file()
+
+
+@pytest.fixture
+def motion() -> ModelMotion:
+    """Of five codes: the gap, two of the lips, two of the rest of the face, of which one is heard."""
+    rng = np.random.default_rng(0)
+    face = FaceMeasures(rng.normal(0, 0.1, (300, 6, 3)), rng.random(300), np.zeros(300))
+    torch.manual_seed(0)
+    speech = SpeechModel(SpeechModelSettings("log_mel", (4,), 5, 2, 8, -1)).eval()
+    speech.correlation.copy_(torch.tensor([0.6, 0.05, 0.3, 0.4, 0.05]))
+    return replace(ModelMotion.of_clip(face, np.arange(270), 270, lower=2, upper=2), speech=speech)
+
+
+def test_brows_that_are_not_heard_are_idle_and_lips_say_what_is_heard(motion: ModelMotion) -> None:
+    features = torch.randn(400, 4, generator=torch.Generator().manual_seed(1))
+    heard = signal_of(motion, features)
+    own, again, other = (speaking_signal(motion, features, seed=seed) for seed in (0, 0, 1))
+    torch.testing.assert_close(own[:, :4], heard[:, :4], rtol=0, atol=0)
+    assert motion.idle is not None
+    np.testing.assert_array_equal(own[:, 4].numpy(), motion.idle.generate(400, 0)[:, 4])
+    assert not torch.equal(own[:, 4], heard[:, 4])
+    torch.testing.assert_close(own, again, rtol=0, atol=0)
+    assert not torch.equal(own, other)
+
+
+def test_brows_move_on_in_silence(motion: ModelMotion) -> None:
+    signal = speaking_signal(motion, torch.zeros(400, 4), torch.zeros(400), seed=0)
+    assert signal[200:, 4].std() > 0.05
+    assert signal[200:, 0].std() == 0
+
+
+def test_models_of_older_versions_say_what_is_heard(motion: ModelMotion, tmp_path: Path) -> None:
+    features = torch.randn(50, 4)
+    older = replace(motion, idle=None)
+    torch.testing.assert_close(speaking_signal(older, features, seed=0), signal_of(motion, features))
+    torch.testing.assert_close(speaking_signal(None, features, seed=0), features)
+    path = tmp_path / "speech.safetensors"
+    assert motion.speech is not None
+    motion.speech.save(path)
+    torch.testing.assert_close(SpeechModel.load(path).correlation, motion.speech.correlation)
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    values = {name: value for name, value in load_file(path).items() if name != "correlation"}
+    save_file(values, path, metadata=metadata)
+    assert SpeechModel.load(path).correlation.tolist() == [1] * 5

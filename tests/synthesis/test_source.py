@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -28,6 +29,7 @@ from synthesis.script import script_of_motion
 from tests.tiny_head import MOTION, make_dataset, speech_like, write_wav
 from training.checkpoints import save_checkpoint
 
+SETTINGS = replace(MOTION, lower_codes=8, upper_codes=4)
 Predict = Callable[..., int]
 
 

@@ -214,7 +214,9 @@ def test_learning_shows_its_report(root, monkeypatch, capsys):
     assert "lips from sound" in said and str(ModelFolder(root / "m").motion_report) in said
 
 
-@pytest.mark.parametrize(("lag", "words"), [(0, ""), (1, ""), (3, "120 ms after"), (-5, "200 ms before")])
+@pytest.mark.parametrize(
+    ("lag", "words"), [(0, ""), (1, ""), (-2, ""), (2, "80 ms after"), (3, "120 ms after"), (-5, "200 ms before")]
+)
 def test_sound_and_picture_that_are_apart_are_said(lag, words):
     expected = Expectation(np.array([0.7, 0.2]), 0.9, 0.5, 0.6, 0.1, lag, np.zeros((4, 2)))
     lines = expectation_lines(expected)
