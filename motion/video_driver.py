@@ -28,7 +28,7 @@ Watch = Callable[[Iterable[np.ndarray], int], Iterable[np.ndarray]]
 """Passes pictures through and shows how many of a number have passed (a progress bar)."""
 
 SHORTEST, LONGEST = 1.0, 900.0  # seconds
-SETTLED = 125  # frames: in a video of as many, quantiles count half
+SETTLED = 500  # frames: in a video of as many, quantiles count half
 STILL = 0.5  # of the person's spread: below it a code's quantiles count less
 RANKS = np.linspace(0.005, 0.995, 17)
 
