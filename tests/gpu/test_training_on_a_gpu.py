@@ -51,9 +51,7 @@ def test_frames_that_do_not_fit_the_gpu_are_sent_in_time(tmp_path, monkeypatch):
         assert torch.equal(ours.image, theirs.image) and torch.equal(ours.background, theirs.background)
 
 
-@pytest.mark.parametrize(
-    "model", [MOTION, SETTINGS, replace(MOTION, attention="cross")], ids=["motion", "audio", "cross"]
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_recorded_steps_learn_what_plain_ones_do(tmp_path, kind, caplog):
     pytest.importorskip("gsplat")
     dataset = TalkingHeadDataset(make_dataset(tmp_path / "set", num_frames=44).root)
