@@ -35,17 +35,12 @@ from synthesis.pairing import check_own_clip
 from synthesis.signal import motion_of
 from training.loop import TrainOptions, train
 
+GAUSSIANTALKER = {"attention": "cross", "decoder": "mlp", "planes": "dense", "ppe": False}
 VARIANTS: dict[str, dict[str, Any]] = {
     "EGSTalker": {},
     "driven by audio": {"drive": "audio"},
-    "driven by audio, GaussianTalker modules": {
-        "drive": "audio",
-        "attention": "cross",
-        "decoder": "mlp",
-        "planes": "dense",
-        "ppe": False,
-    },
-    "GaussianTalker modules": {"attention": "cross", "decoder": "mlp", "planes": "dense", "ppe": False},
+    "driven by audio, GaussianTalker modules": {"drive": "audio", **GAUSSIANTALKER},
+    "GaussianTalker modules": GAUSSIANTALKER,
     "cross-attention": {"attention": "cross"},
     "MLP decoders": {"decoder": "mlp"},
     "dense planes": {"planes": "dense"},

@@ -35,6 +35,4 @@ def rate_of_film(frames: Iterable[UInt8[np.ndarray, "H W 3"]]) -> float | None:
 
 def rate_of_clip(clip: ReferenceClip) -> float:
     """Blinks a minute of the person in the whole clip."""
-    usable = np.zeros(clip.num_frames, bool)
-    usable[clip.usable(range(clip.num_frames))] = True
-    return blink_rate(clip.eyes.double().numpy(), usable)
+    return blink_rate(clip.eyes.double().numpy(), clip.usable_mask(range(clip.num_frames)))

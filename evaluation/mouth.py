@@ -15,12 +15,11 @@ from jaxtyping import Bool, Float
 from arguments.clock import FPS
 from evaluation.correlation import MIN_SAMPLES, correlation
 from evaluation.landmarks import FaceMotion
+from motion.face_measures import closed_gap
 
 Series = Float[np.ndarray, "N"]
 Figure = Callable[[Series, Series], float | None]
 
-CLOSED_BELOW = 0.1  # of the widest true gap; lips that touch measure a fiftieth of it, and few frames lie in between
-WIDEST = 95  # percentile of the true gap that stands for the widest: one yawn does not set the scale
 SHIFTS = 100  # in time, over which chance is averaged
 LEAST_SHIFT = FPS  # frames: after a second, speech has forgotten what was said
 
@@ -65,7 +64,7 @@ def closed(gap: Series, truth: Series) -> Bool[np.ndarray, "N"]:
         One truth value a frame [N]; False where the gap is not known.
     """
     known = truth[np.isfinite(truth)]
-    return gap < (CLOSED_BELOW * np.percentile(known, WIDEST) if len(known) else -np.inf)
+    return gap < (closed_gap(known) if len(known) else -np.inf)
 
 
 def lip_closures_kept(render: Series, truth: Series) -> float | None:

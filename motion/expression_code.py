@@ -155,11 +155,20 @@ class ExpressionCode:
         return cls(**values)
 
 
+def mouth_of(centre: Float[np.ndarray, "P D"], by_gap: Float[np.ndarray, "P D"]) -> Float[np.ndarray, "D"]:
+    """The middle of the mouth of any mesh: where the gap moves the face most.
+
+    Args:
+        centre: mean points of a face.
+        by_gap: how they follow the gap.
+    """
+    pull = np.square(by_gap).sum(1)
+    return (centre * pull[:, None]).sum(0) / pull.sum().clip(1e-12)
+
+
 def _mouth_weights(centre: Float[np.ndarray, "P D"], by_gap: Float[np.ndarray, "P D"]) -> Float[np.ndarray, "P"]:
     """How much each point belongs to lips and jaw, 1 to 0, by its distance from where the gap moves the face most."""
-    pull = np.square(by_gap).sum(1)
-    mouth = (centre * pull[:, None]).sum(0) / pull.sum().clip(1e-12)
-    apart = np.linalg.norm((centre - mouth)[:, :2], axis=1)
+    apart = np.linalg.norm((centre - mouth_of(centre, by_gap))[:, :2], axis=1)
     return np.exp(-0.5 * np.square(apart / MOUTH_RADIUS))
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from motion.expression_code import ExpressionCode
+from motion.expression_code import ExpressionCode, mouth_of
 
 RIDGE = 0.05  # of the measures' variance: those that go together share the effect
 REST, WIDEST = 5, 95  # percentiles of a person's range
@@ -100,8 +100,7 @@ def measures_of(points: Float[np.ndarray, "N P D"], rows: Landmarks) -> dict[str
 
 def mouth_width(points: Float[np.ndarray, "N P D"], code: ExpressionCode) -> Float[np.ndarray, "N"]:
     """Width of the mouth of any mesh: between the points where its corners should be."""
-    pull = np.square(code.by_gap).sum(1)
-    mouth = (code.centre * pull[:, None]).sum(0) / pull.sum().clip(1e-12)
+    mouth = mouth_of(code.centre, code.by_gap)
     sides = [mouth[:2] + np.array([side * _CORNER, 0]) for side in (-1, 1)]
     left, right = (int(np.linalg.norm(code.centre[:, :2] - side, axis=1).argmin()) for side in sides)
     return np.linalg.norm(points[:, left] - points[:, right], axis=1)

@@ -16,6 +16,8 @@ from data_utils.track_file import open_track
 
 POINTS = 468  # at most so many of a mesh
 SHOWN = 100  # frames, about, that tell which points of a dense mesh move
+CLOSED_SHARE = 0.1  # of the widest gap; lips that touch measure a fiftieth of it, and few frames lie in between
+WIDEST = 95  # percentile of the gap that stands for the widest: one yawn does not set the scale
 _EYE_CORNERS = (36, 45)  # iBUG's 68 landmarks: outer corners
 _INNER_LIPS = ((61, 67), (62, 66), (63, 65))  # upper, lower
 _RIGID = (27, 28, 29, 30, 36, 39, 42, 45)  # nose bridge and eye corners: what no expression moves far
@@ -62,6 +64,15 @@ def landmark_gap(landmarks: Float[np.ndarray, "N 68 2"]) -> Float[np.ndarray, "N
     first, last = (landmarks[:, i] for i in _EYE_CORNERS)
     gaps = [np.linalg.norm(landmarks[:, a] - landmarks[:, b], axis=-1) for a, b in _INNER_LIPS]
     return np.mean(gaps, axis=0) / np.linalg.norm(first - last, axis=-1).clip(1e-6)
+
+
+def closed_gap(gaps: Float[np.ndarray, "N"]) -> float:
+    """The gap below which a person's lips are closed: a tenth of the widest.
+
+    Args:
+        gaps: true ones, at least one.
+    """
+    return float(CLOSED_SHARE * np.percentile(gaps, WIDEST))
 
 
 def aligned(landmarks: Float[np.ndarray, "N 68 2"]) -> Float[np.ndarray, "N 68 2"]:

@@ -24,10 +24,18 @@ def closing(likelihoods: Float[Tensor, "N D"]) -> Float[Tensor, "N"]:
     Args:
         likelihoods: of the extractor ``phones``, D = 84: an earlier half's 42, then a later half's.
     """
-    halves = likelihoods[:, : 2 * PHONES].unflatten(1, (2, PHONES))
-    posterior = (halves * (UNIT / SOFTNESS)).softmax(dim=-1)
+    posterior = phone_posteriors(likelihoods)
     weights = torch.tensor([_weight(name) for name in PHONE_NAMES], dtype=posterior.dtype, device=posterior.device)
     return (posterior @ weights).amax(dim=1)
+
+
+def phone_posteriors(likelihoods: Float[Tensor, "N D"]) -> Float[Tensor, "N 2 P"]:
+    """How probable each phone is in either half of a frame; the sum over the P phones is 1.
+
+    Args:
+        likelihoods: as of :func:`closing`.
+    """
+    return (likelihoods[:, : 2 * PHONES].unflatten(1, (2, PHONES)) * (UNIT / SOFTNESS)).softmax(dim=-1)
 
 
 def _weight(phone: str) -> float:

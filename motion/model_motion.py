@@ -21,16 +21,15 @@ from data_utils.audio_features import EXTRACTORS, extract
 from data_utils.audio_features.feature_file import read_feature_file
 from motion.blinks import BlinkModel
 from motion.expression_code import ExpressionCode
-from motion.face_measures import FaceMeasures, measure_face
+from motion.face_measures import FaceMeasures, closed_gap, measure_face
 from motion.idle import IdleMotion
 from motion.phone_openness import USUAL_GAPS
 from motion.sound_variants import sound_variants
 from motion.speech_model import SpeechModel, SpeechModelSettings
 from motion.speech_prior import read_prior
-from motion.speech_training import CLOSED_SHARE, Expectation, Recording, learn_speech, speech_of_phones
+from motion.speech_training import Expectation, Recording, learn_speech, speech_of_phones
 from motion.voice import speech_share
 
-WIDEST = 95  # percentile of the gap that stands for the widest
 LEAST_SPEECH = 4 * FPS  # frames of it from which on a person's own lips are learnt
 BLINKS, IDLE = "blinks.", "idle."  # begin the names of their arrays in the file of the code
 
@@ -71,7 +70,7 @@ class ModelMotion:
     def closed_below(self) -> float:
         """The gap's code below which the clip's lips are closed."""
         gap = self.code.gap(self.measured[: self.train].double().numpy())
-        return float((CLOSED_SHARE * np.percentile(gap, WIDEST) - self.code.mean[0]) / self.code.deviation[0])
+        return float((closed_gap(gap) - self.code.mean[0]) / self.code.deviation[0])
 
     def save_code(self, folder: ModelFolder) -> None:
         """Write code, measured codes, blinks and idle motion."""

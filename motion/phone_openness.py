@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from data_utils.audio_features.phones import PHONE_NAMES, PHONES, UNIT
-from motion.lip_closure import SOFTNESS
+from data_utils.audio_features.phones import PHONE_NAMES
+from motion.lip_closure import phone_posteriors
 
 OPENNESS = {
     "AA": 1.0,
@@ -73,8 +73,7 @@ def phone_openness(likelihoods: Float[Tensor, "N D"]) -> Float[Tensor, "N"]:
     Args:
         likelihoods: of the extractor ``phones``, D = 84: an earlier half's 42, then a later half's.
     """
-    halves = likelihoods[:, : 2 * PHONES].unflatten(1, (2, PHONES))
-    posterior = (halves * (UNIT / SOFTNESS)).softmax(dim=-1).mean(1)
+    posterior = phone_posteriors(likelihoods).mean(1)
     table = torch.tensor([OPENNESS[name] for name in PHONE_NAMES], dtype=posterior.dtype, device=posterior.device)
     expected = posterior @ table
     around = torch.cat([expected[:1], expected, expected[-1:]]).unfold(0, len(AROUND), 1)

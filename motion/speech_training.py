@@ -12,11 +12,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from motion.lip_closure import closing
 from motion.phone_openness import USUAL_OPENNESS
 from motion.sound_lag import sound_lag
 from motion.speech_model import CLAMP, SpeechModel, SpeechModelSettings
-from motion.speech_network import LOOK_AHEAD, LOOK_BACK, REACH, SpeechNetwork
+from motion.speech_network import LOOK_BACK, REACH, SpeechNetwork, padded
 from motion.speech_prior import PriorRecording
 
 FOLDS = 5  # parts of the clip that are left out in turn
@@ -29,7 +28,6 @@ BATCH, LENGTH = 8, 48  # stretches a step and their rows
 RATE, DECAY = 3e-3, 0.05
 GAP_WEIGHT = 2.0  # of the gap's error, times what it explains of the lips
 FULL = 0.4  # correlation from which on a code gets its full spread back
-CLOSED_SHARE = 0.1  # of the 95th percentile of the gap: below it lips are closed
 CLOSURES = (0.0, 0.25, 0.5, 0.75, 1.0)
 PRIOR_ROWS = 100  # of the person's speech for which as much is learnt from other people's
 CALM_FRAMES = 12  # of silence in the clip that say what the person's pause is
@@ -266,9 +264,7 @@ def _left_out(networks: SpeechNetwork, model: SpeechModel, clean: Recording) -> 
     The mean of FOLD_MEMBERS networks varies more than that of MEMBERS, by what they differ among themselves: it is
     drawn together by so much.
     """
-    rows = model.standardised(torch.from_numpy(clean.features).float())
-    before, after = rows[:1].expand(LOOK_BACK, -1), rows[-1:].expand(LOOK_AHEAD, -1)
-    rows = torch.cat([before, rows, after])
+    rows = padded(model.standardised(torch.from_numpy(clean.features).float()))
     said = networks.member(slice(0, FOLDS * FOLD_MEMBERS))(rows.expand(FOLDS * FOLD_MEMBERS, 1, -1, -1))[:, 0]
     fold = torch.from_numpy((clean.place * FOLDS).astype(np.int64).clip(0, FOLDS - 1))
     said = said.unflatten(0, (FOLDS, FOLD_MEMBERS))[fold, :, torch.arange(len(fold))]
@@ -279,14 +275,13 @@ def _left_out(networks: SpeechNetwork, model: SpeechModel, clean: Recording) -> 
 
 def _set_range(model: SpeechModel, raw: Float[Tensor, "M K"], truth: Float[Tensor, "M K"]) -> None:
     """Give the codes the spread that the person has: all of it where they are predicted well."""
-    for k in range(raw.shape[1]):
-        sure = min(max(_correlation(raw[:, k].numpy(), truth[:, k].numpy()), 0.0) / FULL, 1.0)
-        ratio = float(truth[:, k].std() / raw[:, k].std().clamp(min=1e-6))
-        model.gain[k] = 1 + sure * (min(ratio, 3.0) - 1)
+    agreed = [_correlation(raw[:, k].numpy(), truth[:, k].numpy()) for k in range(raw.shape[1])]
+    sure = (torch.tensor(agreed) / FULL).clamp(0, 1)
+    ratio = (truth.std(0) / raw.std(0).clamp(min=1e-6)).clamp(max=3.0)
+    model.gain.copy_(1 + sure * (ratio - 1))
     ranks = torch.linspace(0.003, 0.997, model.QUANTILES)
     said, done = torch.quantile(raw[:, 0], ranks), torch.quantile(truth[:, 0], ranks)
-    sure = min(max(_correlation(raw[:, 0].numpy(), truth[:, 0].numpy()), 0.0) / FULL, 1.0)
-    model.curve.copy_(torch.stack([said, torch.lerp(said, done, sure)]))
+    model.curve.copy_(torch.stack([said, torch.lerp(said, done, sure[0])]))
 
 
 def _set_pauses(
@@ -321,11 +316,10 @@ def _set_closure(
     """How far phones close the lips: what keeps most closures for the fewest false ones, and costs no correlation."""
     true = truth[seen, 0].numpy()
     shut = true < closed_below
-    pull = closing(flat[:, model.settings.phones_from :])
     best, chosen, plain = -1.0, 0.0, None
     for strength in CLOSURES:
-        gap = shaped[:, 0] + strength * pull * (model.shut - shaped[:, 0]).clamp(max=0)
-        said = gap[seen].numpy()
+        model.closure.fill_(strength)
+        said = model.closed(shaped, flat)[seen, 0].numpy()
         kept = said < closed_below
         agreed = 2 * float((kept & shut).sum()) / max(int(kept.sum()) + int(shut.sum()), 1)
         correlation = _correlation(said, true)

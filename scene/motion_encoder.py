@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from arguments.settings import ModelSettings
+from scene.token_network import token_network
 
 CLOSED = 0.08  # of the range of the gap: within it, lips come to touch
 RANGE = (0.02, 0.95)  # quantiles of the gap that stand for closed and for wide open
@@ -38,7 +39,7 @@ class MotionEncoder(nn.Module):
         self.register_buffer("closed", torch.zeros(()))
         self.register_buffer("span", torch.ones(()))
         sizes = (self.window + 1, (self.lower + 1) * self.window, max(codes - 1 - self.lower, 1) * self.window)
-        self.tokens = nn.ModuleList(_token_of(size, width) for size in sizes)
+        self.tokens = nn.ModuleList(token_network(size, width) for size in sizes)
 
     def set_statistics(self, signal: Float[Tensor, "N K"]) -> None:
         """Learn from the training clip's codes what closed and wide open are."""
@@ -57,9 +58,3 @@ class MotionEncoder(nn.Module):
             rest = torch.zeros_like(gap)
         parts = (torch.cat([gap.flatten(1), touching], 1), torch.cat([lower, gap], 2).flatten(1), rest.flatten(1))
         return torch.stack([token(part) for token, part in zip(self.tokens, parts, strict=True)], dim=1)
-
-
-def _token_of(inputs: int, width: int) -> nn.Sequential:
-    first, last = nn.Linear(inputs, width), nn.Linear(width, width)
-    nn.init.normal_(last.bias)  # Gaussians tell tokens apart from the first step
-    return nn.Sequential(first, nn.GELU(), last)

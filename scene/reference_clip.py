@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from arguments.dataset_folder import DatasetFolder
@@ -82,6 +82,12 @@ class ReferenceClip:
         """Those of ``frames`` in which the person was seen; all of them where she was in none."""
         frames = list(frames)
         return [i for i in frames if i not in self.lost] or frames
+
+    def usable_mask(self, frames: Iterable[int]) -> Bool[np.ndarray, "N"]:
+        """Whether each of the clip's frames is among the :meth:`usable` of ``frames``."""
+        mask = np.zeros(self.num_frames, dtype=bool)
+        mask[self.usable(frames)] = True
+        return mask
 
     def drive(
         self,

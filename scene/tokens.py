@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from arguments.settings import ModelSettings
 from scene.audio_encoder import AudioEncoder
 from scene.motion_encoder import MotionEncoder
+from scene.token_network import token_network
 
 
 class TokenEncoder(nn.Module):
@@ -31,8 +32,8 @@ class TokenEncoder(nn.Module):
         width = settings.feature_dim
         encoder = MotionEncoder if settings.drive == "motion" else AudioEncoder
         self.signal: MotionEncoder | AudioEncoder = encoder(feature_shape, settings)
-        self.eye = _token_of(1, width, gain=2.0)
-        self.camera = _token_of(6, width)
+        self.eye = token_network(1, width, gain=2.0)
+        self.camera = token_network(6, width)
         self.null = nn.Parameter(torch.randn(width))
 
     def forward(
@@ -52,16 +53,6 @@ class TokenEncoder(nn.Module):
         """
         extra = torch.stack([self.eye(eye), self.camera(pose_code(viewmats)), self.null.expand(len(eye), -1)], dim=1)
         return torch.cat([self.signal(signal, frames), extra], dim=1)
-
-
-def _token_of(inputs: int, width: int, gain: float = 1.0) -> nn.Sequential:
-    """A small network from a few numbers to a token; ``gain`` makes it more sensitive to them."""
-    first, last = nn.Linear(inputs, width), nn.Linear(width, width)
-    with torch.no_grad():
-        first.weight.mul_(gain)
-        last.weight.mul_(gain)
-        nn.init.normal_(last.bias)
-    return nn.Sequential(first, nn.GELU(), last)
 
 
 def pose_code(viewmats: Float[Tensor, "B 4 4"]) -> Float[Tensor, "B 6"]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -22,9 +21,8 @@ def blinks_of(motion: ModelMotion | None, clip: ReferenceClip) -> BlinkModel:
     """How the person blinks: as the model knows, or, of one without that, as the training part of its clip shows."""
     if motion is not None and motion.blinks is not None:
         return motion.blinks
-    usable = np.zeros(len(clip.train), bool)
-    usable[clip.usable(clip.train)] = True
-    return BlinkModel.fit(clip.eyes[: len(clip.train)].double().numpy(), usable)
+    train = clip.train
+    return BlinkModel.fit(clip.eyes[train.start : train.stop].double().numpy(), clip.usable_mask(train)[: len(train)])
 
 
 def eyes_while_speaking(

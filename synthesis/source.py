@@ -91,7 +91,7 @@ def script_of(
         blinks = blinks_of(motion, clip)
         driven = replace(driven, eyes=eyes_while_speaking(blinking, blinks, len(driven), seed=seed))
     script = script_of_motion(clip, driven, source.sound)
-    _say_other_length(source, script)
+    say_other_length(source.sound, len(script), "motion")
     return script
 
 
@@ -109,7 +109,7 @@ def _script_of_video(source: Source, clip: ReferenceClip, motion: ModelMotion, w
         driven = replace(driven, poses=turned_poses(face.turning, lent, seen))
     if source.sound is not None:
         script = script_of_motion(clip, driven, source.sound)
-        _say_other_length(source, script)
+        say_other_length(source.sound, len(script), "motion")
         return script
     info = probe(video)
     return script_of_motion(clip, driven, video if info.has_audio else None, info.start)
@@ -126,14 +126,21 @@ def save_motion(path: Path, clip: ReferenceClip, script: Script, motion: ModelMo
     write_codes(path, script.signal[script.rows], eyes_of(clip, script))
 
 
-def _say_other_length(source: Source, script: Script) -> None:
+def say_other_length(sound: Path | None, num_frames: int, what: str) -> None:
+    """Say it where a film's sound is more than a second longer or shorter than what drives it.
+
+    Args:
+        sound: that is heard; None for none.
+        num_frames: of the film.
+        what: drives it, in words.
+    """
     from media.sound import iter_audio  # loads PyAV
 
-    if source.sound is None:
+    if sound is None:
         return
-    seconds = sum(len(block) for block in iter_audio(source.sound, SAMPLE_RATE)) / SAMPLE_RATE
-    if abs(seconds - len(script) / FPS) > 1:
+    seconds = sum(len(block) for block in iter_audio(sound, SAMPLE_RATE)) / SAMPLE_RATE
+    if abs(seconds - num_frames / FPS) > 1:
         logger.warning(
-            "the motion lasts %.1f s and %s %.1f s; the film lasts as long as the motion",
-            *(len(script) / FPS, source.sound, seconds),
+            "%.1f s of %s are given and %s lasts %.1f s; the film lasts as long as the %s",
+            *(num_frames / FPS, what, sound, seconds, what),
         )

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import torch
 
-from arguments.clock import FPS, SAMPLE_RATE
 from arguments.errors import EGSTalkerError
 from data_utils.audio_features.feature_file import read_feature_file
 from media.images import read_rgb
-from media.sound import iter_audio
 from motion.model_motion import ModelMotion
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
@@ -20,8 +17,7 @@ from synthesis.pairing import check_pair
 from synthesis.rendering import Watch, film
 from synthesis.script import script_of_features, script_of_split
 from synthesis.signal import own_signal
-
-logger = logging.getLogger(__name__)
+from synthesis.source import say_other_length
 
 
 def split_videos(
@@ -73,11 +69,5 @@ def custom_video(
     check_pair(head, clip, motion)
     make_writable(target.parent)
     script = script_of_features(clip, torch.from_numpy(read_feature_file(features)), sound, motion)
-    if sound is not None:
-        seconds = sum(len(block) for block in iter_audio(sound, SAMPLE_RATE)) / SAMPLE_RATE
-        if abs(seconds - len(script) / FPS) > 1:
-            logger.warning(
-                "%s has features for %.1f s and %s lasts %.1f s; the video lasts as long as the features",
-                *(features, len(script) / FPS, sound, seconds),
-            )
+    say_other_length(sound, len(script), "features")
     return write_video(watch(film(head, clip, script, batch=batch), len(script)), script, target)

@@ -70,8 +70,7 @@ class TalkingHeadDataset(ReferenceClip):
         """
         if self._boxes is None:
             boxes, _ = self._heads
-            seen = np.zeros(self.num_frames, dtype=bool)
-            seen[self.usable(range(self.num_frames))] = True
+            seen = self.usable_mask(range(self.num_frames))
             sides = np.percentile((boxes[:, 2:] - boxes[:, :2])[seen], 99.0, axis=0) + 2 * CROP_MARGIN
             limit = np.array([self.width, self.height])
             size = np.minimum(np.ceil(sides / 16) * 16, limit).astype(int)

@@ -6,11 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motion.face_measures import SHOWN, chosen_points
 from training.dataset import TalkingHeadDataset
 from training.losses import motion_loss, motion_weights
 
-VERTICES = 468  # at most so many
-SHOWN = 100  # frames, about, that tell which vertices of a dense mesh move
 BLINK_PREFERENCE = 10.0  # a frame of closed eyes guides so many times more often, being so much rarer
 
 
@@ -26,7 +25,7 @@ class MotionGuide:
         frames = slice(dataset.train.start, dataset.train.stop)
         seen = torch.tensor(dataset.learnt) - frames.start
         some = dataset.learnt[:: max(1, len(dataset.learnt) // SHOWN)]
-        vertices = dataset.vertices[frames][:, guiding_rows(dataset.vertices[some])].float().to(device)
+        vertices = dataset.vertices[frames][:, chosen_points(dataset.vertices[some])].float().to(device)
         self.at_rest: Float[Tensor, "V 3"] = vertices[seen].median(dim=0).values
         self.first_frame = frames.start
         self._moves = vertices - self.at_rest
@@ -40,18 +39,3 @@ class MotionGuide:
         """How far ``moves`` are from the tracked ones of those (training) frames and vertices."""
         tracked = self._moves[frames - self.first_frame][:, vertices]
         return motion_loss(moves, tracked, self._weights[vertices])
-
-
-def guiding_rows(vertices: Float[Tensor, "N V 3"]) -> Int[Tensor, "P"]:
-    """At most VERTICES of the V: evenly chosen, but of a dense mesh half of them by how far each moves.
-
-    In FaceMesh lips and lids are the densest part; in the evenly meshed Basel Face Model they are a few per cent.
-    """
-    count = vertices.shape[1]
-    if count <= 2 * VERTICES:
-        return torch.linspace(0, count - 1, min(count, VERTICES)).round().long()
-    vertices = vertices.float()
-    moved = (vertices - vertices.median(dim=0).values).abs().mean(dim=(0, 2)).double()
-    share = torch.cumsum(moved + moved.mean().clamp(min=1e-9), 0)
-    wanted = (torch.arange(VERTICES) + 0.5) / VERTICES * share[-1]
-    return torch.unique(torch.searchsorted(share, wanted).clamp(max=count - 1))

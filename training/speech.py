@@ -9,8 +9,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from arguments.clock import FPS
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
@@ -49,8 +47,7 @@ def learn_speech_of(
         EGSTalkerError: a prior cannot be used.
     """
     others = [_dataset_of(path, dataset.folder) for path in priors]
-    usable = np.zeros(dataset.num_frames, dtype=bool)
-    usable[dataset.learnt] = True
+    usable = dataset.usable_mask(dataset.train)
     begun = time.monotonic()
     with ExitStack() as stack:
 

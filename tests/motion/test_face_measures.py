@@ -65,6 +65,28 @@ def test_a_small_mesh_is_taken_whole_and_a_dense_one_where_it_moves():
     assert moving > 150 and len(chosen) - moving > 150
 
 
+def test_all_vertices_of_a_small_mesh_are_chosen():
+    assert chosen_points(torch.zeros(7, 60, 3)).tolist() == list(range(60))
+    assert len(torch.unique(chosen_points(torch.zeros(7, 478, 3)))) == POINTS
+
+
+def test_of_a_dense_mesh_what_moves_is_chosen_more_often():
+    vertices = torch.zeros(40, 20_000, 3)
+    lips = slice(8_000, 8_400)
+    vertices[:, lips, 1] = torch.sin(torch.arange(40.0))[:, None] * 0.1
+    rows = chosen_points(vertices.half())
+    assert len(rows) <= POINTS and len(torch.unique(rows)) == len(rows)
+    among_lips = ((rows >= lips.start) & (rows < lips.stop)).sum()
+    assert 0.3 * POINTS < among_lips < 0.6 * POINTS
+    others = rows[(rows < lips.start) | (rows >= lips.stop)]
+    assert others.diff().max() < 600  # and the rest of the face is covered evenly
+
+
+def test_of_a_dense_mesh_that_never_moves_all_parts_are_chosen():
+    rows = chosen_points(torch.zeros(5, 30_000, 3))
+    assert len(rows) == POINTS and rows.diff().max() < 80
+
+
 def test_vertices_of_the_track_are_the_points_where_there_are_some(tmp_path):
     folder = make_dataset(tmp_path / "set", num_frames=12)
     blink = np.linspace(0, 1, 12)

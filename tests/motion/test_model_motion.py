@@ -14,10 +14,9 @@ from arguments.errors import EGSTalkerError
 from arguments.model_folder import ModelFolder
 from motion import model_motion
 from motion.blinks import blink_rate
-from motion.face_measures import FaceMeasures
+from motion.face_measures import CLOSED_SHARE, FaceMeasures
 from motion.model_motion import ModelMotion, learn_from_clip, measure_clip
 from motion.sound_variants import ROOMS, SPEEDS
-from motion.speech_training import CLOSED_SHARE
 from tests.motion.faces import made_up_face
 from tests.tiny_head import make_dataset, quick_speech_models, write_wav
 
