@@ -75,6 +75,13 @@ def make_current(name: str) -> None:
     torch.cuda.set_device(name if ":" in name else f"{name}:0")
 
 
+def current_gpu() -> str | None:
+    """The name of the GPU that :func:`make_current` chose in this thread; None where no GPU is in use."""
+    import torch
+
+    return f"{GPU}:{torch.cuda.current_device()}" if torch.cuda.is_initialized() else None
+
+
 def gpu_name() -> str:
     """The current GPU's, as its driver says it."""
     import torch

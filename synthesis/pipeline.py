@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
+from arguments.device import current_gpu, make_current
+
 T = TypeVar("T")
 
 _END = object()
@@ -18,11 +20,11 @@ def ahead(items: Iterable[T], depth: int) -> Iterator[T]:
 
     Compiled kernels, decoders and encoders release Python's lock, so the stages do run at once. What ``items`` raises
     is raised here, after the items before it. Where the consumer stops early, so does the thread, and generators are
-    closed.
+    closed. The GPU that is current here is so in the thread.
     """
     waiting: queue.Queue[Any] = queue.Queue(depth)
     abandoned = threading.Event()
-    worker = threading.Thread(target=_fill, args=(items, waiting, abandoned), daemon=True)
+    worker = threading.Thread(target=_fill, args=(items, waiting, abandoned, current_gpu()), daemon=True)
     worker.start()
     try:
         while True:
@@ -38,10 +40,12 @@ def ahead(items: Iterable[T], depth: int) -> Iterator[T]:
         worker.join()
 
 
-def _fill(items: Iterable[Any], waiting: queue.Queue[Any], abandoned: threading.Event) -> None:
+def _fill(items: Iterable[Any], waiting: queue.Queue[Any], abandoned: threading.Event, gpu: str | None) -> None:
     """Put ``items`` into the queue as (item, None), then the end or what was raised."""
     iterator = iter(items)
     try:
+        if gpu is not None:  # threads begin with the first one
+            make_current(gpu)
         for item in iterator:
             if not _put(waiting, (item, None), abandoned):
                 return

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from arguments.settings import TrainingSettings
+from gaussian_renderer.devices import choose_device
 from media.video import read_frames
 from scene.head_files import load_head
 from synthesis.film import speak
 from synthesis.signal import motion_of
-from tests.tiny_head import MOTION, SETTINGS, make_dataset, speech_like, write_wav
+from tests.tiny_head import MOTION, SETTINGS, make_dataset, make_head, speech_like, write_wav
 from training.dataset import TalkingHeadDataset
 from training.frame_store import FrameStore
 from training.loop import Trainer, TrainOptions, train
@@ -37,6 +38,18 @@ def test_a_head_is_learnt_and_speaks(tmp_path):
     motion = motion_of(head, tmp_path / "m")
     assert speak(head, TalkingHeadDataset(folder.root), sound, tmp_path / "a.mp4", motion=motion) == 25
     assert len(list(read_frames(tmp_path / "a.mp4"))) == 25
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there is one GPU")
+def test_a_head_speaks_on_another_gpu_than_the_first(tmp_path):
+    pytest.importorskip("gsplat")
+    dataset = TalkingHeadDataset(make_dataset(tmp_path / "set").root)
+    sound = write_wav(tmp_path / "a.wav", speech_like(1.0))
+    try:
+        head = make_head().to(choose_device("cuda:1"))
+        assert speak(head, dataset, sound, tmp_path / "a.mp4") == 25
+    finally:
+        choose_device("cuda")
 
 
 def test_frames_that_do_not_fit_the_gpu_are_sent_in_time(tmp_path, monkeypatch):

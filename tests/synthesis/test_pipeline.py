@@ -61,3 +61,11 @@ def test_who_stops_early_stops_the_source():
     items.close()
     assert closed.is_set()
     assert threading.active_count() == before
+
+
+def test_the_thread_computes_on_the_gpu_that_its_maker_chose(monkeypatch):
+    chosen: list[tuple[str, int]] = []
+    monkeypatch.setattr("synthesis.pipeline.current_gpu", lambda: "cuda:1")
+    monkeypatch.setattr("synthesis.pipeline.make_current", lambda name: chosen.append((name, threading.get_ident())))
+    threads = list(ahead((threading.get_ident() for _ in range(3)), 1))
+    assert chosen == [("cuda:1", threads[0])] and threads[0] != threading.get_ident()
