@@ -160,7 +160,7 @@ def learn_from_clip(
                 at = np.arange(count) * variant.speed
                 recordings.append(
                     Recording(
-                        extract(extractor, variant.samples, count).reshape(count, -1),
+                        extract(extractor, variant.samples, count, device).reshape(count, -1),
                         np.stack([np.interp(at, np.arange(train), column) for column in codes.T], axis=1),
                         usable[at.round().astype(int).clip(0, train - 1)],
                         np.clip(at / train, 0, 1),

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
+from arguments.device import on_gpu
 from motion.phone_openness import USUAL_OPENNESS
 from motion.sound_lag import sound_lag
 from motion.speech_model import CLAMP, SpeechModel, SpeechModelSettings
@@ -229,7 +230,7 @@ def _fit(
     worth = torch.from_numpy(importance / importance.mean()).float().to(device)
     worth[0] *= GAP_WEIGHT
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[] if device == "cpu" else None):
+    with torch.random.fork_rng(devices=[device] if on_gpu(device) else []):
         torch.manual_seed(seed)
         members = len(weight)
         network = SpeechNetwork(members, heard.shape[1], truth.shape[1], width=width).to(device).train()

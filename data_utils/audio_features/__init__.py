@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
+from arguments.device import CPU
 from arguments.errors import EGSTalkerError
 from data_utils.audio_features.deepspeech import deepspeech
 from data_utils.audio_features.log_mel import DIMENSION as LOG_MEL_DIMENSION
@@ -47,17 +48,18 @@ _POCKETSPHINX = "the package pocketsphinx"
 EXTRACTORS: dict[str, Extractor] = {
     "log_mel_phones": Extractor(
         (LOG_MEL_PHONES_DIMENSION,),
-        lambda samples, num_frames, _, __, fit: log_mel_phones(samples, num_frames, fit),
+        lambda samples, num_frames, _, device, fit: log_mel_phones(samples, num_frames, fit, device or CPU),
         licence=_BSD,
         source=_POCKETSPHINX,
         phones_from=LOG_MEL_DIMENSION,
     ),
     "log_mel": Extractor(
-        (LOG_MEL_DIMENSION,), lambda samples, num_frames, _, __, fit: log_mel(samples, num_frames, fit)
+        (LOG_MEL_DIMENSION,),
+        lambda samples, num_frames, _, device, fit: log_mel(samples, num_frames, fit, device or CPU),
     ),
     "phones": Extractor(
         (PHONES_DIMENSION,),
-        lambda samples, num_frames, _, __, fit: phones(samples, num_frames, fit),
+        lambda samples, num_frames, _, device, fit: phones(samples, num_frames, fit, device or CPU),
         licence=_BSD,
         source=_POCKETSPHINX,
         phones_from=0,
@@ -102,7 +104,7 @@ def extract(
         name: of the extractor; the one that the dataset was made with, for custom audio (dataset.json "extractor").
         samples: mono float32 [T] at 16 kHz, -1..1.
         num_frames: N, rows wanted; beyond the sound's end there is silence.
-        device: of PyTorch, for the models; the GPU where there is one unless given.
+        device: of PyTorch. Unless given the models run on the GPU, where there is one, and all else on the CPU.
         fit_frames: the sound's scale (loudness, spectrum, mean and variance, whatever the extractor normalises by) is
             that of the first so many frames, a dataset's training part; of the whole sound unless given.
 

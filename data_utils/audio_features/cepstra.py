@@ -10,10 +10,13 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from scipy.fft import dct
+from torch import Tensor
 
 from arguments.clock import SAMPLE_RATE
+from arguments.device import CPU
 from data_utils.audio_features.hops import HOPS_PER_FRAME, windows
 
 CEPSTRA = 13
@@ -27,7 +30,9 @@ _LOWEST, _HIGHEST = 130, 6800  # Hz
 _LIFTER = 22
 
 
-def cepstra(samples: np.ndarray, start: int, stop: int, gain: float, floor: float) -> Float[np.ndarray, "M 13"]:
+def cepstra(
+    samples: np.ndarray, start: int, stop: int, gain: float, floor: float, device: str = CPU
+) -> Float[Tensor, "M 13"]:
     """Cepstra of the pieces of rows start..stop.
 
     Args:
@@ -35,26 +40,26 @@ def cepstra(samples: np.ndarray, start: int, stop: int, gain: float, floor: floa
         start, stop: video frames, four pieces each; they may lie beyond the sound's ends, where there is silence.
         gain: by which the samples are multiplied.
         floor: power added to every band; the value of silence.
+        device: where it is done.
 
     Returns:
-        [4 (stop - start), 13], the first of them the loudness.
+        [4 (stop - start), 13] float32, the first of them the loudness.
     """
-    pieces = windows(samples, start, stop, _WINDOW + 2) * np.float32(gain)
-    emphasised = (pieces[:, 1:-1] - _PRE_EMPHASIS * pieces[:, :-2]) * _hamming()
-    power = np.square(np.abs(np.fft.rfft(emphasised, _TRANSFORM)))
-    bands = np.log(power @ _triangles().T + floor)
-    lifter = 1 + _LIFTER / 2 * np.sin(np.pi * np.arange(CEPSTRA) / _LIFTER)
-    return (dct(bands, type=2, norm="ortho", axis=1)[:, :CEPSTRA] * lifter).astype(np.float32)
+    pieces = windows(samples, start, stop, _WINDOW + 2, device) * gain
+    window, triangles, transform = (torch.from_numpy(table()).to(device) for table in (_hamming, _triangles, _cosines))
+    emphasised = (pieces[:, 1:-1] - _PRE_EMPHASIS * pieces[:, :-2]) * window
+    power = torch.fft.rfft(emphasised, _TRANSFORM).abs().square()
+    return (power @ triangles + floor).log() @ transform
 
 
-def with_deltas(values: Float[np.ndarray, "T 13"]) -> Float[np.ndarray, "T-8 3 13"]:
+def with_deltas(values: Float[Tensor, "T 13"]) -> Float[Tensor, "T-8 3 13"]:
     """The three streams of the pieces that have a video frame of pieces on either side."""
     edge = DELTA_FRAMES * HOPS_PER_FRAME
     inner = range(edge, len(values) - edge)
     piece = lambda shift: values[inner.start + shift : inner.stop + shift]  # noqa: E731
     delta = piece(2) - piece(-2)
     second = (piece(3) - piece(-1)) - (piece(1) - piece(-3))
-    return np.stack([piece(0), delta, second], axis=1)
+    return torch.stack([piece(0), delta, second], dim=1)
 
 
 @functools.cache
@@ -63,7 +68,7 @@ def _hamming() -> Float[np.ndarray, "410"]:
 
 
 @functools.cache
-def _triangles() -> Float[np.ndarray, "25 257"]:
+def _triangles() -> Float[np.ndarray, "257 25"]:
     lowest, highest = 2595 * np.log10(1 + np.array([_LOWEST, _HIGHEST]) / 700)
     mel = np.linspace(lowest, highest, _FILTERS + 2)
     spacing = SAMPLE_RATE / _TRANSFORM
@@ -71,4 +76,11 @@ def _triangles() -> Float[np.ndarray, "25 257"]:
     low, peak, high = (corners[i : i + _FILTERS, None] for i in range(3))
     hertz = np.arange(_TRANSFORM // 2 + 1) * spacing
     slopes = np.minimum((hertz - low) / (peak - low), (high - hertz) / (high - peak)).clip(0)
-    return (slopes * 2 / (high - low)).astype(np.float32)
+    return np.ascontiguousarray((slopes * 2 / (high - low)).T, np.float32)
+
+
+@functools.cache
+def _cosines() -> Float[np.ndarray, "25 13"]:
+    """From the bands' logarithms to the liftered cepstra."""
+    lifter = 1 + _LIFTER / 2 * np.sin(np.pi * np.arange(CEPSTRA) / _LIFTER)
+    return (dct(np.eye(_FILTERS), type=2, norm="ortho", axis=1)[:, :CEPSTRA] * lifter).astype(np.float32)

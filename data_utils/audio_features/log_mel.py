@@ -11,9 +11,12 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+import torch
 from jaxtyping import Float, Float32
+from torch import Tensor
 
 from arguments.clock import SAMPLE_RATE
+from arguments.device import CPU
 from data_utils.audio_features.hops import HOP, HOPS_PER_FRAME, chunks, halves, windows
 from data_utils.audio_features.speech_activity import SpeechActivity, speech_activity
 
@@ -31,7 +34,7 @@ _PITCH_WINDOW = 640  # samples, 40 ms
 
 
 def log_mel(
-    samples: Float[np.ndarray, "T"], num_frames: int, fit_frames: int | None = None
+    samples: Float[np.ndarray, "T"], num_frames: int, fit_frames: int | None = None, device: str = CPU
 ) -> Float32[np.ndarray, "{num_frames} 162"]:
     """Log mel spectra and voicing aligned to video frames.
 
@@ -45,6 +48,7 @@ def log_mel(
         samples: mono float32 [T] at 16 kHz, -1..1.
         num_frames: N, rows wanted; the sound is cut or continued by silence.
         fit_frames: the scale is that of the speech in the first so many frames; in all unless given.
+        device: where it is done.
 
     Returns:
         [N, 162] float32; silence -1.5, mean speech 1.5, its peaks about 3.
@@ -54,46 +58,46 @@ def log_mel(
     to_fit = samples[: fit_frames * HOPS_PER_FRAME * HOP]
     speech = speech_activity(to_fit)
     gain = 1 / (_LOUD * speech.level)
-    usual = _speech_spectrum(to_fit, speech, gain)
+    usual = torch.from_numpy(_speech_spectrum(to_fit, speech, gain, device)).float().to(device)
     features = np.empty((num_frames, DIMENSION), np.float32)
     for start, stop in chunks(num_frames):
-        bands = np.log(_mel_power(samples, start, stop, gain) / usual + _FLOOR)
+        bands = (_mel_power(samples, start, stop, gain, device) / usual + _FLOOR).log()
         features[start:stop, : 2 * BANDS] = halves((bands / -np.log(_FLOOR) + 0.5) * 3)
-        features[start:stop, 2 * BANDS :] = halves(3 * _voicing(samples, start, stop, gain)[:, None] - 1.5)
+        features[start:stop, 2 * BANDS :] = halves(3 * _voicing(samples, start, stop, gain, device)[:, None] - 1.5)
     return features
 
 
-def _speech_spectrum(samples: Float[np.ndarray, "T"], speech: SpeechActivity, gain: float) -> Float[np.ndarray, "80"]:
+def _speech_spectrum(
+    samples: Float[np.ndarray, "T"], speech: SpeechActivity, gain: float, device: str
+) -> Float[np.ndarray, "80"]:
     """Mean power of each band over the pieces of the recording that are speech."""
     usual = _usual_spectrum()
-    total, count = _PRIOR_HOPS * usual, _PRIOR_HOPS
-    for start, stop in chunks(-(-len(speech.active) // HOPS_PER_FRAME)):
-        active = speech.active[start * HOPS_PER_FRAME : stop * HOPS_PER_FRAME]
-        power = _mel_power(samples, start, stop, gain)[: len(active)]
-        total = total + power[active].sum(0, dtype=np.float64)
-        count += int(active.sum())
-    return np.clip(total / count, usual / _ODDEST, usual * _ODDEST)
+    mean = speech.mean(lambda start, stop: _mel_power(samples, start, stop, gain, device), usual, _PRIOR_HOPS)
+    return np.clip(mean, usual / _ODDEST, usual * _ODDEST)
 
 
-def _mel_power(samples: Float[np.ndarray, "T"], start: int, stop: int, gain: float) -> Float[np.ndarray, "M 80"]:
+def _mel_power(
+    samples: Float[np.ndarray, "T"], start: int, stop: int, gain: float, device: str
+) -> Float[Tensor, "M 80"]:
     """Mel power of the windows of rows start..stop, four a row."""
-    pieces = windows(samples, start, stop, WINDOW) * (gain * _hann(WINDOW))
-    return np.square(np.abs(np.fft.rfft(pieces, axis=-1))) @ _filters().T / WINDOW
+    pieces = windows(samples, start, stop, WINDOW, device) * torch.from_numpy(gain * _hann(WINDOW)).to(device)
+    return torch.fft.rfft(pieces).abs().square() @ torch.from_numpy(_filters().T).to(device) / WINDOW
 
 
-def _voicing(samples: Float[np.ndarray, "T"], start: int, stop: int, gain: float) -> Float[np.ndarray, "M"]:
+def _voicing(samples: Float[np.ndarray, "T"], start: int, stop: int, gain: float, device: str) -> Float[Tensor, "M"]:
     """How periodic each window is, 0..1: the autocorrelation's peak over its zero lag (Boersma, 1993)."""
-    pieces = windows(samples, start, stop, _PITCH_WINDOW) * gain
-    correlation = _autocorrelation((pieces - pieces.mean(1, keepdims=True)) * _hann(_PITCH_WINDOW))
-    taper = _autocorrelation(_hann(_PITCH_WINDOW)[None])
+    hann = torch.from_numpy(_hann(_PITCH_WINDOW)).to(device)
+    pieces = windows(samples, start, stop, _PITCH_WINDOW, device) * gain
+    correlation = _autocorrelation((pieces - pieces.mean(1, keepdim=True)) * hann)
+    taper = _autocorrelation(hann[None])
     silent = 5e-6 * _PITCH_WINDOW  # power far below speech, in which nothing counts as periodic
-    peak = (correlation / (correlation[:, :1] + silent) / (taper / taper[:, :1]))[:, _PITCH_LAGS].max(1)
-    return peak.clip(0, 1)
+    peak = (correlation / (correlation[:, :1] + silent) / (taper / taper[:, :1]))[:, _PITCH_LAGS].amax(1)
+    return peak.clamp(0, 1)
 
 
-def _autocorrelation(pieces: Float[np.ndarray, "M T"]) -> Float[np.ndarray, "M L"]:
-    spectrum = np.fft.rfft(pieces, 1024, axis=-1)  # 640 samples and 230 lags: nothing wraps around
-    return np.fft.irfft(np.square(np.abs(spectrum)), axis=-1)[:, : _PITCH_LAGS.stop]
+def _autocorrelation(pieces: Float[Tensor, "M T"]) -> Float[Tensor, "M L"]:
+    spectrum = torch.fft.rfft(pieces, 1024)  # 640 samples and 230 lags: nothing wraps around
+    return torch.fft.irfft(spectrum.abs().square())[:, : _PITCH_LAGS.stop]
 
 
 @functools.cache

@@ -9,9 +9,12 @@ two kinds of noise; a language with other sounds is described by the nearest of 
 from __future__ import annotations
 
 import numpy as np
+import torch
 from jaxtyping import Float
+from torch import Tensor
 
-from data_utils.audio_features.acoustic_model import AcousticModel, installed_model
+from arguments.device import CPU
+from data_utils.audio_features.acoustic_model import STREAMS, AcousticModel, installed_model
 from data_utils.audio_features.cepstra import CEPSTRA, DELTA_FRAMES, cepstra, with_deltas
 from data_utils.audio_features.hops import HOP, HOPS_PER_FRAME, chunks, halves
 from data_utils.audio_features.speech_activity import speech_activity
@@ -33,7 +36,9 @@ _LEAST = 10  # nats by which a stream of one phone can be less likely than that 
 _SCORED_HOPS = 500  # at a time: bounds memory to 50 MB
 
 
-def phones(samples: np.ndarray, num_frames: int, fit_frames: int | None = None) -> Float[np.ndarray, "N 84"]:
+def phones(
+    samples: np.ndarray, num_frames: int, fit_frames: int | None = None, device: str = CPU
+) -> Float[np.ndarray, "N 84"]:
     """Phone likelihoods aligned to video frames.
 
     Row i describes the 40 ms of video frame i: the first 42 values are the phones of its earlier half, the next 42
@@ -44,6 +49,7 @@ def phones(samples: np.ndarray, num_frames: int, fit_frames: int | None = None) 
         samples: mono float32 [T] at 16 kHz, -1..1.
         num_frames: N, rows wanted; the sound is cut or continued by silence.
         fit_frames: level and cepstral mean are those of the speech in the first so many frames; in all unless given.
+        device: where it is done.
 
     Returns:
         [N, 84] float32, about -3..5; a half's values have the mean 0.
@@ -54,15 +60,15 @@ def phones(samples: np.ndarray, num_frames: int, fit_frames: int | None = None) 
     model = installed_model()
     samples = np.asarray(samples, np.float32)[: num_frames * HOPS_PER_FRAME * HOP]
     fit_frames = num_frames if fit_frames is None else fit_frames
-    gain, mean = _normalisation(samples[: fit_frames * HOPS_PER_FRAME * HOP])
+    gain, mean = _normalisation(samples[: fit_frames * HOPS_PER_FRAME * HOP], device)
     features = np.empty((num_frames, DIMENSION), np.float32)
     for start, stop in chunks(num_frames):
-        values = cepstra(samples, start - DELTA_FRAMES, stop + DELTA_FRAMES, gain, _FLOOR) - mean
+        values = cepstra(samples, start - DELTA_FRAMES, stop + DELTA_FRAMES, gain, _FLOOR, device) - mean
         features[start:stop] = halves(_relative(likelihoods(model, with_deltas(values)).mean(2)))
     return features
 
 
-def likelihoods(model: AcousticModel, streams: Float[np.ndarray, "M 3 13"]) -> Float[np.ndarray, "M P S"]:
+def likelihoods(model: AcousticModel, streams: Float[Tensor, "M 3 13"]) -> Float[Tensor, "M P S"]:
     """Log-likelihood of every state of every phone, the sum over the streams of a Gaussian mixture's.
 
     In each stream a state is at most 10 nats less likely than the best of all.
@@ -74,35 +80,43 @@ def likelihoods(model: AcousticModel, streams: Float[np.ndarray, "M 3 13"]) -> F
     Returns:
         [M, P, S] float32, nats.
     """
-    parts = np.split(streams, range(_SCORED_HOPS, len(streams), _SCORED_HOPS))
-    return np.concatenate([np.sum([_stream(model, i, part[:, i]) for i in range(3)], axis=0) for part in parts])
+    mixtures = [_Mixtures(model, stream, streams.device) for stream in range(STREAMS)]
+    parts = streams.split(_SCORED_HOPS)
+    return torch.cat([torch.stack([of(part[:, i]) for i, of in enumerate(mixtures)]).sum(0) for part in parts])
 
 
-def _stream(model: AcousticModel, stream: int, values: Float[np.ndarray, "M 13"]) -> Float[np.ndarray, "M P S"]:
-    """Log-likelihoods of one stream; a Gaussian's exponent is linear in a value and its square: a matrix product."""
-    means, variances = model.means[:, stream], model.variances[:, stream]
-    factors = np.concatenate([-0.5 / variances, means / variances], axis=2).reshape(-1, 2 * CEPSTRA)
-    constant = -0.5 * (np.square(means) / variances + np.log(2 * np.pi * variances)).sum(2)
-    density = (np.concatenate([np.square(values), values], axis=1) @ factors.T).reshape(-1, *constant.shape)
-    density += constant
-    best = density.max(2, keepdims=True)
-    density -= best
-    mixed = np.matmul(np.exp(density, out=density).transpose(1, 0, 2), model.weights[:, :, stream].transpose(0, 2, 1))
-    scores = np.log(mixed.transpose(1, 0, 2) + np.finfo(np.float32).tiny) + best
-    return np.maximum(scores, scores.max((1, 2), keepdims=True) - _LEAST)
+class _Mixtures:
+    """The mixtures of one stream; a Gaussian's exponent is linear in a value and its square: a matrix product."""
+
+    def __init__(self, model: AcousticModel, stream: int, device: torch.device) -> None:
+        means, variances = model.means[:, stream], model.variances[:, stream]
+        factors = np.concatenate([-0.5 / variances, means / variances], axis=2).reshape(-1, 2 * CEPSTRA)
+        constant = -0.5 * (np.square(means) / variances + np.log(2 * np.pi * variances)).sum(2)
+        self._factors = torch.from_numpy(factors.T).to(device)  # [26, P K]
+        self._constant = torch.from_numpy(constant).to(device)  # [P, K]
+        self._weights = torch.from_numpy(model.weights[:, :, stream].transpose(0, 2, 1)).to(device)  # [P, K, S]
+
+    def __call__(self, values: Float[Tensor, "M 13"]) -> Float[Tensor, "M P S"]:
+        """Log-likelihoods of the states."""
+        density = torch.cat([values.square(), values], dim=1) @ self._factors
+        density = density.view(len(values), *self._constant.shape).add_(self._constant)
+        best = density.amax(2, keepdim=True)
+        mixed = torch.bmm(density.sub_(best).exp_().transpose(0, 1), self._weights).transpose(0, 1)
+        scores = (mixed + torch.finfo(mixed.dtype).tiny).log_() + best
+        return torch.maximum(scores, scores.amax((1, 2), keepdim=True) - _LEAST)
 
 
-def _relative(values: Float[np.ndarray, "M P"]) -> Float[np.ndarray, "M P"]:
-    return (values - values.mean(1, keepdims=True)) / UNIT
+def _relative(values: Float[Tensor, "M P"]) -> Float[Tensor, "M P"]:
+    return (values - values.mean(1, keepdim=True)) / UNIT
 
 
-def _normalisation(samples: np.ndarray) -> tuple[float, Float[np.ndarray, "13"]]:
+def _normalisation(samples: np.ndarray, device: str) -> tuple[float, Float[Tensor, "13"]]:
     """Gain that brings the recording's speech to unit level, and the mean of that speech's cepstra."""
     speech = speech_activity(samples)
-    total, count = _PRIOR_HOPS * np.array(_USUAL_MEAN, np.float64), _PRIOR_HOPS
-    for start, stop in chunks(-(-len(speech.active) // HOPS_PER_FRAME)):
-        active = speech.active[start * HOPS_PER_FRAME : stop * HOPS_PER_FRAME]
-        values = cepstra(samples, start, stop, 1 / speech.level, _FLOOR)[: len(active)]
-        total = total + values[active].sum(0, dtype=np.float64)
-        count += int(active.sum())
-    return 1 / speech.level, (total / count).astype(np.float32)
+    gain = 1 / speech.level
+    mean = speech.mean(
+        lambda start, stop: cepstra(samples, start, stop, gain, _FLOOR, device),
+        np.array(_USUAL_MEAN, np.float64),
+        _PRIOR_HOPS,
+    )
+    return gain, torch.from_numpy(mean).float().to(device)

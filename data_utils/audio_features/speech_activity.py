@@ -7,12 +7,15 @@ around the speech counts. A recording that stays below an absolute gate (as in I
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
 
-from data_utils.audio_features.hops import HOP
+from data_utils.audio_features.hops import HOP, HOPS_PER_FRAME, chunks
 
 _MARGIN = 10**1.59  # of power, from a piece that just counts to the level: 15.9 dB (P.56)
 _GATE = 10**-5.0  # of full-scale power: what stays below -50 dBFS is a room, not a voice
@@ -29,6 +32,24 @@ class SpeechActivity:
 
     level: float  # root mean square while there is speech, of full scale
     active: Bool[np.ndarray, "M"]  # whether a piece is part of it
+
+    def mean(
+        self, values: Callable[[int, int], Float[Tensor, "P C"]], usual: Float[np.ndarray, "C"], weight: float
+    ) -> Float[np.ndarray, "C"]:
+        """The mean of something over the pieces that are speech.
+
+        Args:
+            values: of the pieces of the video frames start..stop, four each.
+            usual: what speech usually has; it counts as ``weight`` pieces more.
+        """
+        total = weight * usual.astype(np.float64)
+        for start, stop in chunks(-(-len(self.active) // HOPS_PER_FRAME)):
+            active = self.active[start * HOPS_PER_FRAME : stop * HOPS_PER_FRAME]
+            if active.any():
+                pieces = values(start, stop)
+                chosen = torch.from_numpy(np.flatnonzero(active)).to(pieces.device)
+                total = total + pieces[chosen].sum(0, dtype=torch.float64).cpu().numpy()
+        return total / (weight + np.count_nonzero(self.active))
 
 
 def speech_activity(samples: np.ndarray) -> SpeechActivity:
