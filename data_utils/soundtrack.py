@@ -31,9 +31,8 @@ def write_audio(source: Source, folder: DatasetFolder) -> int:
     track = source.track.number
     for remark in filter(None, (source.track.line, *survey(source.path, track).remarks)):
         logger.warning(remark)
-    samples = read_audio(source.path, SAMPLE_RATE, origin=info.start, seconds=info.num_frames / FPS, track=track)[
-        :length
-    ]
+    seconds = info.num_frames / FPS
+    samples = read_audio(source.path, SAMPLE_RATE, origin=info.start, seconds=seconds, track=track)
     clipped = clipped_share(samples)
     if clipped > _CLIPPED_SHARE:
         logger.warning(

@@ -87,7 +87,7 @@ class Source:
 
 def with_track(source: Source, wanted: int | None, folder: DatasetFolder) -> Source:
     """The source with the audio track that is wanted or, where none is, that its dataset was made with."""
-    recorded = folder.read_record().get("source")
+    recorded = None if source.stands_in else folder.read_record().get("source")
     if wanted is None and isinstance(recorded, dict) and recorded.get("sha256") == source.digest:
         number = recorded.get("audio_track")
         wanted = number if isinstance(number, int) else None

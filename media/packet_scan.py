@@ -77,9 +77,10 @@ def _scan(path: str, size: int, changed: int) -> PacketScan:
     with av.open(path) as container:
         streams = {stream.index: stream for stream in container.streams if _is_media(stream)}
         try:
-            for packet in container.demux(list(streams.values())):
+            for packet in container.demux(list(streams.values())) if streams else ():
                 entry = (packet.dts, packet.pts, packet.duration or 0, packet.is_discard)
-                times.setdefault(packet.stream_index, []).append(entry)
+                if packet.stream_index in streams:
+                    times.setdefault(packet.stream_index, []).append(entry)
         except av.FFmpegError:  # a file that is cut off ends where it is cut
             pass
         pictures = {index for index, stream in streams.items() if stream.type == "video"}
