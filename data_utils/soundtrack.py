@@ -27,6 +27,8 @@ def write_audio(source: Source, folder: DatasetFolder) -> int:
         logger.warning("the sound begins %.1f s after the picture; silence is put before it", info.audio_start)
     if info.seconds - info.num_frames / FPS > _WORTH_A_WORD:
         logger.warning("the sound ends after %.1f of %.1f s; the rest is left out", info.audio_end, info.seconds)
+    if info.audio_end - info.num_frames / FPS > _WORTH_A_WORD:
+        logger.warning("the picture ends after %.1f of %.1f s; the rest is left out", info.seconds, info.audio_end)
     length = info.num_frames * SAMPLES_PER_FRAME
     track = source.track.number
     for remark in filter(None, (source.track.line, *survey(source.path, track).remarks)):

@@ -22,6 +22,7 @@ from arguments.errors import EGSTalkerError
 MAX_GAP = 60.0  # seconds without a packet; a longer one is another clock, or a damaged one
 _BACK = 0.5  # seconds by which packets may go back: some containers give them in another order than others
 _AROUND = 5  # packets on either side whose median tells a new clock from one damaged time stamp
+_GUESSED = ("aac", "mp3")  # formats whose length FFmpeg tells from the size of the file
 _COVER_ART = av.stream.Disposition.attached_pic
 
 
@@ -43,6 +44,13 @@ class PacketScan:
     spans: dict[int, StreamSpan]  # by index of the stream; only those that have packets
     breaks: dict[int, tuple[int, ...]]  # by index of the stream: the packets, counted from 0, with which clocks begin
     shifts: tuple[Fraction, ...]  # of each clock, seconds; the first is 0
+    declared: float  # seconds that the file says it lasts; 0 where it does not, or guesses
+
+    @property
+    def seconds(self) -> float:
+        """From where the first stream begins to where the last ends."""
+        spans = self.spans.values()
+        return float(max(span.end for span in spans) - min(span.begin for span in spans)) if spans else 0.0
 
 
 def scan(path: str) -> PacketScan:
@@ -84,6 +92,8 @@ def _scan(path: str, size: int, changed: int) -> PacketScan:
         except av.FFmpegError:  # a file that is cut off ends where it is cut
             pass
         pictures = {index for index, stream in streams.items() if stream.type == "video"}
+        guessed = container.format.name in _GUESSED
+        declared = 0 if guessed else (container.duration or 0) / av.time_base
         bases = {index: stream.time_base or Fraction(1) for index, stream in streams.items()}
     packets = {
         index: _Packets(entries, bases[index], _breaks(entries, bases[index]), index in pictures)
@@ -91,7 +101,8 @@ def _scan(path: str, size: int, changed: int) -> PacketScan:
     }
     shifts = _shifts(path, packets)
     spans = {index: span for index, stream in packets.items() if (span := stream.span(shifts)) is not None}
-    return PacketScan(spans, {index: stream.breaks for index, stream in packets.items()}, shifts)
+    breaks = {index: stream.breaks for index, stream in packets.items()}
+    return PacketScan(spans, breaks, shifts, declared if len(shifts) == 1 else 0.0)
 
 
 def _is_media(stream: Any) -> bool:

@@ -20,6 +20,7 @@ STEP = 0.004  # seconds by which time stamps must step to be a gap or an overlap
 MAX_DRIFT = 0.05  # of its speed by which a sound's clock may be off; regular steps beyond it are gaps or overlaps
 _AROUND = 8  # blocks on either side whose median tells a step from jitter
 _JITTER = 9  # blocks, of the running median that outliers do not pass
+_SURE = 4.0  # times the usual difference of two time stamps' jitter; a larger step is none of it
 _BEND = 5.0  # seconds between the bends of the line that follows a drift
 _STRAIGHT = 0.002  # seconds of wander that are left as they are, so that the samples pass unchanged
 
@@ -85,11 +86,13 @@ def _steps(ahead: Float[np.ndarray, "N"], counted: Float[np.ndarray, "M"]) -> li
     slope = float(np.median(rise / length.clip(1e-6))) if len(rise) else 0.0
     slope = slope if abs(slope) < MAX_DRIFT else 0.0
     level = ahead - slope * counted[:-1]
+    change = np.diff(level)
+    least = max(STEP, _SURE * float(np.median(np.abs(change - np.median(change)))) if len(change) else 0.0)
     steps: list[int] = []
-    for i in np.flatnonzero(np.abs(np.diff(level)) > STEP) + 1:
+    for i in np.flatnonzero(np.abs(change) > STEP) + 1:
         begin = max(i - _AROUND, steps[-1] if steps else 0)
         before, after = np.median(level[begin:i]), np.median(level[i : i + _AROUND])
-        if abs(after - before) > STEP:
+        if abs(after - before) > least:
             steps.append(int(i))
     return steps
 

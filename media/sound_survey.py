@@ -12,13 +12,14 @@ import numpy as np
 from arguments.clock import timestamp
 from arguments.errors import EGSTalkerError
 from media.container import decoded, open_media
-from media.packet_scan import MAX_GAP
+from media.packet_scan import MAX_GAP, scan
 from media.resampling import channels_of
 from media.sound_clock import Piece, pieces_of
 from media.tracks import audio_stream
 
 MAX_OVERLAP = 1.0  # seconds of sound that may lie under what was heard before
 _WORTH_A_WORD = 0.04  # seconds: a frame of a video at 25 fps
+_CUT_OFF = 1.0  # seconds by which a file may be shorter than it says
 _CANCELLED = 0.1  # of the louder channel's power; a mean of the two that has less has lost what they said
 
 
@@ -71,6 +72,12 @@ def _survey(path: str, track: int | None, size: int, changed: int) -> SoundSurve
     left, right, mean = powers
     louder = (0 if left >= right else 1) if mean < _CANCELLED * max(left, right) else None
     remarks = _remarks(path, pieces)
+    known = scan(path)
+    if known.declared > known.seconds + _CUT_OFF:
+        remarks.append(
+            f"{known.seconds:.1f} of the {known.declared:.1f} s that {path} says it lasts can be read; if a copy broke "
+            "off, copy it again"
+        )
     if louder is not None:
         side = ("left", "right")[louder]
         remarks.append(f"the two channels of the sound cancel each other; the {side} one is taken, which is louder")

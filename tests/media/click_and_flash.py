@@ -90,7 +90,7 @@ def write_film(
             frame.pts, frame.time_base = i, Fraction(1, FPS)
             shown += film.encode(frame)
         shown += film.encode(None)
-        heard = _encoded(track, sound, recipe)
+        heard = encoded(track, sound, recipe)
         for packets, start in ((shown, picture_start), (heard, sound_start)):
             for packet in packets:
                 packet.pts, packet.dts = (value + round(start / packet.time_base) for value in (packet.pts, packet.dts))
@@ -100,7 +100,14 @@ def write_film(
     return path
 
 
-def _encoded(track: Any, sound: np.ndarray, recipe: Recipe) -> list[Any]:
+def encoded(track: Any, sound: np.ndarray, recipe: Recipe) -> list[Any]:
+    """The packets of a track of a recipe's codec.
+
+    Args:
+        track: PyAV's stream.
+        sound: float [T] or [T, channels].
+        recipe: says its rate and layout.
+    """
     channels = {"mono": 1, "stereo": 2, "5.1": 6}[recipe.layout]
     samples = np.broadcast_to(sound.reshape(len(sound), -1), (len(sound), channels))
     block = av.AudioFrame.from_ndarray(

@@ -1,4 +1,4 @@
-"""Films whose containers went wrong: cut off, packets lost, repeated or swapped, clocks that leap, formats that change."""
+"""Films whose containers went wrong: cut off, packets lost, repeated or swapped, clocks that leap, other formats."""
 
 from __future__ import annotations
 
