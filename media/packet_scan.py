@@ -34,6 +34,7 @@ class StreamSpan:
     end: Fraction
     last: Fraction  # when the last packet begins
     packets: int
+    regular: tuple[float, float]  # when it begins and how long a packet lasts, as most of its packets have it
     widest: tuple[float, float]  # the longest time from one packet's beginning to the next one's: from when, how long
 
 
@@ -44,6 +45,7 @@ class PacketScan:
     spans: dict[int, StreamSpan]  # by index of the stream; only those that have packets
     breaks: dict[int, tuple[int, ...]]  # by index of the stream: the packets, counted from 0, with which clocks begin
     shifts: tuple[Fraction, ...]  # of each clock, seconds; the first is 0
+    film: int | None  # index of the stream of pictures
     declared: float  # seconds that the file says it lasts; 0 where it does not, or guesses
 
     @property
@@ -102,7 +104,8 @@ def _scan(path: str, size: int, changed: int) -> PacketScan:
     shifts = _shifts(path, packets)
     spans = {index: span for index, stream in packets.items() if (span := stream.span(shifts)) is not None}
     breaks = {index: stream.breaks for index, stream in packets.items()}
-    return PacketScan(spans, breaks, shifts, declared if len(shifts) == 1 else 0.0)
+    film = min(pictures & set(spans), default=None)
+    return PacketScan(spans, breaks, shifts, film, declared if len(shifts) == 1 else 0.0)
 
 
 def _is_media(stream: Any) -> bool:
@@ -195,11 +198,14 @@ class _Packets:
             return None
         begins = np.sort([pts for pts, _ in shown])
         steps = np.diff(begins, append=begins[-1])
+        step = float(np.median(steps[:-1])) if len(steps) > 1 else 0.0
+        regular = float(np.median(begins - step * np.arange(len(begins))))
         at, end = int(steps.argmax()), max(pts + duration for pts, duration in shown)
         return StreamSpan(
             begin=int(begins[0]) * self.base,
             end=end * self.base,
             last=int(begins[-1]) * self.base,
             packets=len(shown),
+            regular=(regular * float(self.base), step * float(self.base)),
             widest=(float(begins[at] * self.base), float(steps[at] * self.base)),
         )

@@ -12,7 +12,7 @@ import numpy as np
 from arguments.clock import timestamp
 from arguments.errors import EGSTalkerError
 from media.container import decoded, open_media
-from media.packet_scan import MAX_GAP, scan
+from media.packet_scan import MAX_GAP, PacketScan, scan
 from media.resampling import channels_of
 from media.sound_clock import Piece, pieces_of
 from media.tracks import audio_stream
@@ -20,6 +20,7 @@ from media.tracks import audio_stream
 MAX_OVERLAP = 1.0  # seconds of sound that may lie under what was heard before
 _WORTH_A_WORD = 0.04  # seconds: a frame of a video at 25 fps
 _CUT_OFF = 1.0  # seconds by which a file may be shorter than it says
+_PRIMING = {"aac": 1024, "mp3": 1105, "mp3float": 1105}  # samples before the first, where no container says so
 _CANCELLED = 0.1  # of the louder channel's power; a mean of the two that has less has lost what they said
 
 
@@ -56,23 +57,26 @@ def survey(path: Path | str, track: int | None = None) -> SoundSurvey:
 
 @functools.lru_cache(maxsize=16)
 def _survey(path: str, track: int | None, size: int, changed: int) -> SoundSurvey:
-    times, lengths, powers = [], [], np.zeros(3)
+    times, lengths, powers, rate = [], [], np.zeros(3), 1
     with open_media(path) as container:
         stream = audio_stream(container, track)
         if stream is None:
             raise EGSTalkerError(f"{path} has no audio track that can be decoded; use a file with speech in it")
+        index, codec, is_avi = stream.index, stream.codec_context.name, container.format.name == "avi"
         for frame in decoded(container, stream):
             times.append(np.nan if frame.pts is None else float(frame.pts * frame.time_base))
-            lengths.append(frame.samples / frame.sample_rate)
+            rate = frame.sample_rate
+            lengths.append(frame.samples / rate)
             if frame.layout.nb_channels == 2:
                 powers += _stereo_powers(frame)
     if not times:
         raise EGSTalkerError(f"{path} has no sound that can be decoded; use a whole audio file")
-    pieces = pieces_of(np.array(times), np.array(lengths))
+    known = scan(path)
+    later = _later_in_avi(known, index, codec, rate) if is_avi else 0.0
+    pieces = pieces_of(np.array(times) + later, np.array(lengths))
     left, right, mean = powers
     louder = (0 if left >= right else 1) if mean < _CANCELLED * max(left, right) else None
     remarks = _remarks(path, pieces)
-    known = scan(path)
     if known.declared > known.seconds + _CUT_OFF:
         remarks.append(
             f"{known.seconds:.1f} of the {known.declared:.1f} s that {path} says it lasts can be read; if a copy broke "
@@ -82,6 +86,19 @@ def _survey(path: str, track: int | None, size: int, changed: int) -> SoundSurve
         side = ("left", "right")[louder]
         remarks.append(f"the two channels of the sound cancel each other; the {side} one is taken, which is louder")
     return SoundSurvey(tuple(pieces), louder, tuple(remarks))
+
+
+def _later_in_avi(known: PacketScan, index: int, codec: str, rate: int) -> float:
+    """How much later than its time stamps the sound of an AVI file is heard, seconds.
+
+    AVI cannot say that a coder puts samples before the first one, and counts its pictures from a whole one on: where
+    sound and picture begin less than a picture apart, they began together.
+    """
+    if known.film is None or index not in known.spans or codec not in _PRIMING:
+        return 0.0
+    picture, length = known.spans[known.film].regular
+    apart = picture - (float(known.spans[index].begin) + _PRIMING[codec] / rate)
+    return apart if abs(apart) < length else 0.0
 
 
 def _stereo_powers(frame: av.AudioFrame) -> np.ndarray:

@@ -79,7 +79,11 @@ def write_film(
     with av.open(str(path), "w", format=recipe.format, options=dict(recipe.options)) as container:
         film: Any = container.add_stream(recipe.video, rate=FPS)
         film.width, film.height = _SIZE
-        film.pix_fmt, film.bit_rate, film.time_base = "yuv420p", 400_000, Fraction(1, 90000)
+        film.pix_fmt, film.bit_rate, film.time_base = (
+            "yuv420p",
+            400_000,
+            Fraction(1, FPS if path.suffix == ".avi" else 90000),
+        )
         film.codec_context.time_base = Fraction(1, FPS)
         film.codec_context.thread_count = 1
         track: Any = container.add_stream(recipe.audio, rate=recipe.rate, layout=recipe.layout)
