@@ -12,7 +12,7 @@ from typing import Any
 import av
 
 from arguments.errors import EGSTalkerError
-from media.packet_scan import scan, shifted
+from media.packet_scan import scan, shift
 
 _COVER_ART = av.stream.Disposition.attached_pic
 _NO_VIDEO = ("image2", "tty", "gif", "webp", "apng", "ico")  # still pictures, their flip books, and text
@@ -73,8 +73,10 @@ def packets(container: Any, *streams: Any) -> Iterator[Any]:
     known, numbers = scan(container.name), Counter[int]()
     with contextlib.suppress(av.FFmpegError):  # a file that is cut off ends where it is cut
         for packet in container.demux(*streams):
-            yield shifted(packet, numbers[packet.stream_index], known)
-            numbers[packet.stream_index] += 1
+            if len(known.shifts) > 1:
+                shift(packet, numbers[packet.stream_index], known)
+                numbers[packet.stream_index] += 1
+            yield packet
 
 
 def decoded(container: Any, stream: Any) -> Iterator[Any]:

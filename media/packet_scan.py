@@ -65,20 +65,19 @@ def scan(path: str) -> PacketScan:
     return _scan(path, status.st_size, status.st_mtime_ns)
 
 
-def shifted(packet: Any, number: int, known: PacketScan) -> Any:
-    """A packet on the clock that all recordings of its file share.
+def shift(packet: Any, number: int, known: PacketScan) -> None:
+    """Put a packet on the clock that all recordings of its file share.
 
     Args:
-        packet: PyAV's; changed in place.
+        packet: PyAV's.
         number: how many packets of its stream came before.
         known: of its file.
     """
     clock = int(np.searchsorted(known.breaks.get(packet.stream_index, ()), number, side="right"))
     if clock and packet.time_base:
-        shift = round(known.shifts[clock] / packet.time_base)
-        packet.pts = None if packet.pts is None else packet.pts + shift
-        packet.dts = None if packet.dts is None else packet.dts + shift
-    return packet
+        ticks = round(known.shifts[clock] / packet.time_base)
+        packet.pts = None if packet.pts is None else packet.pts + ticks
+        packet.dts = None if packet.dts is None else packet.dts + ticks
 
 
 @functools.lru_cache(maxsize=16)

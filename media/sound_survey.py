@@ -19,6 +19,7 @@ from media.tracks import audio_stream
 
 MAX_OVERLAP = 1.0  # seconds of sound that may lie under what was heard before
 _WORTH_A_WORD = 0.04  # seconds: a frame of a video at 25 fps
+_LISTENED = 8  # of as many blocks one is listened to
 _CUT_OFF = 1.0  # seconds by which a file may be shorter than it says
 _PRIMING = {"aac": 1024, "mp3": 1105, "mp3float": 1105}  # samples before the first, where no container says so
 _CANCELLED = 0.1  # of the louder channel's power; a mean of the two that has less has lost what they said
@@ -67,7 +68,7 @@ def _survey(path: str, track: int | None, size: int, changed: int) -> SoundSurve
             times.append(np.nan if frame.pts is None else float(frame.pts * frame.time_base))
             rate = frame.sample_rate
             lengths.append(frame.samples / rate)
-            if frame.layout.nb_channels == 2:
+            if len(times) % _LISTENED == 1 and frame.layout.nb_channels == 2:
                 powers += _stereo_powers(frame)
     if not times:
         raise EGSTalkerError(f"{path} has no sound that can be decoded; use a whole audio file")

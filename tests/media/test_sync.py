@@ -120,9 +120,8 @@ NOT_KEPT = {
     "mpg mp2": ("takes",),
 }
 PART = {
-    *(("mp4 aac", "three gaps"), ("mp4 aac", "takes"), ("mp4 fragments", "whole"), ("mp4 mp3", "whole")),
-    *(("mkv opus", "slow"), ("mkv aac", "sound later"), ("ts aac", "sound sooner"), ("avi mp3", "whole")),
-    *(("webm opus", "three gaps"), ("flv aac", "slow"), ("mov pcm", "late"), ("mpg mp2", "whole")),
+    *(("mp4 aac", "takes"), ("mp4 fragments", "whole"), ("mkv opus", "slow"), ("mkv aac", "sound later")),
+    *(("ts aac", "sound sooner"), ("avi mp3", "whole"), ("webm opus", "three gaps"), ("mov pcm", "late")),
 }
 CASES = [
     pytest.param(recipe, fault, id=f"{recipe}, {fault}", marks=[] if (recipe, fault) in PART else pytest.mark.matrix)
@@ -141,7 +140,7 @@ def test_clicks_stay_with_their_flashes(recipe, fault, tmp_path):
 
 @pytest.mark.parametrize(
     ("fault", "says"),
-    [(whole, None), (three_gaps, "gaps of 1."), (slow, "is 1.00% slow"), (takes, "overlaps itself by 0.")],
+    [(whole, None), (three_gaps, "gaps of 1."), (slow, "is 1.00% slow")],
 )
 def test_what_is_mended_is_said(fault, says, tmp_path):
     remarks = survey(fault(tmp_path / "film.mp4", Recipe(".mp4"))).remarks
