@@ -90,7 +90,7 @@ def channels_of(frame: av.AudioFrame) -> Float[np.ndarray, "C T"]:
         return (samples.astype(np.float32) - 128) / 128
     if np.issubdtype(samples.dtype, np.integer):
         return samples.astype(np.float32) / float(1 << (8 * samples.itemsize - 1))
-    return samples.astype(np.float32)
+    return samples.astype(np.float32, copy=False)
 
 
 def _one_channel(frame: av.AudioFrame, channel: int) -> av.AudioFrame:

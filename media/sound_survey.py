@@ -19,7 +19,6 @@ from media.tracks import audio_stream
 
 MAX_OVERLAP = 1.0  # seconds of sound that may lie under what was heard before
 _WORTH_A_WORD = 0.04  # seconds: a frame of a video at 25 fps
-_LISTENED = 8  # of as many blocks one is listened to
 _CUT_OFF = 1.0  # seconds by which a file may be shorter than it says
 _PRIMING = {"aac": 1024, "mp3": 1105, "mp3float": 1105}  # samples before the first, where no container says so
 _CANCELLED = 0.1  # of the louder channel's power; a mean of the two that has less has lost what they said
@@ -68,7 +67,7 @@ def _survey(path: str, track: int | None, size: int, changed: int) -> SoundSurve
             times.append(np.nan if frame.pts is None else float(frame.pts * frame.time_base))
             rate = frame.sample_rate
             lengths.append(frame.samples / rate)
-            if len(times) % _LISTENED == 1 and frame.layout.nb_channels == 2:
+            if frame.layout.nb_channels == 2:
                 powers += _stereo_powers(frame)
     if not times:
         raise EGSTalkerError(f"{path} has no sound that can be decoded; use a whole audio file")
@@ -104,8 +103,9 @@ def _later_in_avi(known: PacketScan, index: int, codec: str, rate: int) -> float
 
 def _stereo_powers(frame: av.AudioFrame) -> np.ndarray:
     """Of the left channel, the right one and their mean, summed over the samples; [3]."""
-    left, right = channels_of(frame)
-    powers = np.array([np.dot(left, left), np.dot(right, right), np.dot(left + right, left + right) / 4])
+    samples = channels_of(frame)
+    (left, both), (_, right) = samples @ samples.T
+    powers = np.array([left, right, (left + right + 2 * both) / 4])
     return powers if np.isfinite(powers).all() else np.zeros(3)
 
 
