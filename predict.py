@@ -22,6 +22,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--audio_path", type=Path, help="any sound or video file with speech; beside a motion: heard")
     parser.add_argument("--motion", type=Path, help="what the face does: its codes, or ARKit's")
     parser.add_argument("--driving_video", type=Path, help="a video whose face drives this one")
+    parser.add_argument("--audio_track", type=int, metavar="N", help="of several in what is heard, from 1 on")
     parser.add_argument("--with_pose", action="store_true", help="turn the head as the driving video's")
     parser.add_argument("--save_motion", type=Path, help="write the codes that drove the face to this .csv")
     parser.add_argument("--reference_path", type=Path, required=True, help="data set folder that lends poses and torso")
@@ -90,7 +91,7 @@ def main() -> None:
     from synthesis.signal import motion_of
     from synthesis.source import Source
 
-    source = Source(options.audio_path, options.motion, options.driving_video, options.with_pose)
+    source = Source(options.audio_path, options.motion, options.driving_video, options.with_pose, options.audio_track)
     head, record, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
     dataset = ReferenceClip(options.reference_path)
     check_own_clip(record, dataset, options.model_path, force=options.force)

@@ -15,6 +15,8 @@ Usage: ./predict.sh --audio_path a.wav [--reference_path data/input] [--model_pa
 Makes results/a.mp4, in which the head speaks a.wav.
 
   --audio_path FILE          any audio file, or a video with sound, of any length
+  --audio_track N            of several audio tracks the one that is heard, from 1 on (the default one, or the one with
+                             most speech)
   --motion FILE              in its place, what the face does: expression codes (.csv, .npy) or ARKit's blendshapes (the
                              .csv of Live Link Face, .json); with --audio_path, that is what is heard
   --driving_video FILE       or a video whose face the head follows; its own sound is heard unless --audio_path is given

@@ -11,6 +11,7 @@ ROOT=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 usage() {
   cat <<'TEXT'
 Usage: ./preprocess.sh data/input.mp4 [--task N] [--tracker mediapipe|bfm] [--asr NAME] [--parser NAME]
+                       [--audio_track N]
 
 Makes the dataset data/input/ from a video of one talking head with sound. What is whole is kept, so that a stopped run
 goes on where it was. Given the dataset folder instead of the video, it goes on with that.
@@ -20,6 +21,7 @@ goes on where it was. Given the dataset folder instead of the video, it goes on 
   --tracker NAME   mediapipe, or bfm where its converted model is
   --asr NAME       audio features: log_mel_phones (default), log_mel, phones; wav2vec2, hubert, deepspeech with a model
   --parser NAME    face parsing: mediapipe, or bisenet where its checkpoint is
+  --audio_track N  of several audio tracks the one to take, from 1 on (the default one, or the one with most speech)
 
 Runs in the container where Docker and its image egstalker are, otherwise natively in .venv, which the first run makes;
 EGSTALKER_RUNTIME=docker or native chooses.

@@ -96,6 +96,6 @@ def _written(
 
 
 def _film(source: Source, video: Path) -> VideoWriter:
-    sound = iter_audio(source.path, _SOUND_RATE, origin=source.info.start)
+    sound = iter_audio(source.path, _SOUND_RATE, origin=source.info.start, track=source.track.number)
     size = source.crop.size
     return VideoWriter(video, size, size, audio=sound, audio_rate=_SOUND_RATE, crf=_CRF, preset=_PRESET)

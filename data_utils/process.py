@@ -36,6 +36,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--parser", help="face parser: mediapipe (default), or bisenet with the weights of download_models.sh"
     )
+    parser.add_argument(
+        "--audio_track",
+        type=int,
+        metavar="N",
+        help="of several audio tracks, the one to take, from 1 on (default: the one used before, else the default one, "
+        "else the one with most speech)",
+    )
     return parser.parse_args()
 
 
@@ -48,10 +55,12 @@ def main() -> None:
     from data_utils.audio_features.dataset_features import default_extractor
     from data_utils.preprocess import default_tracker, preprocess
     from data_utils.progress import progress
-    from data_utils.source import locate
+    from data_utils.source import locate, with_track
     from data_utils.summary import summary
 
     folder, source = locate(arguments.path)
+    if source is not None:
+        source = with_track(source, arguments.audio_track, folder)
     recorded = folder.read_record()
     tracked_with = recorded.get("tracker") if folder.track_params.is_file() else None
     tracker = arguments.tracker or tracked_with or default_tracker()

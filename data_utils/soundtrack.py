@@ -11,6 +11,7 @@ from arguments.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from arguments.dataset_folder import DatasetFolder, num_train_frames
 from data_utils.source import Source
 from media.sound import read_audio, write_wav
+from media.sound_survey import survey
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +27,14 @@ def write_audio(source: Source, folder: DatasetFolder) -> int:
         logger.warning("the sound begins %.1f s after the picture; silence is put before it", info.audio_start)
     if info.seconds - info.num_frames / FPS > _WORTH_A_WORD:
         logger.warning("the sound ends after %.1f of %.1f s; the rest is left out", info.audio_end, info.seconds)
+    if info.audio_end - info.num_frames / FPS > _WORTH_A_WORD:
+        logger.warning("the picture ends after %.1f of %.1f s; the rest is left out", info.seconds, info.audio_end)
     length = info.num_frames * SAMPLES_PER_FRAME
-    samples = read_audio(source.path, SAMPLE_RATE, origin=info.start)[:length]
+    track = source.track.number
+    for remark in filter(None, (source.track.line, *survey(source.path, track).remarks)):
+        logger.warning(remark)
+    seconds = info.num_frames / FPS
+    samples = read_audio(source.path, SAMPLE_RATE, origin=info.start, seconds=seconds, track=track)
     clipped = clipped_share(samples)
     if clipped > _CLIPPED_SHARE:
         logger.warning(

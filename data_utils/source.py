@@ -5,7 +5,9 @@ Where the original is gone, the dataset's own video.mp4 stands in for it: croppe
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import glob
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,12 @@ from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.digest import sha256
 from arguments.errors import EGSTalkerError
 from data_utils.crop import SAMPLES, Crop, choose_crop
+from data_utils.track_choice import TrackChoice, choose_track
+from media.container import has_pictures, video_suffixes
 from media.sound import iter_audio
 from media.video import MIN_SECONDS, VideoInfo, probe, sample_frames
 
 SILENCE = 1e-4  # a sound track that never exceeds it (of full scale, -80 dB) holds no speech
-SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".MP4", ".MOV")
 
 
 @dataclass(frozen=True)
@@ -30,20 +33,34 @@ class Source:
 
     path: Path
     stands_in: bool = False  # the dataset's own film, for an original that is gone
+    wanted_track: int | None = None  # number of the audio track, from 1 on; None: by its flags and what it holds
 
     @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 of the file."""
+        return sha256(self.path)
+
+    @functools.cached_property
+    def track(self) -> TrackChoice:
+        """The audio track that is taken. Raises EGSTalkerError where the wanted one is not there."""
+        return choose_track(self.path, self.wanted_track)
+
+    @property
     def identity(self) -> dict[str, Any]:
-        """Name, size and SHA-256 of the file: what dataset.json remembers it by."""
-        return {"name": self.path.name, "size": self.path.stat().st_size, "sha256": sha256(self.path)}
+        """What dataset.json remembers the file by: name, size and SHA-256; of several audio tracks the taken one's
+        number."""
+        taken = {} if self.track.number is None else {"audio_track": self.track.number}
+        return {"name": self.path.name, "size": self.path.stat().st_size, "sha256": self.digest, **taken}
 
     @functools.cached_property
     def info(self) -> VideoInfo:
         """The file's measures.
 
         Raises:
-            EGSTalkerError: unreadable, truncated, without picture or sound, silent, or shorter than two seconds.
+            EGSTalkerError: unreadable, truncated, without picture or sound, silent, shorter than two seconds, or
+                without the wanted track.
         """
-        info = probe(self.path)
+        info = probe(self.path, self.track.number)
         if not info.has_audio:
             raise EGSTalkerError(f"{self.path} has no audio track; use a video in which the person is heard to speak")
         if info.num_frames < MIN_SECONDS * FPS:
@@ -51,7 +68,8 @@ class Source:
                 f"{self.path} has {info.num_frames / FPS:.1f} s with picture and sound; use at least "
                 f"{MIN_SECONDS:.0f} s (some minutes make a good head)"
             )
-        if all(np.abs(block).max(initial=0) < SILENCE for block in iter_audio(self.path, origin=info.start)):
+        sound = iter_audio(self.path, origin=info.start, seconds=info.seconds, track=self.track.number)
+        if all(np.abs(block).max(initial=0) < SILENCE for block in sound):
             raise EGSTalkerError(f"{self.path} is silent; use a video in which the person is heard to speak")
         return info
 
@@ -65,6 +83,15 @@ class Source:
             return Crop(0, 0, self.info.width, self.info.width)
         fit_frames = num_train_frames(self.info.num_frames)
         return choose_crop(sample_frames(self.path, fit_frames, SAMPLES), fit_frames / FPS)
+
+
+def with_track(source: Source, wanted: int | None, folder: DatasetFolder) -> Source:
+    """The source with the audio track that is wanted or, where none is, that its dataset was made with."""
+    recorded = None if source.stands_in else folder.read_record().get("source")
+    if wanted is None and isinstance(recorded, dict) and recorded.get("sha256") == source.digest:
+        number = recorded.get("audio_track")
+        wanted = number if isinstance(number, int) else None
+    return dataclasses.replace(source, wanted_track=wanted)
 
 
 def locate(path: Path | str) -> tuple[DatasetFolder, Source | None]:
@@ -96,11 +123,15 @@ def locate(path: Path | str) -> tuple[DatasetFolder, Source | None]:
 
 def _source_of(root: Path) -> Source | None:
     folder = DatasetFolder(root)
-    originals = [*(root.parent / (root.name + suffix) for suffix in SUFFIXES), root / "source.mp4"]
-    original = next((Source(path) for path in originals if path.is_file()), None)
-    if original or not folder.video.is_file():
-        return original
-    return Source(folder.video, stands_in="source" in folder.read_record())
+    record = folder.read_record().get("source")
+    name = record.get("name") if isinstance(record, dict) else None
+    beside = [path for path in sorted(root.parent.glob(f"{glob.escape(root.name)}.*")) if path.stem == root.name]
+    beside.sort(key=lambda path: path.name != name)
+    originals = [path for path in beside if path.name == name or path.suffix.lower() in video_suffixes()]
+    original = next((path for path in originals if path.is_file() and has_pictures(path)), root / "source.mp4")
+    if original.is_file():
+        return Source(original)
+    return Source(folder.video, stands_in=bool(record)) if folder.video.is_file() else None
 
 
 def _is_dataset(root: Path) -> bool:

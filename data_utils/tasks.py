@@ -168,7 +168,10 @@ def _transforms(run: Preparation) -> None:
 
 
 def _from_source(run: Preparation) -> dict[str, Any]:
-    return {"source": run.identity["sha256"]} if "sha256" in run.identity else {}
+    if "sha256" not in run.identity:
+        return {}
+    track = run.identity.get("audio_track", 1)
+    return {"source": run.identity["sha256"], **({"audio_track": track} if track != 1 else {})}
 
 
 TASKS = (

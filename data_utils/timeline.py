@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool
 
-from arguments.clock import FPS
+from arguments.clock import FPS, timestamp
 
 
 def spans(marked: Bool[np.ndarray, "N"], *, rate: float = FPS, most: int = 6) -> str:
@@ -17,12 +17,6 @@ def spans(marked: Bool[np.ndarray, "N"], *, rate: float = FPS, most: int = 6) ->
         most: spans that are written out.
     """
     edges = np.flatnonzero(np.diff(np.concatenate(([0], marked, [0])).astype(int)))
-    ends = [(clock(a / rate), clock((b - 1) / rate)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    ends = [(timestamp(a / rate), timestamp((b - 1) / rate)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
     texts = [first if first == last else f"{first}-{last}" for first, last in ends]
     return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
-
-
-def clock(seconds: float) -> str:
-    """A time as minutes, seconds and tenths, "1:15.4"."""
-    minutes, tenths = divmod(round(seconds * 10), 600)
-    return f"{minutes}:{tenths / 10:04.1f}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,10 @@ from typing import Any
 import av
 
 from arguments.errors import EGSTalkerError
+from media.packet_scan import scan, shift
+
+_COVER_ART = av.stream.Disposition.attached_pic
+_NO_VIDEO = ("image2", "tty", "gif", "webp", "apng", "ico")  # still pictures, their flip books, and text
 
 
 @contextlib.contextmanager
@@ -32,15 +38,45 @@ def open_media(path: Path | str) -> Iterator[Any]:
         yield container
 
 
+def has_pictures(path: Path | str) -> bool:
+    """Whether a file is a video, rather than a still picture, a text, or a sound with or without a cover."""
+    try:
+        with open_media(path) as container:
+            if container.format.name in _NO_VIDEO or container.format.name.endswith("_pipe"):
+                return False
+            return any(not stream.disposition & _COVER_ART for stream in decodable(container.streams.video))
+    except EGSTalkerError:
+        return False
+
+
+@functools.cache
+def video_suffixes() -> frozenset[str]:
+    """The suffixes of all formats that can be read or written here, ".mp4" and so on, in lower case."""
+    suffixes = set()
+    for name in av.formats_available:
+        for mode in ("r", "w"):
+            with contextlib.suppress(ValueError):  # a format that can only be written, or only be read
+                suffixes |= av.ContainerFormat(name, mode).extensions
+    return frozenset(f".{suffix.strip().lower()}" for suffix in suffixes)
+
+
 def decodable(streams: Any) -> list[Any]:
     """Those of a codec that is known here; PyAV crashes on the packets of others."""
     return [stream for stream in streams if stream.codec_context is not None]
 
 
 def packets(container: Any, *streams: Any) -> Iterator[Any]:
-    """The packets of some streams (all, if none is named), up to where the file is cut off."""
+    """The packets of some streams (all, if none is named), up to where the file is cut off.
+
+    Their times are those of one clock, also where a file holds recordings with a clock each. A container is read once.
+    """
+    known, numbers = scan(container.name), Counter[int]()
     with contextlib.suppress(av.FFmpegError):  # a file that is cut off ends where it is cut
-        yield from container.demux(*streams)
+        for packet in container.demux(*streams):
+            if len(known.shifts) > 1:
+                shift(packet, numbers[packet.stream_index], known)
+                numbers[packet.stream_index] += 1
+            yield packet
 
 
 def decoded(container: Any, stream: Any) -> Iterator[Any]:

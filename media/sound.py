@@ -1,4 +1,4 @@
-"""The sound of audio and video files of any codec, layout and rate; and WAV files."""
+"""The sound of audio and video files of any codec, layout and rate, each sample when it is heard; and WAV files."""
 
 from __future__ import annotations
 
@@ -6,62 +6,72 @@ import wave
 from collections.abc import Iterator
 from pathlib import Path
 
-import av
 import numpy as np
 
 from arguments.atomic import atomic_path
 from arguments.clock import SAMPLE_RATE
-from arguments.errors import EGSTalkerError
-from media.container import decodable, decoded, open_media
+from media.container import decoded, open_media
+from media.resampling import PieceResampler
+from media.sound_survey import SoundSurvey, survey
+from media.tracks import audio_stream
 
 
-def iter_audio(path: Path | str, rate: int = SAMPLE_RATE, *, origin: float | None = None) -> Iterator[np.ndarray]:
+def iter_audio(
+    path: Path | str,
+    rate: int = SAMPLE_RATE,
+    *,
+    origin: float | None = None,
+    seconds: float | None = None,
+    track: int | None = None,
+) -> Iterator[np.ndarray]:
     """The sound of any audio or video file, mixed to mono, in blocks of about a second or less.
 
+    Every sample comes when the file's time stamps say: gaps are silence, what overlaps is cut, and a clock that drifts
+    is resampled away (:mod:`media.sound_clock`). Stereo channels that cancel each other are not mixed: the louder is
+    taken.
+
     Args:
+        path: of the file.
         rate: samples a second of the result.
         origin: seconds on the file's clock that become sample 0 (a video's ``VideoInfo.start``): what is earlier is
             dropped, and sound that begins later is preceded by silence. None: the first sample there is.
+        seconds: the length after which the rest is left out. None: all.
+        track: number of the audio track, from 1 on; None: see :func:`media.tracks.audio_stream`.
 
     Yields:
         float32 [T] in -1..1.
 
     Raises:
-        EGSTalkerError: missing, unreadable, or without sound.
+        EGSTalkerError: missing, unreadable, without sound or such a track, or of a clock that leaps.
     """
-    with open_media(path) as container:
-        stream = next(iter(decodable(container.streams.audio)), None)
-        if stream is None:
-            raise EGSTalkerError(f"{path} has no audio track that can be decoded; use a file with speech in it")
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
-        drop, empty = 0, True
-        for frame in decoded(container, stream):
-            if empty:
-                begins = float((frame.pts or 0) * (frame.time_base or 0))
-                offset = 0 if origin is None else round((begins - origin) * rate)
-                drop = max(-offset, 0)
-                for start in range(0, offset, rate):
-                    yield np.zeros(min(rate, offset - start), np.float32)
-            empty = False
-            for block in _resampled(resampler, frame):
-                if len(block) > drop:
-                    yield block[drop:]
-                drop = max(drop - len(block), 0)
-        if empty:
-            raise EGSTalkerError(f"{path} has no sound that can be decoded; use a whole audio file")
-        for block in _resampled(resampler, None):
-            if len(block) > drop:
-                yield block[drop:]
-            drop = max(drop - len(block), 0)
+    known = survey(path, track)
+    begin = known.start if origin is None else origin
+    left = None if seconds is None else round(seconds * rate)
+    for block in _placed(path, rate, begin, track):
+        if left is not None:
+            block = block[:left]
+            left -= len(block)
+        if len(block):
+            yield block
+        if left == 0:
+            return
 
 
-def read_audio(path: Path | str, rate: int = SAMPLE_RATE, *, origin: float | None = None) -> np.ndarray:
+def read_audio(
+    path: Path | str,
+    rate: int = SAMPLE_RATE,
+    *,
+    origin: float | None = None,
+    seconds: float | None = None,
+    track: int | None = None,
+) -> np.ndarray:
     """All that :func:`iter_audio` yields with these arguments, in one piece.
 
     Returns:
         float32 [T] in -1..1 (an hour at 16 kHz is 230 MB).
     """
-    return np.concatenate([np.zeros(0, np.float32), *iter_audio(path, rate, origin=origin)])
+    blocks = iter_audio(path, rate, origin=origin, seconds=seconds, track=track)
+    return np.concatenate([np.zeros(0, np.float32), *blocks])
 
 
 def write_wav(path: Path, samples: np.ndarray, rate: int = SAMPLE_RATE) -> None:
@@ -80,6 +90,37 @@ def write_wav(path: Path, samples: np.ndarray, rate: int = SAMPLE_RATE) -> None:
         file.writeframes(pcm.tobytes())
 
 
-def _resampled(resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Iterator[np.ndarray]:
-    for block in resampler.resample(frame):
-        yield block.to_ndarray().reshape(-1)
+def _placed(path: Path | str, rate: int, origin: float, track: int | None) -> Iterator[np.ndarray]:
+    """Blocks that follow each other, the first of which begins at ``origin``."""
+    known = survey(path, track)
+    written = 0  # samples so far
+    for place, block in _pieces(path, known, rate, origin, track):
+        for gap in range(written, place, rate):
+            yield np.zeros(min(rate, place - gap), np.float32)
+        new = block[max(written - place, 0) :]
+        written = max(written, place + len(block))
+        if len(new):
+            yield new
+
+
+def _pieces(
+    path: Path | str, known: SoundSurvey, rate: int, origin: float, track: int | None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Blocks, and the sample after the origin at which each begins: there may be gaps between them, and overlaps."""
+    starts = {piece.first: piece for piece in known.pieces}
+    place = 0
+    resampler: PieceResampler | None = None
+    with open_media(path) as container:
+        for number, frame in enumerate(decoded(container, audio_stream(container, track))):
+            if number in starts:
+                for block in resampler.flush() if resampler else ():
+                    yield place, block
+                    place += len(block)
+                place = round((starts[number].start - origin) * rate)
+                resampler = PieceResampler(starts[number], rate, known.channel)
+            for block in resampler.push(frame) if resampler else ():
+                yield place, block
+                place += len(block)
+    for block in resampler.flush() if resampler else ():
+        yield place, block
+        place += len(block)

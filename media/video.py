@@ -17,9 +17,11 @@ import av
 import cv2
 import numpy as np
 
-from arguments.clock import FPS
+from arguments.clock import FPS, timestamp
 from arguments.errors import EGSTalkerError
-from media.container import decodable, decoded, open_media, packets
+from media.container import decodable, decoded, open_media
+from media.packet_scan import MAX_GAP, scan
+from media.tracks import audio_stream
 
 MIN_SECONDS = 2.0
 _COVER_ART = av.stream.Disposition.attached_pic
@@ -47,52 +49,51 @@ class VideoInfo:
         return max(0, min(pictures, round(self.audio_end * FPS))) if self.has_audio else pictures
 
 
-def probe(path: Path | str) -> VideoInfo:
+def probe(path: Path | str, audio_track: int | None = None) -> VideoInfo:
     """Measure a video file by its packets' times; a single picture is decoded, for its size.
 
     Args:
         path: of a video file of any container and codec that FFmpeg knows.
+        audio_track: whose sound is measured, from 1 on; None: see :func:`media.tracks.audio_stream`.
 
     Raises:
-        EGSTalkerError: the file is missing, unreadable or truncated, or has no picture.
+        EGSTalkerError: the file is missing, unreadable or truncated, has no picture or no such audio track, or its
+            clock leaps.
     """
     with open_media(path) as container:
         stream = _video_stream(container, path)
-        times: dict[int, list[Any]] = {}
-        pictures = 0
-        for packet in packets(container):
-            if packet.pts is None or packet.is_discard:  # an edit list's cuts
-                continue
-            pictures += packet.stream.index == stream.index
-            begin, end = packet.pts * packet.time_base, (packet.pts + (packet.duration or 0)) * packet.time_base
-            extent = times.setdefault(packet.stream.index, [begin, end, begin])
-            extent[0], extent[1], extent[2] = min(extent[0], begin), max(extent[1], end), max(extent[2], begin)
-        if stream.index not in times:
+        known = scan(container.name)
+        span = known.spans.get(stream.index)
+        if span is None:
             raise EGSTalkerError(f"{path} has no pictures; use a whole video file")
-        first, end, last = times[stream.index]
-        if end <= last:  # no packet durations: the last picture lasts as long as the mean one
-            end = last + (last - first) / max(pictures - 1, 1)
-        declared = (stream.duration or 0) * (stream.time_base or 0)
-        if declared > (end - first) + 1:
-            raise EGSTalkerError(
-                f"{path} is truncated: {float(end - first):.1f} of {float(declared):.1f} s; copy it again"
-            )
-        container.seek(0)
-        picture = next(decoded(container, stream), None)
+        picture = next((frame for frame in decoded(container, stream) if frame.pts is not None), None)
         if picture is None:
             raise EGSTalkerError(f"{path} has no picture that can be decoded; use a whole video file")
         height, width = _upright(picture, stream).shape[:2]
-        sound = next((s for s in decodable(container.streams.audio) if s.index in times), None)
-        audio = times[sound.index] if sound else (first, first, first)
+        sound = audio_stream(container, audio_track)
+        heard = known.spans.get(sound.index) if sound else None
+        declared = (stream.duration or 0) * (stream.time_base or 0) if len(known.shifts) == 1 else 0
+    first, end = (
+        picture.pts * picture.time_base,
+        span.end,
+    )  # packets before the first that can be decoded count for nothing
+    if end <= span.last:  # no packet durations: the last picture lasts as long as the mean one
+        end = span.last + (span.last - span.begin) / max(span.packets - 1, 1)
+    if declared > (end - span.begin) + 1:
+        seconds = float(end - span.begin)
+        raise EGSTalkerError(f"{path} is truncated: {seconds:.1f} of {float(declared):.1f} s; copy it again")
+    if span.widest[1] > MAX_GAP:
+        still = timestamp(span.widest[0] - float(span.begin))
+        raise EGSTalkerError(f"{path} shows one picture from {still} on for {span.widest[1]:.0f} s; cut the file there")
     return VideoInfo(
         width=width,
         height=height,
-        fps=float(pictures / (end - first)) if end > first else 0.0,
+        fps=float(span.packets / (end - span.begin)) if end > span.begin else 0.0,
         start=float(first),
         seconds=float(end - first),
-        audio_start=float(audio[0] - first),
-        audio_end=float(audio[1] - first),
-        has_audio=sound is not None,
+        audio_start=float(heard.begin - first) if heard else 0.0,
+        audio_end=float(heard.end - first) if heard else 0.0,
+        has_audio=heard is not None,
     )
 
 

@@ -26,7 +26,9 @@ def write_video(frames: Iterable[Shown], script: Script, target: Path) -> int:
     Raises:
         EGSTalkerError: there are no frames, or the sound cannot be read. ``target`` is then what it was before.
     """
-    sound = None if script.sound is None else iter_audio(script.sound, SOUND_RATE, origin=script.sound_start)
+    sound = None
+    if script.sound is not None:
+        sound = iter_audio(script.sound, SOUND_RATE, origin=script.sound_start, track=script.sound_track)
     frames = iter(frames)
     first = next(frames, None)
     if first is None:

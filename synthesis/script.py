@@ -30,6 +30,7 @@ class Script:
     reference: Int[Tensor, "F"]  # for each frame, the data set's frame that lends pose, torso and eyes
     sound: Path | None = None  # file that is heard; None for a video without sound
     sound_start: float | None = None  # seconds on the file's clock where the video begins; None: at its first sample
+    sound_track: int | None = None  # the audio track that is heard, of several
     eyes: Float[Tensor, "F"] | None = None  # blink intensity of each frame, 0..1; the reference's unless given
     poses: Float[Tensor, "F 4 4"] | None = None  # head to camera, as Camera.viewmats; the reference's unless given
 
@@ -108,11 +109,15 @@ def script_of_signal(
 
 
 def script_of_motion(
-    clip: ReferenceClip, driven: DrivenMotion, sound: Path | None, sound_start: float | None = None
+    clip: ReferenceClip,
+    driven: DrivenMotion,
+    sound: Path | None,
+    sound_start: float | None = None,
+    track: int | None = None,
 ) -> Script:
     """:func:`script_of_signal` of a driver's codes, with the blinks and poses that it has."""
     script = script_of_signal(clip, driven.codes, sound)
-    return replace(script, sound_start=sound_start, eyes=driven.eyes, poses=driven.poses)
+    return replace(script, sound_start=sound_start, sound_track=track, eyes=driven.eyes, poses=driven.poses)
 
 
 def script_of_features(
@@ -149,17 +154,19 @@ def script_of_sound(
     device: str | None = None,
     motion: ModelMotion | None = None,
     *,
+    track: int | None = None,
     blinking: Blinking = "own",
     seed: int = 0,
 ) -> Script:
-    """The script for any sound file; ``blinking`` and ``seed`` as in :func:`script_of_features`.
+    """The script for any sound file; ``blinking`` and ``seed`` as in :func:`script_of_features`, ``track`` the number
+    of its audio track.
 
     Raises what :func:`synthesis.speech.heard` does.
     """
     from synthesis.speech import extractor_of, heard  # loads PyAV, which the other scripts do without
 
-    speech = heard(sound, extractor_of(clip, motion), work_folder, device)
+    speech = heard(sound, extractor_of(clip, motion), work_folder, device, track)
     signal = speaking_signal(motion, speech.features, speech.activity, seed=seed)
     blinks = blinks_of(motion, clip)
     eyes = eyes_while_speaking(blinking, blinks, len(signal), seed=seed, activity=speech.activity)
-    return script_of_signal(clip, signal, sound, eyes)
+    return replace(script_of_signal(clip, signal, sound, eyes), sound_track=track)

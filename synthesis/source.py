@@ -8,6 +8,7 @@ from pathlib import Path
 
 from arguments.clock import FPS, SAMPLE_RATE
 from arguments.errors import EGSTalkerError
+from motion.driver import DrivenMotion
 from motion.head_turns import turned_poses
 from motion.model_motion import ModelMotion
 from motion.table_driver import write_codes
@@ -31,6 +32,8 @@ class Source:
     """It shows the face that drives; its own sound is heard where there is no other."""
     with_pose: bool = False
     """Whether the head turns as the video's does."""
+    audio_track: int | None = None
+    """Of several in what is heard, the one that is, from 1 on; None: by its flags and what it holds."""
 
     @property
     def name(self) -> str:
@@ -79,7 +82,10 @@ def script_of(
     if source.motion is None and source.video is None:
         if source.sound is None:
             raise ValueError("a source is a sound, a motion or a video")
-        return script_of_sound(clip, source.sound, work_folder, device, motion, blinking=blinking, seed=seed)
+        track = heard_track(source.sound, source.audio_track)
+        return script_of_sound(
+            clip, source.sound, work_folder, device, motion, track=track, blinking=blinking, seed=seed
+        )
     if motion is None:
         raise EGSTalkerError("audio features drive this head, no motion; train one with drive = 'motion'")
     if source.motion is None:
@@ -90,9 +96,7 @@ def script_of(
     if driven.eyes is None:
         blinks = blinks_of(motion, clip)
         driven = replace(driven, eyes=eyes_while_speaking(blinking, blinks, len(driven), seed=seed))
-    script = script_of_motion(clip, driven, source.sound)
-    say_other_length(source.sound, len(script), "motion")
-    return script
+    return _with_sound(clip, driven, source)
 
 
 def _script_of_video(source: Source, clip: ReferenceClip, motion: ModelMotion, watch: Watch) -> Script:
@@ -108,11 +112,35 @@ def _script_of_video(source: Source, clip: ReferenceClip, motion: ModelMotion, w
         lent, seen = poses[lent_frames(clip, len(face))], poses[borrowed_frames(clip)]
         driven = replace(driven, poses=turned_poses(face.turning, lent, seen))
     if source.sound is not None:
-        script = script_of_motion(clip, driven, source.sound)
-        say_other_length(source.sound, len(script), "motion")
-        return script
+        return _with_sound(clip, driven, source)
     info = probe(video)
-    return script_of_motion(clip, driven, video if info.has_audio else None, info.start)
+    if not info.has_audio:
+        return script_of_motion(clip, driven, None)
+    track = heard_track(video, source.audio_track)
+    return script_of_motion(clip, driven, video, info.start, track)
+
+
+def _with_sound(clip: ReferenceClip, driven: DrivenMotion, source: Source) -> Script:
+    """The script of a motion under a sound of its own."""
+    track = None if source.sound is None else heard_track(source.sound, source.audio_track)
+    script = script_of_motion(clip, driven, source.sound, track=track)
+    say_other_length(source.sound, len(script), "motion", track)
+    return script
+
+
+def heard_track(sound: Path, wanted: int | None = None) -> int | None:
+    """The audio track of a file that is heard; says it where there was a choice, and what is done to its sound.
+
+    Raises:
+        EGSTalkerError: it cannot be read, or has no such track.
+    """
+    from data_utils.track_choice import choose_track  # loads PyAV
+    from media.sound_survey import survey
+
+    choice = choose_track(sound, wanted)
+    for remark in filter(None, (choice.line, *survey(sound, choice.number).remarks)):
+        logger.warning(remark)
+    return choice.number
 
 
 def save_motion(path: Path, clip: ReferenceClip, script: Script, motion: ModelMotion | None) -> None:
@@ -126,19 +154,20 @@ def save_motion(path: Path, clip: ReferenceClip, script: Script, motion: ModelMo
     write_codes(path, script.signal[script.rows], eyes_of(clip, script))
 
 
-def say_other_length(sound: Path | None, num_frames: int, what: str) -> None:
+def say_other_length(sound: Path | None, num_frames: int, what: str, track: int | None = None) -> None:
     """Say it where a film's sound is more than a second longer or shorter than what drives it.
 
     Args:
         sound: that is heard; None for none.
         num_frames: of the film.
         what: drives it, in words.
+        track: of the sound's file.
     """
     from media.sound import iter_audio  # loads PyAV
 
     if sound is None:
         return
-    seconds = sum(len(block) for block in iter_audio(sound, SAMPLE_RATE)) / SAMPLE_RATE
+    seconds = sum(len(block) for block in iter_audio(sound, SAMPLE_RATE, track=track)) / SAMPLE_RATE
     if abs(seconds - num_frames / FPS) > 1:
         logger.warning(
             "%.1f s of %s are given and %s lasts %.1f s; the film lasts as long as the %s",

@@ -64,27 +64,30 @@ def speech_features(sound: Path, extractor: str, work_folder: Path, device: str 
     return heard(sound, extractor, work_folder, device).features
 
 
-def heard(sound: Path, extractor: str, work_folder: Path, device: str | None = None) -> Speech:
+def heard(
+    sound: Path, extractor: str, work_folder: Path, device: str | None = None, track: int | None = None
+) -> Speech:
     """One row for every started video frame (40 ms) of a sound file, which may be silent.
 
     The decoded samples pass through a temporary file in ``work_folder`` (4 MB a minute), so that memory holds the
-    features only (1.5 MB a minute). ``device``: of the extractor's model, as in ``extract``.
+    features only (1.5 MB a minute). ``device``: of the extractor's model, as in ``extract``; ``track``: of the file's
+    audio tracks, as in ``iter_audio``.
 
     Raises:
         EGSTalkerError: the file cannot be read, has no audio, or is shorter than one video frame; or the extractor's
             model is not here.
     """
     with tempfile.TemporaryDirectory(prefix=".sound-", dir=work_folder) as folder:
-        samples = _samples_on_disk(sound, Path(folder) / "samples.float32")
+        samples = _samples_on_disk(sound, Path(folder) / "samples.float32", track)
         num_frames = -(-len(samples) // SAMPLES_PER_FRAME)
         features = np.ascontiguousarray(extract(extractor, samples, num_frames, device))
         return Speech(torch.from_numpy(features), torch.from_numpy(speech_share(samples, num_frames)))
 
 
-def _samples_on_disk(sound: Path, target: Path) -> np.ndarray:
+def _samples_on_disk(sound: Path, target: Path, track: int | None) -> np.ndarray:
     length = 0
     with target.open("wb") as file:
-        for block in iter_audio(sound, SAMPLE_RATE):
+        for block in iter_audio(sound, SAMPLE_RATE, track=track):
             finite = np.nan_to_num(block, posinf=1.0, neginf=-1.0).clip(-1, 1)
             length += len(finite)
             file.write(finite.astype(np.float32).tobytes())

@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
+from arguments.clock import timestamp
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils.crop import choose_crop
@@ -12,7 +13,7 @@ from data_utils.face_mesh import load_or_detect
 from data_utils.one_face import Sightings, box_of, follow
 from data_utils.person import likeness, of_one_person
 from data_utils.scene_cuts import CutDetector
-from data_utils.timeline import clock, spans
+from data_utils.timeline import spans
 from media.images import read_rgb, write_image
 from media.video import read_frames
 
@@ -161,7 +162,12 @@ def test_real_people_are_told_apart_and_recognised(clips, name, start, same):
 
 
 def test_times_are_minutes_and_seconds():
-    assert [clock(0), clock(7.26), clock(59.97), clock(75.4)] == ["0:00.0", "0:07.3", "1:00.0", "1:15.4"]
+    assert [timestamp(0), timestamp(7.26), timestamp(59.97), timestamp(75.4)] == [
+        "0:00.0",
+        "0:07.3",
+        "1:00.0",
+        "1:15.4",
+    ]
     marked = np.zeros(2000, bool)
     marked[[0, 25, 26, 1885]] = True
     assert spans(marked) == "0:00.0, 0:01.0, 1:15.4"

@@ -26,6 +26,7 @@ from scene.head_files import ModelRecord, Progress, write_record
 from scene.reference_clip import ReferenceClip
 from synthesis.rendering import drive_of
 from synthesis.script import script_of_motion
+from tests.media.several_tracks import SECONDS, pitch_of, syllables, write_tracks
 from tests.tiny_head import MOTION, make_dataset, speech_like, write_wav
 from training.checkpoints import save_checkpoint
 
@@ -144,6 +145,19 @@ def test_wrong_sources_are_one_line(run: Predict, tmp_path: Path, capsys: pytest
         with pytest.raises(SystemExit):
             run(*arguments)
         assert "--audio_path, --motion or --driving_video" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("options", "pitch"), [((), 440), (("--audio_track", 2), 880)])
+def test_of_several_tracks_the_chosen_one_is_heard(run: Predict, tmp_path: Path, options: tuple, pitch: int) -> None:
+    film = write_tracks(tmp_path / "two.mkv", [syllables(SECONDS, 440), syllables(SECONDS, 880)], defaults=(1,))
+    assert run("--motion", _write_motion(tmp_path / "wave.csv", 50), "--audio_path", film, *options) == 0
+    assert abs(pitch_of(read_audio(tmp_path / "out" / "wave.mp4")) - pitch) < 8
+
+
+def test_a_track_that_is_not_there_is_said(run: Predict, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film = write_tracks(tmp_path / "two.mkv", [syllables(SECONDS)] * 2)
+    assert run("--motion", _write_motion(tmp_path / "wave.csv"), "--audio_path", film, "--audio_track", 3) == 1
+    assert "no audio track 3; it has 2 audio tracks" in capsys.readouterr().err
 
 
 def test_a_video_drives_the_head_and_is_heard(run: Predict, tmp_path: Path, talking_head: Path) -> None:
