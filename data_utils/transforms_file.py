@@ -50,7 +50,7 @@ class Transforms:
 class _Entry:
     picture: int
     heard: int
-    matrix: Float64[np.ndarray, "4 4"]
+    matrix: Float64[np.ndarray, "..."]  # checked where it is read
 
 
 def read_transforms(folder: DatasetFolder) -> Transforms:
@@ -78,9 +78,11 @@ def read_transforms(folder: DatasetFolder) -> Transforms:
         remarks.append(f"{folder.ground_truth} lacks {len(lacking)} of {len(entries)} frames: these are left out")
         num_train -= sum(entry.picture in lacking for entry in entries[:num_train])
         entries = [entry for entry in entries if entry.picture in there]
-    pictures, heard = ([getattr(entry, name) for entry in entries] for name in ("picture", "heard"))
     if not 0 < num_train < len(entries):
-        raise _problem(folder, folder.transforms_train)
+        num_train = num_train_frames(len(entries))
+    if num_train == 0:
+        raise EGSTalkerError(f"{folder.ground_truth} has pictures of too few of the frames; {cure(folder, 6)}")
+    pictures, heard = ([getattr(entry, name) for entry in entries] for name in ("picture", "heard"))
     if pictures != list(range(len(entries))) or heard != pictures:
         folder = replace(folder, numbers=tuple(pictures), heard=tuple(heard))
     matrices = np.stack([entry.matrix for entry in entries])

@@ -68,8 +68,11 @@ class TalkingHeadDataset(ReferenceClip):
         return self.usable(self.train)
 
     def head_mask(self, i: int) -> Bool[np.ndarray, "H W"]:
-        """Pixels that parsing calls head."""
-        return read_head_mask(self.folder, i)
+        """Pixels that parsing calls head. Raises EGSTalkerError for a missing or damaged map or one of another size."""
+        mask = read_head_mask(self.folder, i)
+        if mask.shape != (self.height, self.width):
+            raise self._of_another_size(self.folder.parsing_map(i))
+        return mask
 
     def head_boxes(self) -> tuple[Int[np.ndarray, "N 2"], tuple[int, int]]:
         """Top left corners [N, 2] (x, y) and the one size (width, height) of boxes around every frame's head.
@@ -104,8 +107,11 @@ class TalkingHeadDataset(ReferenceClip):
         path = self.folder.ground_truth_image(i)
         whole = read_picture(self.folder, path)
         if whole.shape[:2] != (self.height, self.width):
-            raise EGSTalkerError(f"{path} has another size than frame 0; {picture_cure(self.folder, path)}")
+            raise self._of_another_size(path)
         return CroppedFrame(whole[inside], self.backdrops.compose(i)[inside], self.head_mask(i)[inside])
+
+    def _of_another_size(self, path: Path) -> EGSTalkerError:
+        return EGSTalkerError(f"{path} has another size than frame 0; {picture_cure(self.folder, path)}")
 
     def feature_boxes(self, i: int) -> Float[np.ndarray, "3 4"]:
         """Boxes (left, top, right, bottom) around mouth and eyes of frame ``i``, in pixels of its crop.
