@@ -6,7 +6,7 @@ https://github.com/TadasBaltrusaitis/OpenFace/wiki/Output-Format
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +71,7 @@ def read_action_unit_45(
     num_frames: int,
     numbers: Sequence[int] | None = None,
     *,
-    remedy: str = "delete it and run preprocess.sh with --task 7, or give OpenFace's table of the clip",
+    again: Callable[[], str] = lambda: "run preprocess.sh with --task 7",
 ) -> Float32[np.ndarray, "{num_frames}"]:
     """AU45_r of each of ``num_frames`` frames, [N] float32 in 0..5, from our au.csv or OpenFace's.
 
@@ -84,12 +84,15 @@ def read_action_unit_45(
         num_frames: N.
         numbers: of the frames, where some of the film's are left out; a table has a row for those, too, unless it has
             exactly N.
-        remedy: what an error says to do.
+        again: gives what an error says to do once the table is deleted.
 
     Raises:
         EGSTalkerError: no such file or column, more than half of the rows failed, or another length than the clip's.
     """
     import pandas as pd  # takes a second to load
+
+    def remedy() -> str:
+        return f"delete it and {again()}, or give OpenFace's table of the clip"
 
     try:
         table = pd.read_csv(path, skipinitialspace=True)
@@ -100,18 +103,18 @@ def read_action_unit_45(
         columns = {name: table[name].to_numpy() for name in table.columns}
         values = columns["AU45_r"]
     except (OSError, ValueError, KeyError, TypeError, pd.errors.ParserError) as error:
-        raise EGSTalkerError(f"{path} has no column AU45_r of numbers; {remedy}") from error
+        raise EGSTalkerError(f"{path} has no column AU45_r of numbers; {remedy()}") from error
     usable = np.isfinite(values)
     if "success" in columns:
         usable &= columns["success"] > 0.5
     elif "confidence" in columns:
         usable &= columns["confidence"] > 0.5
     if usable.sum() < max(1, _MOST_FAILED * len(values)):
-        raise EGSTalkerError(f"{path} has {usable.sum()} usable rows of {len(values)}; {remedy}")
+        raise EGSTalkerError(f"{path} has {usable.sum()} usable rows of {len(values)}; {remedy()}")
     length = num_frames if numbers is None or len(values) == num_frames else max(numbers) + 1
     at = _frames_of_rows(columns, length)
     if at is None:
-        raise EGSTalkerError(f"{path} has {len(values)} rows for {num_frames} frames; {remedy}")
+        raise EGSTalkerError(f"{path} has {len(values)} rows for {num_frames} frames; {remedy()}")
     order = np.flatnonzero(usable)[np.argsort(at[usable], kind="stable")]
     wanted = np.arange(num_frames) if length == num_frames or numbers is None else np.asarray(numbers)
     return np.interp(wanted, at[order], np.clip(values[order], 0, STRONGEST)).astype(np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from jaxtyping import Float32
 
@@ -20,17 +22,16 @@ def read_blinks(folder: DatasetFolder, num_frames: int) -> Float32[np.ndarray, "
     Raises:
         EGSTalkerError: what is there is damaged or of another length; says what to do.
     """
-    again = cure(folder, 7)
     if folder.blinks != folder.blendshapes:
-        remedy = f"delete it and {again}, or give OpenFace's table of the clip"
-        return read_action_unit_45(folder.action_units, num_frames, folder.numbers, remedy=remedy)
+        again = partial(cure, folder, 7)
+        return read_action_unit_45(folder.action_units, num_frames, folder.numbers, again=again)
     path = folder.blendshapes
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
         shut = np.asarray(values[:, _EYES], np.float64).mean(axis=1)
     except Exception as error:  # numpy raises many types on damaged files
-        raise EGSTalkerError(f"{path} holds no blendshapes; delete it and {again}") from error
+        raise EGSTalkerError(f"{path} holds no blendshapes; delete it and {cure(folder, 7)}") from error
     at = rows_of_frames(len(shut), range(num_frames) if folder.numbers is None else folder.numbers)
     if at is None or not np.isfinite(shut).all():
-        raise EGSTalkerError(f"{path} holds no blendshapes of {num_frames} frames; delete it and {again}")
+        raise EGSTalkerError(f"{path} holds no blendshapes of {num_frames} frames; delete it and {cure(folder, 7)}")
     return (STRONGEST * np.clip(shut, 0, 1))[at].astype(np.float32)

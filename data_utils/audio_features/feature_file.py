@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from data_utils.rows import SLACK, rows_of_frames
 _MOST_DIMENSIONS = 4  # of a file; some programs keep an axis of one
 
 
-def read_feature_file(path: Path, remedy: str = "make it again") -> Float32[np.ndarray, "N *D"]:
+def read_feature_file(path: Path, remedy: Callable[[], str] = lambda: "make it again") -> Float32[np.ndarray, "N *D"]:
     """The rows of audio features in a .npy file, without axes of one entry.
 
     Of two rows of 20 ms that a file keeps apart for each frame, [N, 2, D] (ER-NeRF's HuBERT) or [N, D, 2], the mean is
@@ -22,7 +23,7 @@ def read_feature_file(path: Path, remedy: str = "make it again") -> Float32[np.n
 
     Args:
         path: of the file.
-        remedy: what an error says to do.
+        remedy: gives what an error says to do.
 
     Returns:
         [N, D] or [N, T, D] (DeepSpeech: [N, 16, 29]) float32, finite.
@@ -33,16 +34,16 @@ def read_feature_file(path: Path, remedy: str = "make it again") -> Float32[np.n
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: a false header allocates nothing
     except FileNotFoundError:
-        raise EGSTalkerError(f"{path} is missing; {remedy}") from None
+        raise EGSTalkerError(f"{path} is missing; {remedy()}") from None
     except Exception as error:  # numpy raises many types on damaged files
-        raise EGSTalkerError(f"{path} is not an array of audio features; {remedy}") from error
+        raise EGSTalkerError(f"{path} is not an array of audio features; {remedy()}") from error
     if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or not _holds_features(values.shape):
         content = f"{values.dtype} {list(values.shape)}" if isinstance(values, np.ndarray) else "an archive"
-        raise EGSTalkerError(f"{path} holds {content}, not [N, D] or [N, 16, 29] floats; {remedy}")
+        raise EGSTalkerError(f"{path} holds {content}, not [N, D] or [N, 16, 29] floats; {remedy()}")
     with np.errstate(over="ignore"):
         rows = values.astype(np.float32)
     if not np.isfinite(rows).all():
-        raise EGSTalkerError(f"{path} holds values that are not finite; {remedy}")
+        raise EGSTalkerError(f"{path} holds values that are not finite; {remedy()}")
     rows = rows.reshape(_without_ones(rows.shape))
     halves = _axis_of_halves(rows.shape)
     return rows if halves is None else rows.mean(axis=halves)
@@ -78,7 +79,12 @@ def clip_features(
     Raises:
         EGSTalkerError: what :func:`read_feature_file` raises, or another number of rows; says what to do.
     """
-    remedy = _remedy(folder, path)
+
+    def remedy() -> str:
+        from data_utils.cures import cure  # looks at every frame, and loads PyAV
+
+        return f"{'remove it and ' if path.is_file() else ''}{cure(folder, 2)}"
+
     rows = read_feature_file(path, remedy)
     heard = range(num_frames) if folder.heard is None else folder.heard[:num_frames]
     wanted, count, remark = max(heard) + 1, len(rows), None
@@ -88,17 +94,11 @@ def clip_features(
     at = rows_of_frames(len(rows), heard)
     if at is None or len(rows) > max(wanted, num_frames) + SLACK:
         raise EGSTalkerError(
-            f"{path} has {count} rows for {num_frames} frames; give one a frame (25 a second), or {remedy}"
+            f"{path} has {count} rows for {num_frames} frames; give one a frame (25 a second), or {remedy()}"
         )
     if remark is None and len(rows) not in (wanted, num_frames):
         remark = "the last is held" if len(rows) < wanted else "the rest is left out"
     return rows[at], remark and f"{path} has {count} rows for {wanted} frames: {remark}"
-
-
-def _remedy(folder: DatasetFolder, path: Path) -> str:
-    from data_utils.cures import cure
-
-    return f"{'remove it and ' if path.is_file() else ''}{cure(folder, 2)}"
 
 
 def _holds_features(shape: tuple[int, ...]) -> bool:

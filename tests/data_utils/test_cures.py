@@ -262,7 +262,7 @@ def test_what_a_message_says_to_do_makes_the_folder_readable(theirs, dataset, ta
         shutil.rmtree(root.parent)
     unseen = {site for module in READERS for site in raise_sites(module)} - raised
     lines = {Path(file).read_text().splitlines()[number - 1].strip() for file, number in unseen}
-    assert lines == {'raise EGSTalkerError(f"{path} is missing; {remedy}") from None'}  # of a file that a user names
+    assert lines == {'raise EGSTalkerError(f"{path} is missing; {remedy()}") from None'}  # of a file that a user names
 
 
 @pytest.mark.parametrize("fault", ["features that are text", "a track that is text", "poses that are text"])
