@@ -1,8 +1,12 @@
-"""Where every file of a dataset folder lies (the layout that GaussianTalker, ER-NeRF and EGSTalker read)."""
+"""Where every file of a dataset folder lies (the layout that GaussianTalker, ER-NeRF and EGSTalker read).
+
+Other programs of that family name a few files otherwise, and number frames with holes: both are looked up here.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +14,11 @@ from typing import Any
 from arguments.atomic import write_json
 from arguments.errors import EGSTalkerError
 
+PICTURES = (".jpg", ".png")  # suffixes of frames, ground truth and background; the first is ours
+FEATURES = (  # ours; ER-NeRF's, TalkingGaussian's and GeneFace's DeepSpeech, HuBERT and wav2vec; SyncTalk's AVE
+    *("aud.npy", "aud_ds.npy", "aud_deepspeech.npy", "aud_hu.npy", "aud_hubert.npy", "aud_hu_cn.npy"),
+    *("aud_eo.npy", "aud_esperanto.npy", "aud_ave.npy"),
+)
 TRAIN_SHARE = (10, 11)  # the first 10/11 of the frames train, the rest validate
 
 
@@ -20,9 +29,17 @@ def num_train_frames(num_frames: int) -> int:
 
 @dataclass(frozen=True)
 class DatasetFolder:
-    """Paths inside one dataset folder; nothing is touched until a path is used."""
+    """Paths inside one dataset folder.
+
+    Attributes:
+        root: where it lies.
+        numbers: of the files of frame 0, 1, ...; the same as the frame's unless given.
+        heard: for each frame, the number of the 40 ms of sound that belong to it; the same as the frame's unless given.
+    """
 
     root: Path
+    numbers: Sequence[int] | None = None
+    heard: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", Path(self.root))
@@ -45,7 +62,8 @@ class DatasetFolder:
 
     @property
     def audio_features(self) -> Path:
-        return self.root / "aud.npy"
+        """aud.npy; where that is missing, the features that another program left."""
+        return self._there(*FEATURES)
 
     @property
     def audio_features_ds(self) -> Path:
@@ -54,6 +72,16 @@ class DatasetFolder:
     @property
     def action_units(self) -> Path:
         return self.root / "au.csv"
+
+    @property
+    def blendshapes(self) -> Path:
+        """SyncTalk's; they say how far the eyes are shut where au.csv is missing."""
+        return self.root / "bs.npy"
+
+    @property
+    def blinks(self) -> Path:
+        """What blinks are read from."""
+        return self._there("au.csv", "bs.npy")
 
     @property
     def frames(self) -> Path:
@@ -65,7 +93,7 @@ class DatasetFolder:
 
     @property
     def background(self) -> Path:
-        return self.root / "bc.jpg"
+        return self._there(*(f"bc{suffix}" for suffix in PICTURES))
 
     @property
     def torso(self) -> Path:
@@ -101,19 +129,19 @@ class DatasetFolder:
         return self.root / "dataset.json"
 
     def frame(self, i: int) -> Path:
-        return self.frames / f"{i}.jpg"
+        return self._there(*(f"ori_imgs/{self._number(i)}{suffix}" for suffix in PICTURES))
 
     def landmarks(self, i: int) -> Path:
-        return self.frames / f"{i}.lms"
+        return self.frames / f"{self._number(i)}.lms"
 
     def parsing_map(self, i: int) -> Path:
-        return self.parsing / f"{i}.png"
+        return self.parsing / f"{self._number(i)}.png"
 
     def torso_image(self, i: int) -> Path:
-        return self.torso / f"{i}.png"
+        return self.torso / f"{self._number(i)}.png"
 
     def ground_truth_image(self, i: int) -> Path:
-        return self.ground_truth / f"{i}.jpg"
+        return self._there(*(f"gt_imgs/{self._number(i)}{suffix}" for suffix in PICTURES))
 
     def read_record(self) -> dict[str, Any]:
         """dataset.json as a dictionary; empty where the file is absent (a dataset made by another program).
@@ -137,6 +165,14 @@ class DatasetFolder:
     def scene_cuts(self) -> list[int]:
         """The frames with which a shot begins, as dataset.json has them; none where it does not say."""
         return self._frame_numbers("scene_cuts")
+
+    def _number(self, i: int) -> int:
+        return i if self.numbers is None else self.numbers[i]
+
+    def _there(self, *names: str) -> Path:
+        """The first of these files that is there; the first of all where none is."""
+        paths = [self.root / name for name in names]
+        return next((path for path in paths if path.is_file()), paths[0])
 
     def _frame_numbers(self, name: str) -> list[int]:
         numbers = self.read_record().get(name)

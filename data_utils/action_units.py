@@ -6,6 +6,7 @@ https://github.com/TadasBaltrusaitis/OpenFace/wiki/Output-Format
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,41 +66,58 @@ def write_action_units(path: Path, blinks: Float[np.ndarray, "N"]) -> None:
         temporary.write_text("frame, timestamp, AU45_r\n" + "".join(rows))
 
 
-def read_action_unit_45(path: Path, num_frames: int) -> Float32[np.ndarray, "{num_frames}"]:
+def read_action_unit_45(
+    path: Path,
+    num_frames: int,
+    numbers: Sequence[int] | None = None,
+    *,
+    again: Callable[[], str] = lambda: "run preprocess.sh with --task 7",
+) -> Float32[np.ndarray, "{num_frames}"]:
     """AU45_r of each of ``num_frames`` frames, [N] float32 in 0..5, from our au.csv or OpenFace's.
 
     Column names may begin with blanks. Rows go by their frame number where there is one. Rows of which OpenFace says
     that tracking failed, and values that are no number, are interpolated. A file at another frame rate goes by its
     timestamps; one that is a few frames short or long is held or cut. Of several faces the most frequent counts.
 
+    Args:
+        path: of the table.
+        num_frames: N.
+        numbers: of the frames, where some of the film's are left out; a table has a row for those, too, unless it has
+            exactly N.
+        again: gives what an error says to do once the table is deleted.
+
     Raises:
         EGSTalkerError: no such file or column, more than half of the rows failed, or another length than the clip's.
     """
     import pandas as pd  # takes a second to load
 
-    remedy = "delete it and run preprocess.sh with --task 7, or run OpenFace on the folder's video.mp4"
+    def remedy() -> str:
+        return f"delete it and {again()}, or give OpenFace's table of the clip"
+
     try:
         table = pd.read_csv(path, skipinitialspace=True)
         table.columns = [str(name).strip() for name in table.columns]
-        numbers = table.apply(pd.to_numeric, errors="coerce").astype(np.float64)
-        if "face_id" in numbers and numbers["face_id"].notna().any():
-            numbers = numbers[numbers["face_id"] == numbers["face_id"].mode()[0]]
-        columns = {name: numbers[name].to_numpy() for name in numbers.columns}
+        table = table.apply(pd.to_numeric, errors="coerce").astype(np.float64)
+        if "face_id" in table and table["face_id"].notna().any():
+            table = table[table["face_id"] == table["face_id"].mode()[0]]
+        columns = {name: table[name].to_numpy() for name in table.columns}
         values = columns["AU45_r"]
     except (OSError, ValueError, KeyError, TypeError, pd.errors.ParserError) as error:
-        raise EGSTalkerError(f"{path} has no column AU45_r of numbers; {remedy}") from error
+        raise EGSTalkerError(f"{path} has no column AU45_r of numbers; {remedy()}") from error
     usable = np.isfinite(values)
     if "success" in columns:
         usable &= columns["success"] > 0.5
     elif "confidence" in columns:
         usable &= columns["confidence"] > 0.5
     if usable.sum() < max(1, _MOST_FAILED * len(values)):
-        raise EGSTalkerError(f"{path} has {usable.sum()} usable rows of {len(values)}; {remedy}")
-    at = _frames_of_rows(columns, num_frames)
+        raise EGSTalkerError(f"{path} has {usable.sum()} usable rows of {len(values)}; {remedy()}")
+    length = num_frames if numbers is None or len(values) == num_frames else max(numbers) + 1
+    at = _frames_of_rows(columns, length)
     if at is None:
-        raise EGSTalkerError(f"{path} has {len(values)} rows for {num_frames} frames; {remedy}")
+        raise EGSTalkerError(f"{path} has {len(values)} rows for {num_frames} frames; {remedy()}")
     order = np.flatnonzero(usable)[np.argsort(at[usable], kind="stable")]
-    return np.interp(np.arange(num_frames), at[order], np.clip(values[order], 0, STRONGEST)).astype(np.float32)
+    wanted = np.arange(num_frames) if length == num_frames or numbers is None else np.asarray(numbers)
+    return np.interp(wanted, at[order], np.clip(values[order], 0, STRONGEST)).astype(np.float32)
 
 
 def _frames_of_rows(columns: dict[str, Float64[np.ndarray, "R"]], num_frames: int) -> Float64[np.ndarray, "R"] | None:

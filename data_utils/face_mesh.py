@@ -26,7 +26,8 @@ from data_utils.one_face import OTHERS_EVERY, Sightings, follow
 from data_utils.parallel import ranges, run_jobs
 from data_utils.person import of_one_person
 from data_utils.timeline import spans
-from media.images import numbered, read_rgb
+from data_utils.wholeness import FRAMES
+from media.images import read_rgb
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ def load_or_detect(folder: DatasetFolder, *, done: Callable[[int], None] = lambd
     Raises:
         EGSTalkerError: no frames; or no face, or a face lost in more than a fifth of the frames.
     """
-    paths = numbered(folder.frames, ".jpg")
+    paths = FRAMES.files(folder)
     if not paths:
         raise EGSTalkerError(f"{folder.frames} has no frames; run preprocess.sh with --task 3")
     track = _load(folder.face_mesh, paths)

@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from arguments.locks import exclusive
+from data_utils import wholeness
 from data_utils.audio_features import DEFAULT_EXTRACTOR, EXTRACTORS
+from data_utils.cures import cure
 from data_utils.face_parsing import DEFAULT_PARSER, PARSERS
 from data_utils.source import Source
 from data_utils.staging import sweep
@@ -92,7 +95,7 @@ def _run(task: Task, run: Preparation, progress: Progress | None) -> Outcome:
     begin = time.perf_counter()
     if _is_whole(task, run):
         return Outcome(task, time.perf_counter() - begin, run.num_frames, skipped=True)
-    lacking = _lacking(task, run.folder)
+    lacking = _lacking(task, run)
     if lacking:
         raise EGSTalkerError(lacking)
     with _noted() as warnings, progress(task, run.num_frames) if progress else nullcontext(run.done) as done:
@@ -112,7 +115,27 @@ def _is_whole(task: Task, run: Preparation) -> bool:
     record, number = run.folder.read_record(), str(task.number)
     if record.get("tasks", {}).get(number) not in (None, task.settings(run)):
         return False
+    if run.source is None and number not in record.get("tasks", {}):
+        kept = _is_another_programs(task, run.folder, record)
+        if kept is not None:
+            return kept
     return up_to_date(run.folder, task.reads, task.writes, run.num_frames, record.get("made", {}).get(number))
+
+
+def _is_another_programs(task: Task, folder: DatasetFolder, record: dict[str, Any]) -> bool | None:
+    """Whether what a task would write was left whole by another program, whose files' times say nothing.
+
+    What its readers do not need may be missing, and so may the sound where features of it are there. None where files'
+    times decide: features are made once, to be recorded, and anew is made what comes of anything made here.
+    """
+    num_frames = count_frames(folder)
+    heard = wholeness.AUDIO.times(folder, num_frames) is not None
+    if task.number in (1, 2) and not heard:
+        return wholeness.is_sound(wholeness.FEATURES, folder, num_frames)
+    made_here = {int(number) for number in record.get("tasks", {})}
+    if task.number == wholeness.FEATURES.task or made_here & {artefact.task for artefact in task.reads}:
+        return None
+    return all(wholeness.is_there(artefact, folder, num_frames) for artefact in task.writes if artefact.needed)
 
 
 def _say_if_replaced(run: Preparation) -> None:
@@ -138,17 +161,20 @@ def _noted() -> Iterator[list[str]]:
         logger.removeHandler(handler)
 
 
-def _lacking(task: Task, folder: DatasetFolder) -> str | None:
+def _lacking(task: Task, run: Preparation) -> str | None:
     """All that ``task`` reads and is not whole, and what makes it; None where nothing is."""
-    num_frames = count_frames(folder)
-    needed, remedies = [], []
+    folder, num_frames = run.folder, run.num_frames
+    needed, remedies, gone = [], [], False
     for artefact in task.reads:
-        if artefact.times(folder, num_frames) is None:
+        if not wholeness.is_there(artefact, folder, num_frames):
+            gone |= run.source is None and artefact.task in (1, 3)
             there = len(artefact.files(folder))
             extent = f" ({there} of {num_frames} are there)" if "*" in artefact.name and there else ""
             needed.append(artefact.name.split("*")[0] + extent)
             remedies.append(f"--task {artefact.task}")
-    return f"task {task.number} needs {_and(needed)}: run {_and(remedies)}" if needed else None
+    if not needed:
+        return None
+    return f"task {task.number} needs {_and(needed)}: {cure(folder, task.number) if gone else 'run ' + _and(remedies)}"
 
 
 def _and(words: list[str]) -> str:

@@ -16,9 +16,10 @@ from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.digest import sha256
 from arguments.errors import EGSTalkerError
 from data_utils import wholeness
-from data_utils.action_units import action_unit_45, read_action_unit_45, write_action_units
+from data_utils.action_units import action_unit_45, write_action_units
 from data_utils.audio_features import EXTRACTORS
 from data_utils.audio_features.dataset_features import write_features
+from data_utils.blinks import read_blinks
 from data_utils.face_mesh import eye_openings, load_or_detect, to_68
 from data_utils.face_parsing import PARSERS
 from data_utils.frame_extraction import write_frames
@@ -26,7 +27,7 @@ from data_utils.lost_frames import frames_to_fit
 from data_utils.soundtrack import write_audio
 from data_utils.source import Source
 from data_utils.transforms import write_transforms
-from data_utils.wholeness import Artefact
+from data_utils.wholeness import READS, Artefact
 from media.images import read_rgb, write_image
 
 logger = logging.getLogger(__name__)
@@ -146,7 +147,7 @@ def _landmarks(run: Preparation) -> None:
 def _write_action_units(folder: DatasetFolder, blinks: Float[np.ndarray, "N"]) -> None:
     """Write au.csv unless somebody else did (OpenFace's is kept, if it fits the clip)."""
     if folder.action_units.is_file() and sha256(folder.action_units) != folder.read_record().get("action_units"):
-        read_action_unit_45(folder.action_units, len(blinks))
+        read_blinks(folder, len(blinks))
         folder.action_units.touch()
         return
     write_action_units(folder.action_units, blinks)
@@ -176,39 +177,44 @@ def _from_source(run: Preparation) -> dict[str, Any]:
 
 TASKS = (
     Task(
-        1, "audio", _audio, (), (wholeness.AUDIO, wholeness.AUDIO_TRAIN, wholeness.AUDIO_NOVEL), settings=_from_source
+        1,
+        "audio",
+        _audio,
+        READS[1],
+        (wholeness.AUDIO, wholeness.AUDIO_TRAIN, wholeness.AUDIO_NOVEL),
+        settings=_from_source,
     ),
     Task(
         2,
         "audio features",
         _features,
-        (wholeness.AUDIO,),
+        READS[2],
         (wholeness.FEATURES, wholeness.FEATURES_DS),
         settings=lambda run: {"extractor": run.extractor, "shape": list(EXTRACTORS[run.extractor].shape)},
     ),
-    Task(3, "frames", _frames, (), (wholeness.FRAMES, wholeness.VIDEO), settings=_from_source),
+    Task(3, "frames", _frames, READS[3], (wholeness.FRAMES, wholeness.VIDEO), settings=_from_source),
     Task(
         4,
         "face parsing",
         _parsing,
-        (wholeness.FRAMES,),
+        READS[4],
         (wholeness.PARSING,),
         settings=lambda run: {"parser": run.parser},
     ),
-    Task(5, "background", _background, (wholeness.FRAMES, wholeness.PARSING), (wholeness.BACKGROUND,)),
+    Task(5, "background", _background, READS[5], (wholeness.BACKGROUND,)),
     Task(
         6,
         "torso and ground truth",
         _torso,
-        (wholeness.FRAMES, wholeness.PARSING, wholeness.BACKGROUND),
+        READS[6],
         (wholeness.TORSO, wholeness.GROUND_TRUTH),
     ),
-    Task(7, "landmarks", _landmarks, (wholeness.FRAMES,), (wholeness.LANDMARKS, wholeness.ACTION_UNITS)),
+    Task(7, "landmarks", _landmarks, READS[7], (wholeness.LANDMARKS, wholeness.ACTION_UNITS)),
     Task(
         8,
         "tracking",
         _tracking,
-        (wholeness.FRAMES, wholeness.PARSING),
+        READS[8],
         (wholeness.TRACK,),
         settings=lambda run: {"tracker": run.tracker, "format": POSE_FORMAT},
     ),
@@ -216,7 +222,7 @@ TASKS = (
         9,
         "transforms",
         _transforms,
-        (wholeness.FRAMES, wholeness.TRACK),
+        READS[9],
         (wholeness.TRANSFORMS_TRAIN, wholeness.TRANSFORMS_VAL),
         settings=lambda run: {"format": POSE_FORMAT},
     ),

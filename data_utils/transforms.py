@@ -14,7 +14,8 @@ from jaxtyping import Float, Float64
 from arguments.atomic import write_json
 from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.errors import EGSTalkerError
-from data_utils.track_file import open_track
+from data_utils.cures import cure
+from data_utils.track_file import decimetres_in, open_track
 
 DECIMETRES = 10  # in a metre
 
@@ -26,6 +27,7 @@ def write_transforms(folder: DatasetFolder, num_frames: int, size: tuple[int, in
         EGSTalkerError: track_params.pt is not whole, does not fit the frames, or holds values that are not finite.
     """
     focal, (euler, trans) = read_poses(folder, num_frames)
+    trans = trans * decimetres_in(float(np.median(np.linalg.norm(trans, axis=1))))
     matrices = camera_to_world(euler, trans / DECIMETRES)
     width, height = size
     frames = [{"img_id": i, "aud_id": i, "transform_matrix": matrix.tolist()} for i, matrix in enumerate(matrices)]
@@ -42,7 +44,7 @@ def read_poses(
 
     Raises: as :func:`write_transforms`.
     """
-    again = f"run preprocess.sh with --task 8 after deleting {folder.track_params}"
+    again = f"{cure(folder, 8)}"
     try:
         track = open_track(folder.track_params)
         focal = float(track["focal"].reshape(-1)[0])

@@ -17,9 +17,10 @@ import numpy as np
 from arguments.atomic import write_json
 from arguments.errors import EGSTalkerError, door
 from arguments.model_folder import ModelFolder
+from data_utils.cures import read_picture
 from evaluation.comparison import Comparison, comparison_sheet
 from evaluation.scores import Scores, read_scores
-from media.images import read_rgb, write_image
+from media.images import write_image
 from motion.model_motion import ModelMotion
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
@@ -39,7 +40,7 @@ def compare_frames(
     numbers = [usable[k] for k in places]
     renders = synthesise(head, clip, script_of_frames(clip, numbers, own_signal(motion, clip)), batch=1)
     return [
-        Comparison(i, read_rgb(clip.folder.ground_truth_image(i)), render)
+        Comparison(i, read_picture(clip.folder, clip.folder.ground_truth_image(i)), render)
         for i, render in zip(numbers, renders, strict=True)
     ]
 

@@ -43,7 +43,7 @@ def render_fps(
     device = next(head.parameters()).device
     shown = frames[: max(DISTINCT, batch)]
     script = script_of_split(clip, shown, signal)
-    backdrops = Backdrops(clip.folder)
+    backdrops = Backdrops(clip.folder, size=(clip.width, clip.height))
     inputs = []
     for start in range(0, len(shown), batch):
         chosen = slice(start, start + batch)

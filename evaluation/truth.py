@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float, UInt8
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
+from data_utils.cures import picture_cure, read_picture
 from data_utils.landmark_file import read_landmarks
 from imaging.masks import read_head_mask
-from media.images import read_rgb
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,17 @@ def read_true_frame(folder: DatasetFolder, i: int) -> TrueFrame:
     Raises:
         EGSTalkerError: one of its four files is missing or damaged.
     """
-    composite = read_rgb(folder.ground_truth_image(i))
-    raw = read_rgb(folder.frame(i))
+    composite = read_picture(folder, folder.ground_truth_image(i))
+    raw = read_picture(folder, folder.frame(i))
     head = read_head_mask(folder, i)
-    if not composite.shape[:2] == raw.shape[:2] == head.shape:
-        raise EGSTalkerError(f"{folder.root}: the pictures of frame {i} differ in size; run preprocess.sh again")
-    return TrueFrame(i, composite, raw, head, read_landmarks(folder.landmarks(i)))
+    sizes = {
+        folder.ground_truth_image(i): composite.shape[:2],
+        folder.frame(i): raw.shape[:2],
+        folder.parsing_map(i): head.shape,
+    }
+    for path, size in sizes.items():
+        if list(sizes.values()).count(size) == 1:
+            raise EGSTalkerError(
+                f"{path} has another size than the other pictures of its frame; {picture_cure(folder, path)}"
+            )
+    return TrueFrame(i, composite, raw, head, read_landmarks(folder, i))

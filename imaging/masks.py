@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from arguments.dataset_folder import DatasetFolder
+from data_utils.cures import read_picture
 from data_utils.face_parsing.classes import HEAD, to_classes
-from media.images import read_rgb
 
 
 def read_head_mask(folder: DatasetFolder, i: int) -> Bool[np.ndarray, "H W"]:
@@ -16,4 +16,4 @@ def read_head_mask(folder: DatasetFolder, i: int) -> Bool[np.ndarray, "H W"]:
     Raises:
         EGSTalkerError: the parsing map is missing or damaged.
     """
-    return to_classes(read_rgb(folder.parsing_map(i))) == HEAD
+    return to_classes(read_picture(folder, folder.parsing_map(i))) == HEAD

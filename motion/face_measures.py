@@ -10,9 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from arguments.dataset_folder import DatasetFolder
-from arguments.errors import EGSTalkerError
 from data_utils.landmark_file import read_landmarks
-from data_utils.track_file import open_track
+from data_utils.track_file import damaged, read_track
 
 POINTS = 468  # at most so many of a mesh
 SHOWN = 100  # frames, about, that tell which points of a dense mesh move
@@ -50,7 +49,7 @@ def measure_face(folder: DatasetFolder, blink: Float[np.ndarray, "N"]) -> FaceMe
     Raises:
         EGSTalkerError: landmarks are missing, or the track is damaged.
     """
-    landmarks = np.stack([read_landmarks(folder.landmarks(i)) for i in range(len(blink))])
+    landmarks = np.stack([read_landmarks(folder, i) for i in range(len(blink))])
     vertices = _vertices(folder, len(blink))
     points = aligned(landmarks) if vertices is None else vertices
     return FaceMeasures(points, landmark_gap(landmarks), blink)
@@ -109,15 +108,11 @@ def chosen_points(vertices: Float[Tensor, "N V 3"]) -> Int[Tensor, "P"]:
 
 def _vertices(folder: DatasetFolder, num_frames: int) -> Float[np.ndarray, "N P 3"] | None:
     """The tracked mesh's chosen vertices; None where the track has none."""
-    try:
-        track = open_track(folder.track_params)
-        if "vertices" not in track:
-            return None
-        vertices = track["vertices"][:num_frames]
-        rows = chosen_points(vertices[:: max(1, num_frames // SHOWN)])
-        points = vertices[:, rows].double().numpy()
-    except Exception as error:  # torch.load raises many types on damaged files
-        raise EGSTalkerError(f"{folder.track_params} is damaged; run preprocess.sh with --task 8") from error
-    if points.shape[0] != num_frames or points.ndim != 3 or points.shape[2] != 3 or not np.isfinite(points).all():
-        raise EGSTalkerError(f"{folder.track_params} is damaged; run preprocess.sh with --task 8")
+    vertices = read_track(folder, num_frames).vertices
+    if vertices is None:
+        return None
+    rows = chosen_points(vertices[:: max(1, num_frames // SHOWN)])
+    points = vertices[:, rows].double().numpy()
+    if not np.isfinite(points).all():
+        raise damaged(folder)
     return points

@@ -13,12 +13,13 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from arguments.atomic import atomic_path
-from arguments.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
+from arguments.clock import FPS, SAMPLES_PER_FRAME
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from arguments.model_folder import ModelFolder
 from data_utils.audio_features import EXTRACTORS, extract
-from data_utils.audio_features.feature_file import read_feature_file
+from data_utils.audio_features.feature_file import read_clip_features
+from data_utils.clip_sound import read_clip_sound
 from motion.blinks import BlinkModel
 from motion.expression_code import ExpressionCode
 from motion.face_measures import FaceMeasures, closed_gap, measure_face
@@ -143,16 +144,14 @@ def learn_from_clip(
     train = motion.train
     name = folder.read_record().get("extractor")
     extractor = name if isinstance(name, str) else None
-    features = read_feature_file(folder.audio_features)[:train]
+    features = read_clip_features(folder, len(motion.measured))[:train]
     codes, places = motion.measured[:train].double().numpy(), np.arange(train) / train
     shape, flat = tuple(features.shape[1:]), features.reshape(train, -1)
     phones_from = EXTRACTORS[extractor].phones_from if extractor in EXTRACTORS else -1
     recordings = [Recording(flat, codes, usable[:train], places)]
     activity = None
     if folder.audio.is_file():
-        from media.sound import read_audio  # loads PyAV, which a head does without
-
-        samples = read_audio(folder.audio, SAMPLE_RATE)[: train * SAMPLES_PER_FRAME]
+        samples = read_clip_sound(folder, train)
         activity = speech_share(samples, train)
         if extractor in EXTRACTORS and not EXTRACTORS[extractor].model:
             for variant in sound_variants(samples, seed):

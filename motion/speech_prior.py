@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from arguments.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
-from data_utils.action_units import STRONGEST, read_action_unit_45
+from data_utils.action_units import STRONGEST
 from data_utils.audio_features import EXTRACTORS, extract
-from data_utils.audio_features.feature_file import read_feature_file
+from data_utils.audio_features.feature_file import read_clip_features, read_feature_file
+from data_utils.blinks import read_blinks
+from data_utils.clip_sound import read_clip_sound
+from data_utils.transforms_file import read_transforms
 from motion.expression_code import LEAST_DEVIATION, ExpressionCode
 from motion.face_measures import FaceMeasures, measure_face
 
@@ -53,9 +55,13 @@ def read_prior(
         EGSTalkerError: a file is missing or damaged, it is too short, or its features are of another kind and cannot
             be made here.
     """
-    features = _features(folder, extractor, feature_shape)
+    num_frames = None
+    if folder.transforms_train.is_file():  # of another program frames may be left out
+        transforms = read_transforms(folder)
+        folder, num_frames = transforms.folder, len(transforms)
+    features = _features(folder, extractor, feature_shape, num_frames)
     num_frames = len(features)
-    face = measure_face(folder, read_action_unit_45(folder.action_units, num_frames).astype(np.float64) / STRONGEST)
+    face = measure_face(folder, read_blinks(folder, num_frames).astype(np.float64) / STRONGEST)
     usable = np.ones(num_frames, bool)
     usable[[i for i in folder.lost_frames() if i < num_frames]] = False
     if usable.sum() < LEAST_FRAMES:
@@ -79,10 +85,13 @@ def recording_of(
     return PriorRecording(_standardised(features.astype(np.float64), usable), codes * known, known, usable)
 
 
-def _features(folder: DatasetFolder, extractor: str | None, shape: tuple[int, ...]) -> Float[np.ndarray, "N D"]:
+def _features(
+    folder: DatasetFolder, extractor: str | None, shape: tuple[int, ...], num_frames: int | None
+) -> Float[np.ndarray, "N D"]:
     if not folder.audio_features.is_file():
         raise EGSTalkerError(f"there is no {folder.audio_features}: --speech_prior takes folders of datasets or models")
-    features, theirs = read_feature_file(folder.audio_features), folder.read_record().get("extractor")
+    theirs = folder.read_record().get("extractor")
+    features = read_clip_features(folder, num_frames) if num_frames else read_feature_file(folder.audio_features)
     if theirs != extractor or features.shape[1:] != shape:
         here = extractor in EXTRACTORS and not EXTRACTORS[extractor].model and EXTRACTORS[extractor].shape == shape
         if not here or not folder.audio.is_file():
@@ -90,10 +99,7 @@ def _features(folder: DatasetFolder, extractor: str | None, shape: tuple[int, ..
                 f"{folder.root} has audio features of {theirs or 'another program'}, and the clip those of "
                 f"{extractor or 'another program'}: run preprocess.sh with --task 2 --asr on one of them"
             )
-        from media.sound import read_audio  # loads PyAV, which a head does without
-
-        samples = read_audio(folder.audio, SAMPLE_RATE)[: len(features) * SAMPLES_PER_FRAME]
-        features = extract(str(extractor), samples, len(features))
+        features = extract(str(extractor), read_clip_sound(folder, len(features)), len(features))
     return features.reshape(len(features), -1)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
+import cv2
 import numpy as np
 from jaxtyping import UInt8
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
+from data_utils.cures import picture_cure, read_picture
 from kernels.table import served
-from media.images import read_rgb, read_rgba
 
 
 class Backdrops:
@@ -20,14 +21,22 @@ class Backdrops:
     The latest ``capacity`` pictures are kept: going back and forth over the clip meets them again at the turn. Several
     threads may ask at once.
 
+    Args:
+        folder: of the data set.
+        size: width and height, pixels; a background of another size, as some programs leave it, is brought to it.
+        capacity: pictures kept.
+
     Raises:
         EGSTalkerError: the clean background is missing or damaged; :meth:`__getitem__` the same for a torso.
     """
 
-    def __init__(self, folder: DatasetFolder, *, capacity: int = 64) -> None:
+    def __init__(self, folder: DatasetFolder, *, size: tuple[int, int] | None = None, capacity: int = 64) -> None:
         self.folder = folder
         self.capacity = capacity
-        self._background = np.ascontiguousarray(read_rgb(folder.background))
+        background = read_picture(folder, folder.background)
+        if size is not None and background.shape[1::-1] != size:
+            background = cv2.resize(background, size, interpolation=cv2.INTER_AREA)
+        self._background = np.ascontiguousarray(background)
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, UInt8[np.ndarray, "H W 3"]] = OrderedDict()
 
@@ -46,9 +55,11 @@ class Backdrops:
     def compose(self, i: int) -> UInt8[np.ndarray, "H W 3"]:
         """The picture, read now."""
         path = self.folder.torso_image(i)
-        torso = read_rgba(path)
+        torso = read_picture(self.folder, path, alpha=True)
         if torso.shape[:2] != self._background.shape[:2]:
-            raise EGSTalkerError(f"{path} and {self.folder.background} differ in size; run preprocess.sh again")
+            raise EGSTalkerError(
+                f"{path} and {self.folder.background} differ in size; {picture_cure(self.folder, path)}"
+            )
         picture = np.empty_like(self._background)
         over(torso, self._background, picture)
         return picture

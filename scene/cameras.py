@@ -37,24 +37,26 @@ class Camera:
     def from_focal(
         cls,
         viewmats: Float[Tensor, "B 4 4"],
-        focal: float | Tensor,
+        focal: float | Tensor | tuple[float, float],
         width: int,
         height: int,
         cx: float | None = None,
         cy: float | None = None,
     ) -> Camera:
-        """Cameras with square pixels.
+        """Cameras from focal length and principal point.
 
         Args:
             viewmats: world-to-camera, OpenCV.
-            focal: focal length of all views or of each, pixels.
+            focal: focal length of all views or of each, pixels; or of columns and of rows, where pixels are not square.
             width: of the image, pixels.
             height: of the image, pixels.
             cx: the principal point's column, pixels; the image's centre if None.
             cy: its row.
         """
         intrinsics = viewmats.new_zeros(len(viewmats), 3, 3)
-        intrinsics[:, 0, 0] = intrinsics[:, 1, 1] = torch.as_tensor(focal).to(viewmats)
+        columns, rows = focal if isinstance(focal, tuple) else (focal, focal)
+        intrinsics[:, 0, 0] = torch.as_tensor(columns).to(viewmats)
+        intrinsics[:, 1, 1] = torch.as_tensor(rows).to(viewmats)
         intrinsics[:, 0, 2] = width / 2 if cx is None else cx
         intrinsics[:, 1, 2] = height / 2 if cy is None else cy
         intrinsics[:, 2, 2] = 1

@@ -91,11 +91,16 @@ def script_of_frames(clip: ReferenceClip, frames: Sequence[int], signal: Float[T
 
 
 def script_of_split(clip: ReferenceClip, frames: range, signal: Float[Tensor, "N *D"]) -> Script:
-    """The data set's own frames with their own sound; ``signal`` as in :func:`script_of_frames`."""
+    """The data set's own frames with their own sound, silent where some between them are left out; ``signal`` as in
+    :func:`script_of_frames`."""
     folder = clip.folder
     sound = next((path for path in (folder.video, folder.audio) if path.is_file()), None)
+    heard = range(clip.num_frames) if folder.heard is None else folder.heard
+    start = heard[frames.start]
+    if list(heard[frames.start : frames.stop]) != list(range(start, start + len(frames))):
+        sound = None
     numbers = torch.arange(frames.start, frames.stop)
-    return Script(signal, numbers, numbers, sound, frames.start / FPS)
+    return Script(signal, numbers, numbers, sound, start / FPS)
 
 
 def script_of_signal(

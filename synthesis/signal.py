@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from arguments.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
 from arguments.errors import EGSTalkerError
 from arguments.model_folder import ModelFolder
+from data_utils.clip_sound import read_clip_sound
 from motion.model_motion import ModelMotion
 from motion.speech_model import SpeechModel
 from motion.voice import speech_share
@@ -85,11 +85,8 @@ def own_signal(motion: ModelMotion | None, clip: ReferenceClip) -> Float[Tensor,
     """What drives the face in a clip's own frames: as its sound says, not as its pictures do."""
     if motion is None:
         return clip.audio
-    sound = clip.folder.audio
     activity = None
-    if sound.is_file():
-        from media.sound import read_audio  # loads PyAV, which a head does without
-
-        samples = read_audio(sound, SAMPLE_RATE)[: clip.num_frames * SAMPLES_PER_FRAME]
+    if clip.folder.audio.is_file():
+        samples = read_clip_sound(clip.folder, clip.num_frames)
         activity = torch.from_numpy(speech_share(samples, clip.num_frames))
     return signal_of(motion, clip.audio, activity)

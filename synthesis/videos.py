@@ -8,7 +8,7 @@ import torch
 
 from arguments.errors import EGSTalkerError
 from data_utils.audio_features.feature_file import read_feature_file
-from media.images import read_rgb
+from data_utils.cures import read_picture
 from motion.model_motion import ModelMotion
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
@@ -38,7 +38,9 @@ def split_videos(
     check_pair(head, clip, motion)
     make_writable(folder)
     script = script_of_split(clip, frames, own_signal(motion, clip))
-    write_video((read_rgb(clip.folder.ground_truth_image(i)) for i in frames), script, folder / "gt.mp4")
+    write_video(
+        (read_picture(clip.folder, clip.folder.ground_truth_image(i)) for i in frames), script, folder / "gt.mp4"
+    )
     renders = watch(film(head, clip, script, batch=batch), len(frames))
     return write_video(renders, script, folder / "renders.mp4")
 

@@ -9,18 +9,18 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from arguments.errors import EGSTalkerError
+from data_utils.cures import picture_cure, read_picture
 from data_utils.landmark_file import read_landmarks
 from data_utils.lost_frames import interpolate_lost
-from data_utils.track_file import open_track
+from data_utils.track_file import check_finite
 from imaging.boxes import CROP_MARGIN, LEFT_EYE, MOUTH, RIGHT_EYE, Box, feature_box, head_region
 from imaging.masks import read_head_mask
-from media.images import read_rgb
 from scene.reference_clip import ReferenceClip
+from training.landmark_surface import landmark_surface
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,23 @@ class TalkingHeadDataset(ReferenceClip):
     """A clip with its tracked face, its masks, and crops of its pictures.
 
     Attributes:
-        vertices: of the tracked face [N, V, 3] (head frame, decimetres; float16 or 32), mapped from the disk.
-        faces: their triangles [F, 3]; none where the track has none.
+        vertices: of the tracked face [N, V, 3] (head frame, decimetres; float16 or 32), mapped from the disk; where the
+            track has none, the landmarks, brought onto a face's surface.
+        faces: their triangles [F, 3]; none where the track has vertices and none.
     """
 
     def __init__(self, root: Path | str) -> None:
         """Raises EGSTalkerError, naming the task that mends it, where the folder is wrong, half made or damaged."""
         super().__init__(root)
-        self.vertices, self.faces = _read_vertices(self.folder.track_params, self.num_frames)
+        check_finite(self.folder, self.track.vertices)
+        self.vertices, self.faces = self._surface()
         self._boxes: tuple[Int[np.ndarray, "N 2"], tuple[int, int]] | None = None
+
+    def _surface(self) -> tuple[Float[Tensor, "N V 3"], Int[Tensor, "F 3"]]:
+        if self.track.vertices is not None:
+            return self.track.vertices, self.track.faces
+        landmarks = np.stack([read_landmarks(self.folder, i) for i in range(self.num_frames)])
+        return landmark_surface(self.camera, landmarks, super().usable(self.train))
 
     def usable(self, frames: Iterable[int]) -> list[int]:
         """Those of ``frames`` in which the person was seen and parsing found a head; all of them where it is in none.
@@ -60,8 +68,11 @@ class TalkingHeadDataset(ReferenceClip):
         return self.usable(self.train)
 
     def head_mask(self, i: int) -> Bool[np.ndarray, "H W"]:
-        """Pixels that parsing calls head."""
-        return read_head_mask(self.folder, i)
+        """Pixels that parsing calls head. Raises EGSTalkerError for a missing or damaged map or one of another size."""
+        mask = read_head_mask(self.folder, i)
+        if mask.shape != (self.height, self.width):
+            raise self._of_another_size(self.folder.parsing_map(i))
+        return mask
 
     def head_boxes(self) -> tuple[Int[np.ndarray, "N 2"], tuple[int, int]]:
         """Top left corners [N, 2] (x, y) and the one size (width, height) of boxes around every frame's head.
@@ -93,37 +104,19 @@ class TalkingHeadDataset(ReferenceClip):
         corners, (width, height) = self.head_boxes()
         x, y = corners[i]
         inside = (slice(y, y + height), slice(x, x + width))
-        whole = read_rgb(self.folder.ground_truth_image(i))
+        path = self.folder.ground_truth_image(i)
+        whole = read_picture(self.folder, path)
         if whole.shape[:2] != (self.height, self.width):
-            raise EGSTalkerError(f"{self.folder.ground_truth_image(i)} has another size than frame 0; run --task 6")
+            raise self._of_another_size(path)
         return CroppedFrame(whole[inside], self.backdrops.compose(i)[inside], self.head_mask(i)[inside])
+
+    def _of_another_size(self, path: Path) -> EGSTalkerError:
+        return EGSTalkerError(f"{path} has another size than frame 0; {picture_cure(self.folder, path)}")
 
     def feature_boxes(self, i: int) -> Float[np.ndarray, "3 4"]:
         """Boxes (left, top, right, bottom) around mouth and eyes of frame ``i``, in pixels of its crop.
 
         They are a third larger than the landmarks' boxes, by at least six pixels on each side.
         """
-        landmarks = read_landmarks(self.folder.landmarks(i)) - self.head_boxes()[0][i]
+        landmarks = read_landmarks(self.folder, i) - self.head_boxes()[0][i]
         return np.stack([feature_box(landmarks[part]) for part in (MOUTH, RIGHT_EYE, LEFT_EYE)]).astype(np.float32)
-
-
-def _read_vertices(path: Path, num_frames: int) -> tuple[Float[Tensor, "N V 3"], Int[Tensor, "F 3"]]:
-    """Tracked face vertices (head frame; float16 or 32) and their triangles; without triangles in the file, none."""
-    problem = EGSTalkerError(f"{path} is damaged; run preprocess.sh with --task 8")
-    try:
-        params = open_track(path)
-        vertices = params["vertices"]
-        faces = params["faces"].long() if "faces" in params else torch.zeros(0, 3, dtype=torch.long)
-    except Exception as error:  # torch.load raises many types on damaged files
-        raise problem from error
-    if vertices.ndim != 3 or vertices.shape[0] < num_frames or vertices.shape[2] != 3 or vertices.shape[1] < 4:
-        raise problem
-    if (
-        faces.ndim != 2
-        or faces.shape[1] != 3
-        or (len(faces) and not 0 <= faces.min() <= faces.max() < vertices.shape[1])
-    ):
-        raise problem
-    if not vertices.is_floating_point() or not all(torch.isfinite(part).all() for part in vertices.split(256)):
-        raise problem
-    return vertices[:num_frames], faces

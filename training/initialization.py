@@ -15,7 +15,7 @@ from jaxtyping import Float
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from media.images import read_rgb
+from data_utils.cures import read_picture
 from scene.head import EXTENT
 from training.dataset import TalkingHeadDataset
 
@@ -115,7 +115,7 @@ def point_colors(
     """Median colour (0..1) of each point over the views that see it on the head; the head's mean where none does."""
     samples = np.full((len(views), len(points), 3), np.nan, dtype=np.float32)
     for sample, i in zip(samples, views, strict=True):
-        image, mask = read_rgb(dataset.folder.ground_truth_image(i)), dataset.head_mask(i)
+        image, mask = read_picture(dataset.folder, dataset.folder.ground_truth_image(i)), dataset.head_mask(i)
         x, y, seen = _pixels(dataset, i, points)
         seen &= mask[y, x]
         sample[seen] = image[y[seen], x[seen]] / 255.0

@@ -82,6 +82,11 @@ EXTRACTORS: dict[str, Extractor] = {
 DEFAULT_EXTRACTOR = "log_mel_phones"
 
 
+def can_run(name: str) -> bool:
+    """Whether an extractor is here, with its model."""
+    return name in EXTRACTORS and (not EXTRACTORS[name].model or (MODELS / EXTRACTORS[name].model).exists())
+
+
 def extractor_table() -> list[str]:
     """The extractors in one line each: name, values a frame, model, its size and licence."""
     rows = [("name", "values", "model", "size", "licence")]

@@ -8,11 +8,10 @@ import numpy as np
 
 from arguments.atomic import atomic_path
 from arguments.clock import SAMPLE_RATE
-from arguments.dataset_folder import DatasetFolder, num_train_frames
+from arguments.dataset_folder import FEATURES, DatasetFolder, num_train_frames
 from arguments.digest import sha256
-from arguments.errors import EGSTalkerError
 from data_utils.audio_features import DEFAULT_EXTRACTOR, EXTRACTORS, extract
-from data_utils.audio_features.feature_file import read_feature_file
+from data_utils.audio_features.feature_file import clip_features, feature_shape, read_feature_file
 from media.sound import read_audio
 
 
@@ -22,32 +21,28 @@ def default_extractor(folder: DatasetFolder) -> str:
     if isinstance(recorded, str):
         return recorded
     shapes: dict[tuple[int, ...] | None, str] = {entry.shape: name for name, entry in EXTRACTORS.items()}
-    by_shape = (shapes.get(_shape(path)) for path in (folder.audio_features_ds, folder.audio_features))
+    by_shape = (shapes.get(feature_shape(path)) for path in _candidates(folder))
     return next((name for name in by_shape if name), DEFAULT_EXTRACTOR)
 
 
 def write_features(folder: DatasetFolder, extractor: str, num_frames: int) -> int:
     """Make both files and record the extractor; returns the number of rows.
 
-    A file of the extractor's shape that this function did not write is used as it is, and then the extractor's model is
-    not needed. Log-mel and phones, which need none, are made anew.
+    A file of the extractor's shape that this function did not write is used as it is, whichever name its program gave
+    it, and then the extractor's model is not needed. Log-mel and phones, which need none, are made anew.
 
     Raises:
         EGSTalkerError: what :func:`extract` raises, or a given file cannot be used. Both files are then what they were.
     """
-    files = (folder.audio_features_ds, folder.audio_features)
-    given = [path for path in files if _is_given(folder, path, extractor)]
+    given = [path for path in _candidates(folder) if _is_given(folder, path, extractor)]
     if given:
+        clip_features(folder, given[0], num_frames)  # raises where they do not fit
         rows = read_feature_file(given[0])
-        if len(rows) < num_frames:
-            raise EGSTalkerError(
-                f"{given[0]} has {len(rows)} rows for {num_frames} frames; give one a frame (25 a second), or remove it"
-            )
     else:
         samples = read_audio(folder.audio, SAMPLE_RATE)
         rows = extract(extractor, samples, num_frames, fit_frames=num_train_frames(num_frames))
     written = {}
-    for path in files:
+    for path in _candidates(folder)[:2]:
         if path in given:
             path.touch()  # newer than the sound: task 2 is done
             continue
@@ -60,7 +55,7 @@ def write_features(folder: DatasetFolder, extractor: str, num_frames: int) -> in
 
 def _is_given(folder: DatasetFolder, path: Path, extractor: str) -> bool:
     entry = EXTRACTORS.get(extractor)
-    if entry is None or not entry.model or _shape(path) != entry.shape:
+    if entry is None or not entry.model or feature_shape(path) != entry.shape:
         return False
     record = folder.read_record()
     ours = record.get("features")
@@ -69,10 +64,7 @@ def _is_given(folder: DatasetFolder, path: Path, extractor: str) -> bool:
     return ours.get(path.name) != sha256(path)
 
 
-def _shape(path: Path) -> tuple[int, ...] | None:
-    """Shape of one frame's features in a file, from its header; None where it is absent or damaged."""
-    try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-        return tuple(values.shape[1:]) if isinstance(values, np.ndarray) else None
-    except Exception:  # numpy raises many types on damaged files
-        return None
+def _candidates(folder: DatasetFolder) -> list[Path]:
+    """Files that may hold a dataset's features: the two that are ours first."""
+    ours = [folder.audio_features_ds, folder.root / FEATURES[0]]
+    return ours + [path for name in FEATURES if (path := folder.root / name) not in ours]

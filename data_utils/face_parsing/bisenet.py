@@ -29,7 +29,8 @@ from data_utils.face_parsing.bisenet_network import NUM_CLASSES, BiSeNet
 from data_utils.face_parsing.class_map import Seen, steadied, write_map
 from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, TORSO
 from data_utils.parallel import MAX_WORKERS, available_cores
-from media.images import numbered, read_rgb
+from data_utils.wholeness import FRAMES
+from media.images import read_rgb
 
 CHECKPOINT = Path(__file__).resolve().parent / "79999_iter.pth"
 FETCH = "./download_models.sh fetches it"
@@ -56,7 +57,7 @@ def parse(folder: DatasetFolder, target: Path, done: Callable[[int], None] = lam
         EGSTalkerError: the checkpoint is absent or damaged; no frames, or a frame is unreadable.
     """
     network = load_bisenet(CHECKPOINT)
-    paths = numbered(folder.frames, ".jpg")
+    paths = FRAMES.files(folder)
     if not paths:
         raise EGSTalkerError(f"{folder.frames} has no frames; run preprocess.sh with --task 3")
     device = fastest_device()

@@ -7,7 +7,9 @@ from jaxtyping import Integer, UInt8
 
 BACKGROUND, HEAD, NECK, TORSO = range(4)
 COLOURS = np.array([(255, 255, 255), (0, 0, 255), (0, 255, 0), (255, 0, 0)], np.uint8)  # RGB, by class
-_OF_BITS = np.array([BACKGROUND, HEAD, NECK, HEAD, TORSO, BACKGROUND, TORSO, BACKGROUND], np.uint8)  # by red green blue
+_OF_BITS = np.array(  # by red green blue; TalkingGaussian paints hair black and the mouth's inside dark grey
+    [HEAD, HEAD, NECK, HEAD, TORSO, BACKGROUND, TORSO, BACKGROUND], np.uint8
+)
 
 
 def to_colours(classes: Integer[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W 3"]:

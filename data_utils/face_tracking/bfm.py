@@ -32,7 +32,8 @@ from data_utils.face_tracking.perspective import fit_poses, weak_perspective_pos
 from data_utils.face_tracking.smoothing import measured_noise, shots, smooth, smooth_poses
 from data_utils.face_tracking.tracking_report import write_tracking_report
 from data_utils.lost_frames import frames_to_fit
-from media.images import numbered, read_grey
+from data_utils.wholeness import FRAMES
+from media.images import read_grey
 
 KEY_FRAMES = 80
 FOCALS = (1.3, 2.2, 3.8)  # over the image side: where the search for the focal length starts
@@ -54,7 +55,7 @@ def track(folder: DatasetFolder) -> None:
     check_installed()
     model = morphable_model.load(morphable_model.FILE)
     mesh = load_or_detect(folder)
-    frames = numbered(folder.frames, ".jpg")
+    frames = FRAMES.files(folder)
     height, width = read_grey(frames[0]).shape
     size, fit_frames = (width, height), num_train_frames(len(frames))
     mask, cuts = head_mask_of(folder), scene_cuts(folder)

@@ -34,7 +34,8 @@ from data_utils.face_tracking.photometric_adjustment import adjust_photometrical
 from data_utils.face_tracking.smoothing import smooth_poses
 from data_utils.face_tracking.tracking_report import write_tracking_report
 from data_utils.lost_frames import frames_to_fit
-from media.images import numbered, read_grey, read_rgb
+from data_utils.wholeness import FRAMES
+from media.images import read_grey, read_rgb
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def track(folder: DatasetFolder) -> None:
         EGSTalkerError: no frames or no face, or the frames do not fit the landmarks.
     """
     mesh = load_or_detect(folder)
-    frames = numbered(folder.frames, ".jpg")
+    frames = FRAMES.files(folder)
     height, width = read_grey(frames[0]).shape
     head = track_head(
         mesh.points.astype(np.float64),
