@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 
 from arguments.clock import FPS
 from arguments.errors import EGSTalkerError
-from media.container import decodable, decoded, open_media, packets
+from media.container import decodable, open_media, packets
+from media.picture_filter import PictureFilter
 
 MIN_SECONDS = 2.0
 _COVER_ART = av.stream.Disposition.attached_pic
@@ -58,12 +58,13 @@ def probe(path: Path | str) -> VideoInfo:
     """
     with open_media(path) as container:
         stream = _video_stream(container, path)
+        pictures = PictureFilter(path, container, stream)
         times: dict[int, list[Any]] = {}
-        pictures = 0
+        count = 0
         for packet in packets(container):
             if packet.pts is None or packet.is_discard:  # an edit list's cuts
                 continue
-            pictures += packet.stream.index == stream.index
+            count += packet.stream.index == stream.index
             begin, end = packet.pts * packet.time_base, (packet.pts + (packet.duration or 0)) * packet.time_base
             extent = times.setdefault(packet.stream.index, [begin, end, begin])
             extent[0], extent[1], extent[2] = min(extent[0], begin), max(extent[1], end), max(extent[2], begin)
@@ -71,23 +72,23 @@ def probe(path: Path | str) -> VideoInfo:
             raise EGSTalkerError(f"{path} has no pictures; use a whole video file")
         first, end, last = times[stream.index]
         if end <= last:  # no packet durations: the last picture lasts as long as the mean one
-            end = last + (last - first) / max(pictures - 1, 1)
+            end = last + (last - first) / max(count - 1, 1)
         declared = (stream.duration or 0) * (stream.time_base or 0)
         if declared > (end - first) + 1:
             raise EGSTalkerError(
                 f"{path} is truncated: {float(end - first):.1f} of {float(declared):.1f} s; copy it again"
             )
         container.seek(0)
-        picture = next(decoded(container, stream), None)
+        picture = next(pictures.frames(), None)
         if picture is None:
             raise EGSTalkerError(f"{path} has no picture that can be decoded; use a whole video file")
-        height, width = _upright(picture, stream).shape[:2]
+        width, height = pictures.size(picture)
         sound = next((s for s in decodable(container.streams.audio) if s.index in times), None)
         audio = times[sound.index] if sound else (first, first, first)
     return VideoInfo(
         width=width,
         height=height,
-        fps=float(pictures / (end - first)) if end > first else 0.0,
+        fps=float(count / (end - first)) if end > first else 0.0,
         start=float(first),
         seconds=float(end - first),
         audio_start=float(audio[0] - first),
@@ -147,6 +148,7 @@ def _slots(path: Path | str, wanted: set[int] | None, num_frames: int | None) ->
     with open_media(path) as container:
         stream = _video_stream(container, path)
         stream.thread_type = "AUTO"
+        pictures = PictureFilter(path, container, stream)
         slot, start = 0, Fraction(0)
         latest: Any = None
 
@@ -155,11 +157,11 @@ def _slots(path: Path | str, wanted: set[int] | None, num_frames: int | None) ->
             image = None
             while slot < (stop if num_frames is None else min(stop, num_frames)):
                 if wanted is None or slot in wanted:
-                    image = _upright(latest, stream) if image is None else image
+                    image = pictures.rgb(latest) if image is None else image
                     yield slot, image
                 slot += 1
 
-        for frame in decoded(container, stream):
+        for frame in pictures.frames():
             if frame.pts is None:
                 continue
             time = frame.pts * frame.time_base
@@ -177,16 +179,6 @@ def _slots(path: Path | str, wanted: set[int] | None, num_frames: int | None) ->
 def _whole_slots(seconds: float | Fraction) -> int:
     """How many 40 ms fit; a twentieth of one may lack, since files' clocks round."""
     return math.floor(seconds * FPS + 0.05)
-
-
-def _upright(frame: av.VideoFrame, stream: Any) -> np.ndarray:
-    """A decoded picture as RGB uint8 [H, W, 3], turned as its display matrix says, with square pixels."""
-    image: np.ndarray = frame.to_ndarray(format="rgb24")
-    aspect = stream.sample_aspect_ratio
-    if aspect and aspect != 1:
-        size = (max(2, round(image.shape[1] * aspect)), image.shape[0])
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
 
 
 def _video_stream(container: Any, path: Path | str) -> Any:
