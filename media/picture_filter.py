@@ -4,7 +4,7 @@ libavfilter and libswscale do the work; here is what they are asked for. A pictu
 players take it: as BT.709 from 1280 columns or 720 rows on, as BT.601 below.
 
 High dynamic range (HLG and PQ) is mapped to standard range as light on a display: the reference white of 203 cd/m2
-(ITU-R BT.2408-7, section 2.2) becomes white, what is darker keeps its luminance relative to it through the display
+(ITU-R BT.2408) becomes white, what is darker keeps its luminance relative to it through the display
 gammas of ITU-R BT.2100 and BT.1886, and what is brighter is cut. So a face keeps its colours, and no picture depends on
 another. The base layer of Dolby Vision 8 is such a picture by itself.
 """
@@ -26,7 +26,8 @@ from av.sidedata.sidedata import Type
 from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
 
 from arguments.errors import EGSTalkerError
-from media.container import decoded, packets
+from media.alpha_layer import decoded_with_alpha, has_alpha_layer
+from media.container import decoded
 
 _BT709, _BT2020, _UNSPECIFIED = 1, 9, 2  # of matrices
 _MEANINGLESS = {  # values that are unspecified, reserved, or in no player's reach
@@ -37,7 +38,6 @@ _MEANINGLESS = {  # values that are unspecified, reserved, or in no player's rea
 }
 _HDR = {ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67}
 _WIDE = {ColorPrimaries.BT2020, ColorPrimaries.SMPTE431, ColorPrimaries.SMPTE432}
-_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own leave the alpha layer out
 _DOLBY_TAGS = {"dvh1", "dvhe", "dva1", "dvav", "dav1"}
 _STEEPEST = math.tan(math.radians(5))  # of a display matrix, off a multiple of 90 degrees
 _SAME_SHAPE = 0.02  # relative difference of two aspect ratios
@@ -84,7 +84,8 @@ class PictureFilter:
                 progressive.pts, progressive.time_base, progressive.duration = times.popleft()
                 yield progressive
 
-        for frame in self._decoded():
+        read = decoded_with_alpha if has_alpha_layer(self._stream) else decoded
+        for frame in read(self._container, self._stream):
             if graph is None and not frame.interlaced_frame:
                 yield frame
                 continue
@@ -131,33 +132,19 @@ class PictureFilter:
                 f"{self._path} has pictures of a kind that cannot be read ({frame.format.name}); export it as H.264"
             ) from error
 
-    def _decoded(self) -> Iterator[Any]:
-        context = self._stream.codec_context
-        has_alpha = self._stream.metadata.get("alpha_mode") == "1" and context.pix_fmt in {"yuv420p", "yuva420p"}
-        if not has_alpha or context.name not in _ALPHA_DECODERS:
-            yield from decoded(self._container, self._stream)
-            return
-        decoder: Any = av.CodecContext.create(_ALPHA_DECODERS[context.name], "r")
-        for packet in packets(self._container, self._stream):
-            try:
-                yield from decoder.decode(packet)
-            except av.FFmpegError:  # a damaged packet costs its own frames only
-                continue
-
     def _over_black(self, frame: Any) -> np.ndarray:
         """The frame's colours, in BT.709; what is transparent shows black."""
         self._tag(frame)
         has_alpha = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
-        layout = "rgba" if has_alpha else "rgb24"
+        alpha = frame.opaque
         if frame.color_trc in _HDR or frame.color_primaries in _WIDE:
             frame = self._to_bt709(frame, "gbrap16le" if has_alpha else "gbrp16le")  # of 8 bits, colours would be off
-        image: np.ndarray = self._reformatter.reformat(frame, format=layout).to_ndarray()
-        if not has_alpha:
+        image: np.ndarray = self._reformatter.reformat(frame, format="rgba" if has_alpha else "rgb24").to_ndarray()
+        if has_alpha:
+            image, alpha = image[..., :3], image[..., 3]
+        if alpha is None or alpha.shape != image.shape[:2] or not alpha.any():  # none, or one that was never written
             return image
-        colours, alpha = image[..., :3], image[..., 3]
-        if not alpha.any():  # a fourth byte that its writer left unused
-            return colours
-        return cv2.multiply(colours, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255)
+        return cv2.multiply(image, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255)
 
     def _tag(self, frame: Any) -> None:
         """Fill in what the frame does not say of its colours: from the container, then as players guess."""
@@ -197,7 +184,6 @@ class PictureFilter:
         if data is None:
             return np.ascontiguousarray(image)
         (a, b), (c, d) = np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2].tolist()
-        angle = round(math.degrees(math.atan2(b, a)))
         swap = abs(a * d) < abs(b * c)
         if swap:
             image, a, b, c, d = image.swapaxes(0, 1), c, d, a, b
@@ -205,7 +191,7 @@ class PictureFilter:
             return np.ascontiguousarray(image)
         if abs(b) > _STEEPEST * abs(a) or abs(c) > _STEEPEST * abs(d):
             raise EGSTalkerError(
-                f"{self._path} is to be shown turned by {angle} degrees; export it again from an editor"
+                f"{self._path} is to be shown askew, not turned by quarters; export it again from an editor"
             )
         return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
 
