@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 
 from arguments.clock import FPS, timestamp
 from arguments.errors import EGSTalkerError
-from media.container import decodable, decoded, open_media
+from media.container import decodable, open_media
 from media.packet_scan import MAX_GAP, scan
+from media.picture_filter import PictureFilter
 from media.tracks import audio_stream
 
 MIN_SECONDS = 2.0
@@ -66,17 +66,18 @@ def probe(path: Path | str, audio_track: int | None = None) -> VideoInfo:
         span = known.spans.get(stream.index)
         if span is None:
             raise EGSTalkerError(f"{path} has no pictures; use a whole video file")
-        picture = next((frame for frame in decoded(container, stream) if frame.pts is not None), None)
+        pictures = PictureFilter(path, container, stream)
+        picture = next((frame for frame in pictures.frames() if frame.pts is not None), None)
         if picture is None:
             raise EGSTalkerError(f"{path} has no picture that can be decoded; use a whole video file")
-        height, width = _upright(picture, stream).shape[:2]
+        width, height = pictures.size(picture)
         sound = audio_stream(container, audio_track)
         heard = known.spans.get(sound.index) if sound else None
         declared = (stream.duration or 0) * (stream.time_base or 0) if len(known.shifts) == 1 else 0
     first, end = (
         picture.pts * picture.time_base,
         span.end,
-    )  # packets before the first that can be decoded count for nothing
+    )  # what comes before it cannot be decoded: it counts for nothing
     if end <= span.last:  # no packet durations: the last picture lasts as long as the mean one
         end = span.last + (span.last - span.begin) / max(span.packets - 1, 1)
     if declared > (end - span.begin) + 1:
@@ -148,6 +149,7 @@ def _slots(path: Path | str, wanted: set[int] | None, num_frames: int | None) ->
     with open_media(path) as container:
         stream = _video_stream(container, path)
         stream.thread_type = "AUTO"
+        pictures = PictureFilter(path, container, stream)
         slot, start = 0, Fraction(0)
         latest: Any = None
 
@@ -156,11 +158,11 @@ def _slots(path: Path | str, wanted: set[int] | None, num_frames: int | None) ->
             image = None
             while slot < (stop if num_frames is None else min(stop, num_frames)):
                 if wanted is None or slot in wanted:
-                    image = _upright(latest, stream) if image is None else image
+                    image = pictures.rgb(latest) if image is None else image
                     yield slot, image
                 slot += 1
 
-        for frame in decoded(container, stream):
+        for frame in pictures.frames():
             if frame.pts is None:
                 continue
             time = frame.pts * frame.time_base
@@ -178,16 +180,6 @@ def _slots(path: Path | str, wanted: set[int] | None, num_frames: int | None) ->
 def _whole_slots(seconds: float | Fraction) -> int:
     """How many 40 ms fit; a twentieth of one may lack, since files' clocks round."""
     return math.floor(seconds * FPS + 0.05)
-
-
-def _upright(frame: av.VideoFrame, stream: Any) -> np.ndarray:
-    """A decoded picture as RGB uint8 [H, W, 3], turned as its display matrix says, with square pixels."""
-    image: np.ndarray = frame.to_ndarray(format="rgb24")
-    aspect = stream.sample_aspect_ratio
-    if aspect and aspect != 1:
-        size = (max(2, round(image.shape[1] * aspect)), image.shape[0])
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
 
 
 def _video_stream(container: Any, path: Path | str) -> Any:

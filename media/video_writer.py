@@ -15,6 +15,7 @@ from typing import Any, cast
 import av
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from arguments.atomic import atomic_path
@@ -22,6 +23,7 @@ from arguments.clock import FPS, SAMPLE_RATE
 from arguments.errors import EGSTalkerError
 
 NVENC_OFFSET = 3  # its constant quality looks like x264's at a number that is lower by so much
+_BT601 = 6  # libswscale's matrix from RGB, and that of synthesis/yuv.py; FFmpeg's number of SMPTE 170M
 _SOUND_BEHIND = 50  # frames that the sound may be behind the picture before the picture waits
 _ENCODED_RATE = 48000  # Hz; an AAC frame of 1024 samples is then 21 ms, shorter than a picture's 40
 
@@ -75,6 +77,8 @@ class VideoWriter:
             self._picture = cast(VideoStream, self._container.add_stream(encoder, rate=self._fps, options=options))
             self._picture.width, self._picture.height = (side + side % 2 for side in self._size)
             self._picture.pix_fmt = "yuv420p"
+            context = self._picture.codec_context  # untagged, pictures of 720 rows would be taken as BT.709
+            context.colorspace, context.color_range = _BT601, ColorRange.MPEG
             self._picture.thread_type = "AUTO"  # frames at once; slices at once, PyAV's choice, are slower and larger
             if self._audio is not None:
                 self._sound = self._container.add_stream("aac", rate=_ENCODED_RATE, layout="mono")
