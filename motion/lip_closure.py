@@ -1,4 +1,4 @@
-"""Which moments of speech need closed lips, by the likelihoods of their phones.
+"""Which moments of speech need closed lips, by the posteriors of their phones.
 
 P, B and M are made with both lips (International Phonetic Alphabet: bilabial), F and V with the lower lip and the
 teeth: the gap is all but closed.
@@ -15,27 +15,26 @@ from data_utils.audio_features.phones import PHONE_NAMES, PHONES, UNIT
 BILABIAL = ("P", "B", "M")
 LABIODENTAL = ("F", "V")
 LABIODENTAL_SHARE = 0.7  # of a bilabial's closing
-SOFTNESS = 3.0  # likelihoods of pieces that follow each other are not independent: their logarithm counts a third
 
 
-def closing(likelihoods: Float[Tensor, "N D"]) -> Float[Tensor, "N"]:
+def closing(heard: Float[Tensor, "N D"]) -> Float[Tensor, "N"]:
     """How surely a frame's sound needs closed lips, 0..1: the larger posterior of its two halves.
 
     Args:
-        likelihoods: of the extractor ``phones``, D = 84: an earlier half's 42, then a later half's.
+        heard: of the extractor ``phones``, D = 80: an earlier half's 40, then a later half's.
     """
-    posterior = phone_posteriors(likelihoods)
+    posterior = phone_posteriors(heard)
     weights = torch.tensor([_weight(name) for name in PHONE_NAMES], dtype=posterior.dtype, device=posterior.device)
     return (posterior @ weights).amax(dim=1)
 
 
-def phone_posteriors(likelihoods: Float[Tensor, "N D"]) -> Float[Tensor, "N 2 P"]:
+def phone_posteriors(heard: Float[Tensor, "N D"]) -> Float[Tensor, "N 2 P"]:
     """How probable each phone is in either half of a frame; the sum over the P phones is 1.
 
     Args:
-        likelihoods: as of :func:`closing`.
+        heard: as of :func:`closing`.
     """
-    return (likelihoods[:, : 2 * PHONES].unflatten(1, (2, PHONES)) * (UNIT / SOFTNESS)).softmax(dim=-1)
+    return (heard[:, : 2 * PHONES].unflatten(1, (2, PHONES)) * UNIT).softmax(dim=-1)
 
 
 def _weight(phone: str) -> float:

@@ -50,8 +50,6 @@ OPENNESS = {
     "SH": 0.25,
     "ZH": 0.25,
     "W": 0.15,
-    "+NSN+": 0.15,
-    "+SPN+": 0.15,
     "F": 0.1,
     "V": 0.1,
     "SIL": 0.05,
@@ -59,21 +57,21 @@ OPENNESS = {
     "M": 0.0,
     "P": 0.0,
 }
-"""0, lips closed, to 1, as far apart as in speech; of CMU's phones, two kinds of noise and silence."""
-USUAL_OPENNESS = (0.22, 0.28, 0.31, 0.36, 0.43, 0.59, 0.7)
+"""0, lips closed, to 1, as far apart as in speech; of CMU's phones and silence."""
+USUAL_OPENNESS = (0.05, 0.09, 0.24, 0.305, 0.377, 0.485, 0.88)
 USUAL_GAPS = (0.0, 0.001, 0.0075, 0.032, 0.057, 0.088, 0.155)
 """What this says of two newsreaders' speech, ascending, and their lips' gap at the same ranks, in distances of the
 outer eye corners."""
 AROUND = (0.1, 0.5, 0.4)  # of the frame before, its own, and the one after: lips get ready for what comes
 
 
-def phone_openness(likelihoods: Float[Tensor, "N D"]) -> Float[Tensor, "N"]:
+def phone_openness(heard: Float[Tensor, "N D"]) -> Float[Tensor, "N"]:
     """How far lips are apart, 0..1: the mean over what phones a frame may be, and over the frames around: see AROUND.
 
     Args:
-        likelihoods: of the extractor ``phones``, D = 84: an earlier half's 42, then a later half's.
+        heard: of the extractor ``phones``, D = 80: an earlier half's 40, then a later half's.
     """
-    posterior = phone_posteriors(likelihoods).mean(1)
+    posterior = phone_posteriors(heard).mean(1)
     table = torch.tensor([OPENNESS[name] for name in PHONE_NAMES], dtype=posterior.dtype, device=posterior.device)
     expected = posterior @ table
     around = torch.cat([expected[:1], expected, expected[-1:]]).unfold(0, len(AROUND), 1)

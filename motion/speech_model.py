@@ -20,7 +20,7 @@ from motion.phone_openness import phone_openness
 from motion.speech_network import SpeechNetwork, padded
 
 CLAMP = 5.0  # standard deviations beyond which features are none that speech has
-ONSET = 3  # frames before a sound in which lips get ready for it
+ONSET = 2  # frames before a sound in which lips get ready for it
 RELEASE = 40  # frames after it over which the face goes over to its pause: what a clip holds, networks know better
 CALM = 75  # frames of silence after which lips have come to rest
 CHUNK = 3000  # frames at once
@@ -38,7 +38,7 @@ class SpeechModelSettings:
     members: int
     width: int
     phones_from: int
-    """First column of the phone likelihoods among the features; -1 where there are none."""
+    """First column of the phones among the features; -1 where there are none."""
     by_phones: bool = False
     """Whether the gap is what phones have in common, for the person was hardly heard to speak: no network is asked."""
 

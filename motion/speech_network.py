@@ -13,7 +13,7 @@ from torch.nn import functional
 
 DILATIONS = (1, 2)
 REACH = sum(DILATIONS)  # rows that a network sees to each side of its middle
-LOOK_AHEAD = 3  # rows of 40 ms after a frame's own
+LOOK_AHEAD = 2  # rows of 40 ms after a frame's own; with what the rows hear beyond their own, 160 ms
 LOOK_BACK = 2 * REACH - LOOK_AHEAD
 
 

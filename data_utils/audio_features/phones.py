@@ -1,9 +1,12 @@
-"""Phone likelihoods: how well each phone of English fits every 20 ms of a sound, whoever speaks in whatever language.
+"""Which phones of English every 20 ms of a sound may be, whoever speaks in whatever language.
 
 A Gaussian mixture for each state of each phone scores cepstra, their deltas and the deltas' own deltas. Cepstra are
-less their mean over the speech of the recording (cepstral mean normalisation: Atal, 1974), likelihoods less their mean
-over the phones, so that a voice and its microphone move neither. The phones are those of CMU's dictionary, silence and
-two kinds of noise; a language with other sounds is described by the nearest of these.
+less their mean over the speech of the recording (cepstral mean normalisation: Atal, 1974), so that a voice and its
+microphone do not move them. A hidden Markov model with an equal chance of any phone after any other turns scores into
+posteriors by the forward-backward algorithm (Rabiner, "A tutorial on hidden Markov models", Proc. IEEE 1989, III A),
+from 0.2 s before a piece to 40 ms after it: what lies farther off does not matter. The phones are those of
+CMU's dictionary and silence, which takes the model's two kinds of noise; a language with other sounds is described by
+the nearest of these.
 """
 
 from __future__ import annotations
@@ -20,15 +23,40 @@ from data_utils.audio_features.hops import HOP, HOPS_PER_FRAME, chunks, halves
 from data_utils.audio_features.speech_activity import speech_activity
 
 PHONE_NAMES = (
-    *("+NSN+", "+SPN+", "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH"),
-    *("IH", "IY", "JH", "K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "SIL", "T", "TH", "UH", "UW", "V"),
-    *("W", "Y", "Z", "ZH"),
+    *(
+        "AA",
+        "AE",
+        "AH",
+        "AO",
+        "AW",
+        "AY",
+        "B",
+        "CH",
+        "D",
+        "DH",
+        "EH",
+        "ER",
+        "EY",
+        "F",
+        "G",
+        "HH",
+        "IH",
+        "IY",
+        "JH",
+        "K",
+    ),
+    *("L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "SIL", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH"),
 )
-"""Of CMU's dictionary, with two kinds of noise and silence, in the order of the values."""
+"""Of CMU's dictionary and silence, in the order of the values."""
 PHONES = len(PHONE_NAMES)
 DIMENSION = 2 * PHONES
 UNIT = 4.0  # nats to one unit of the features
 
+_NOISES = ("+NSN+", "+SPN+")  # of the model's phones: what counts as silence
+_LEAST_POSTERIOR = 1e-4
+_SHARE = 0.3  # of a piece's log-likelihood that counts: neighbouring pieces, and the three streams, are not independent
+_STAY = 0.6  # probability that a state lasts another 10 ms: three of them make a phone of 75 ms
+_BEFORE, _AFTER = 5, 1  # video frames around a piece that say what it is
 _FLOOR = 1e-4  # power in every band, of speech of unit level: about that of white noise 47 dB below the speech
 _USUAL_MEAN = (-16, 9, -2, 12, -4, -4, -8, -7, 0, 2, 2, 3, -4)  # cepstra of speech of unit level: five voices' mean
 _PRIOR_HOPS = 50  # weight of the usual mean: half a second of speech
@@ -38,12 +66,12 @@ _SCORED_HOPS = 500  # at a time: bounds memory to 50 MB
 
 def phones(
     samples: np.ndarray, num_frames: int, fit_frames: int | None = None, device: str = CPU
-) -> Float[np.ndarray, "N 84"]:
-    """Phone likelihoods aligned to video frames.
+) -> Float[np.ndarray, "N 80"]:
+    """Phone posteriors aligned to video frames.
 
-    Row i describes the 40 ms of video frame i: the first 42 values are the phones of its earlier half, the next 42
-    those of the later, in the order of the model (``+NSN+ +SPN+ AA AE ... ZH``). A value is the mean of the
-    log-likelihoods of the phone's three states, less the mean over the phones, in units of 4 nats.
+    Row i describes the 40 ms of video frame i: the first 40 values are the phones of its earlier half, the next 40
+    those of the later, in the order of :data:`PHONE_NAMES`. A value is the mean of the logarithm of the phone's
+    posterior, given the sound around it, in units of 4 nats.
 
     Args:
         samples: mono float32 [T] at 16 kHz, -1..1.
@@ -52,7 +80,7 @@ def phones(
         device: where it is done.
 
     Returns:
-        [N, 84] float32, about -3..5; a half's values have the mean 0.
+        [N, 80] float32, -2.3 (not this phone) to 0 (surely).
 
     Raises:
         EGSTalkerError: the acoustic model is not installed, or is damaged.
@@ -63,8 +91,11 @@ def phones(
     gain, mean = _normalisation(samples[: fit_frames * HOPS_PER_FRAME * HOP], device)
     features = np.empty((num_frames, DIMENSION), np.float32)
     for start, stop in chunks(num_frames):
-        values = cepstra(samples, start - DELTA_FRAMES, stop + DELTA_FRAMES, gain, _FLOOR, device) - mean
-        features[start:stop] = halves(_relative(likelihoods(model, with_deltas(values)).mean(2)))
+        first, last = start - _BEFORE - DELTA_FRAMES, stop + _AFTER + DELTA_FRAMES
+        values = cepstra(samples, first, last, gain, _FLOOR, device) - mean
+        scores = likelihoods(model, with_deltas(values))
+        posterior = _named(model, posteriors(scores, _BEFORE * HOPS_PER_FRAME, _AFTER * HOPS_PER_FRAME))
+        features[start:stop] = halves((posterior + _LEAST_POSTERIOR).log() / UNIT)
     return features
 
 
@@ -106,8 +137,45 @@ class _Mixtures:
         return torch.maximum(scores, scores.amax((1, 2), keepdim=True) - _LEAST)
 
 
-def _relative(values: Float[Tensor, "M P"]) -> Float[Tensor, "M P"]:
-    return (values - values.mean(1, keepdim=True)) / UNIT
+def posteriors(scores: Float[Tensor, "T P S"], before: int, after: int) -> Float[Tensor, "M P"]:
+    """How probable each phone is in each piece, given the pieces around it.
+
+    Args:
+        scores: log-likelihoods of the S states of P phones in T = before + M + after pieces. A phone is its states in
+            turn.
+        before, after: pieces to either side that count.
+
+    Returns:
+        [M, P]; the sum over the phones is 1.
+    """
+    evidence = (_SHARE * (scores - scores.amax((1, 2), keepdim=True))).exp()
+    count, phones, states = len(scores) - before - after, *scores.shape[1:]
+    belief = scores.new_full((count, phones, states), 1 / (phones * states))
+    for first in range(before + 1):
+        leaving, belief = (1 - _STAY) * belief, _STAY * belief
+        belief[..., 1:] += leaving[..., :-1]
+        belief[..., 0] += leaving[..., -1].sum(1, keepdim=True) / phones
+        belief = _normalised(belief * evidence[first : first + count])
+    follows = torch.ones_like(belief)
+    for first in range(before + after, before, -1):
+        follows = follows * evidence[first : first + count]
+        entered, follows = (1 - _STAY) * follows, _STAY * follows
+        follows[..., :-1] += entered[..., 1:]
+        follows[..., -1] += entered[..., 0].mean(1, keepdim=True)
+        follows = _normalised(follows)
+    return _normalised(belief * follows).sum(2)
+
+
+def _normalised(values: Float[Tensor, "M P S"]) -> Float[Tensor, "M P S"]:
+    return values / values.sum((1, 2), keepdim=True)
+
+
+def _named(model: AcousticModel, posterior: Float[Tensor, "M P"]) -> Float[Tensor, "M 40"]:
+    """Posteriors of :data:`PHONE_NAMES`; the model's noises are silence."""
+    column = [PHONE_NAMES.index("SIL" if name in _NOISES else name) for name in model.phones]
+    return posterior.new_zeros(len(posterior), PHONES).index_add_(
+        1, torch.tensor(column).to(posterior.device), posterior
+    )
 
 
 def _normalisation(samples: np.ndarray, device: str) -> tuple[float, Float[Tensor, "13"]]:

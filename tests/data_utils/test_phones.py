@@ -1,3 +1,4 @@
+import itertools
 import sys
 import time
 
@@ -10,10 +11,10 @@ from scipy.stats import norm
 from data_utils.audio_features import EXTRACTORS, extract
 from data_utils.audio_features.acoustic_model import installed_model, read_acoustic_model
 from data_utils.audio_features.cepstra import cepstra, with_deltas
-from data_utils.audio_features.phones import DIMENSION, likelihoods, phones
+from data_utils.audio_features.phones import DIMENSION, PHONE_NAMES, PHONES, UNIT, likelihoods, phones, posteriors
 from tests.data_utils.tiny_acoustic_model import LOG_UNIT, write_tiny_model
 
-SIL = 32
+SIL = PHONE_NAMES.index("SIL")
 
 
 @pytest.fixture
@@ -45,18 +46,51 @@ def test_pieces_are_scored_alike_whatever_is_scored_with_them():
     np.testing.assert_allclose(likelihoods(installed_model(), streams[490:515]), whole[490:515], atol=1e-2)
 
 
+def test_posteriors_are_sums_over_all_ways_through_the_states():
+    scores = 4 * np.random.default_rng(2).normal(size=(6, 2, 2))
+    states = [(phone, state) for phone in range(2) for state in range(2)]
+    weight, share, stay = {0: 0.0, 1: 0.0}, 0.3, 0.6
+    for way in itertools.product(states, repeat=6):  # pieces 0..5; piece 3 is asked for, with 3 before and 2 after
+        chance = 1.0
+        for (phone, state), following in itertools.pairwise(way):
+            if following == (phone, state):
+                chance *= stay
+            elif state == 0 and following == (phone, 1):
+                chance *= 1 - stay
+            elif state == 1 and following[1] == 0:
+                chance *= (1 - stay) / 2
+            else:
+                chance = 0.0
+        # before the first piece all states are as likely: it is entered from any
+        entry = sum(
+            (stay if before == way[0] else 0.0)
+            + ((1 - stay) if before[1] == 0 and way[0] == (before[0], 1) else 0.0)
+            + ((1 - stay) / 2 if before[1] == 1 and way[0][1] == 0 else 0.0)
+            for before in states
+        )
+        heard = np.prod([np.exp(share * scores[i][state]) for i, state in enumerate(way)])
+        weight[way[3][0]] += chance * entry * heard
+    found = posteriors(torch.from_numpy(scores), 3, 2)
+    assert found.shape == (1, 2)
+    assert found[0].tolist() == pytest.approx([weight[i] / sum(weight.values()) for i in range(2)], rel=1e-9)
+
+
+def test_every_phone_of_the_model_has_its_column():
+    named = set(installed_model().phones)
+    assert set(PHONE_NAMES) == named - {"+NSN+", "+SPN+"} and len(PHONE_NAMES) == PHONES == 40
+
+
 def test_pauses_are_silence_and_speech_is_not(speech):
     pause = np.zeros(2 * 16000, np.float32)
     rows = phones(np.concatenate([pause, speech, pause]), 250)
     assert rows.shape == (250, DIMENSION) and rows.dtype == np.float32
-    np.testing.assert_allclose(rows.reshape(250, 2, 42).mean(2), 0, atol=1e-5)
-    best = rows.reshape(250, 2, 42).argmax(2)
+    assert rows.max() < 1e-3 and rows.min() == pytest.approx(np.log(1e-4) / UNIT, abs=1e-3)
+    best = rows.reshape(250, 2, PHONES).argmax(2)
     assert (best[5:45] == SIL).all() and (best[205:245] == SIL).all()
     assert (best[50:200] == SIL).mean() < 0.3
 
 
-def test_vowels_and_hisses_are_told_apart(speech):
-    model = installed_model()
+def test_vowels_and_hisses_are_told_apart():
     time_ = np.arange(16000) / 16000
     from scipy.signal import butter, lfilter, sosfilt
 
@@ -68,9 +102,9 @@ def test_vowels_and_hisses_are_told_apart(speech):
         butter(4, (4500, 7500), "bandpass", fs=16000, output="sos"), np.random.default_rng(0).normal(size=16000)
     )
     quiet = np.zeros(8000)
-    sound = np.concatenate([quiet, 0.1 * buzz / buzz.std(), quiet, 0.05 * hiss / hiss.std(), quiet, speech])
-    rows = phones(sound.astype(np.float32), 230)[:, :42]
-    score = lambda span, names: rows[span][:, [model.phones.index(name) for name in names]].mean(0).max()  # noqa: E731
+    sound = np.concatenate([quiet, 0.1 * buzz / buzz.std(), quiet, 0.05 * hiss / hiss.std(), quiet])
+    rows = phones(sound.astype(np.float32), 87)[:, :PHONES]
+    score = lambda span, names: rows[span][:, [PHONE_NAMES.index(name) for name in names]].mean(0).max()  # noqa: E731
     vowel, fricative = slice(17, 33), slice(55, 70)
     assert score(vowel, ("AA", "AO", "AH")) > score(vowel, ("S", "SH", "F", "T", "IY")) + 0.5
     assert score(fricative, ("S", "Z")) > score(fricative, ("AA", "AO", "IY", "M", "L")) + 0.5
@@ -116,8 +150,8 @@ def test_level_and_mean_are_those_of_the_training_part(speech):
     other = speech.copy()
     other[75 * 640 :] = np.cumsum(other[75 * 640 :]) * 0.3
     rows, others = (phones(sound, 150, fit_frames=75) for sound in (speech, other))
-    np.testing.assert_array_equal(others[:72], rows[:72])  # deltas of frame 73 reach beyond the seam
-    assert np.abs(phones(other, 150)[:72] - phones(speech, 150)[:72]).max() > 0.05
+    np.testing.assert_array_equal(others[:71], rows[:71])  # deltas and posteriors of frame 72 reach beyond the seam
+    assert np.abs(phones(other, 150)[:71] - phones(speech, 150)[:71]).max() > 0.05
 
 
 def test_extract_makes_one_row_a_frame(speech):

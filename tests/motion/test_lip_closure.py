@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from data_utils.audio_features.acoustic_model import installed_model
 from data_utils.audio_features.phones import PHONE_NAMES, PHONES, UNIT
 from motion.lip_closure import LABIODENTAL_SHARE, closing
 
@@ -13,7 +12,7 @@ SURE = 30.0 / UNIT  # units by which a likely phone is above the others
 
 
 def heard(*halves: str) -> torch.Tensor:
-    """Likelihoods of a frame in whose halves one phone each is sure."""
+    """Values of a frame in whose halves one phone each is sure."""
     values = torch.zeros(1, 2 * PHONES)
     for half, name in enumerate(halves):
         values[0, half * PHONES + PHONE_NAMES.index(name)] = SURE
@@ -40,7 +39,7 @@ def test_one_half_of_a_frame_is_enough():
         assert float(closing(heard(*halves))) > 0.99
 
 
-def test_phones_that_share_the_likelihood_add_up():
+def test_phones_that_share_what_is_heard_add_up():
     values = heard("P", "P")
     values[0, PHONE_NAMES.index("B")] = values[0, PHONES + PHONE_NAMES.index("B")] = SURE
     assert float(closing(values)) > 0.99
@@ -49,10 +48,6 @@ def test_phones_that_share_the_likelihood_add_up():
     assert float(closing(doubtful)) == pytest.approx(0.5, abs=0.01)
 
 
-def test_columns_beyond_the_likelihoods_do_not_count():
+def test_columns_beyond_the_phones_do_not_count():
     more = torch.cat([heard("AA", "AA"), torch.full((1, 7), 99.0)], dim=1)
     assert float(closing(more)) < 0.01
-
-
-def test_names_are_in_the_order_of_the_installed_model():
-    assert installed_model().phones == PHONE_NAMES
