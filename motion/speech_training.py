@@ -28,7 +28,7 @@ NOISE = 0.3  # on the standardised features while learning
 BATCH, LENGTH = 8, 48  # stretches a step and their rows
 RATE, DECAY = 3e-3, 0.05
 GAP_WEIGHT = 2.0  # of the gap's error, times what it explains of the lips
-FULL = 0.4  # correlation from which on a code gets its full spread back
+FULL = 0.4  # correlation from which on the gap gets its full spread back
 CLOSURES = (0.0, 0.25, 0.5, 0.75, 1.0)
 PRIOR_ROWS = 100  # of the person's speech for which as much is learnt from other people's
 CALM_FRAMES = 12  # of silence in the clip that say what the person's pause is
@@ -275,11 +275,15 @@ def _left_out(networks: SpeechNetwork, model: SpeechModel, clean: Recording) -> 
 
 
 def _set_range(model: SpeechModel, raw: Float[Tensor, "M K"], truth: Float[Tensor, "M K"]) -> None:
-    """Give the codes the spread that the person has: all of it where they are predicted well."""
-    agreed = [_correlation(raw[:, k].numpy(), truth[:, k].numpy()) for k in range(raw.shape[1])]
-    sure = (torch.tensor(agreed) / FULL).clamp(0, 1)
+    """Give the codes a spread: the gap the person's, if it is predicted well.
+
+    The others lie half way, as factors go, between the person's spread and what errs least (that, times the
+    correlation); what cannot be heard stays at its mean.
+    """
+    agreed = torch.tensor([_correlation(raw[:, k].numpy(), truth[:, k].numpy()) for k in range(raw.shape[1])])
+    sure = (agreed / FULL).clamp(0, 1)
     ratio = (truth.std(0) / raw.std(0).clamp(min=1e-6)).clamp(max=3.0)
-    model.gain.copy_(1 + sure * (ratio - 1))
+    model.gain.copy_(ratio * agreed.clamp(min=0).sqrt())
     ranks = torch.linspace(0.003, 0.997, model.QUANTILES)
     said, done = torch.quantile(raw[:, 0], ranks), torch.quantile(truth[:, 0], ranks)
     model.curve.copy_(torch.stack([said, torch.lerp(said, done, sure[0])]))
