@@ -12,6 +12,7 @@ usage() {
   cat <<'TEXT'
 Usage: ./preprocess.sh data/input.mp4 [--task N] [--tracker mediapipe|bfm] [--asr NAME] [--parser NAME]
                        [--audio_track N]
+       ./preprocess.sh data/input.mp4 --inspect [--json FILE]
 
 Makes the dataset data/input/ from a video of one talking head with sound. What is whole is kept, so that a stopped run
 goes on where it was. Given the dataset folder instead of the video, it goes on with that.
@@ -22,6 +23,9 @@ goes on where it was. Given the dataset folder instead of the video, it goes on 
   --asr NAME       audio features: log_mel_phones (default), log_mel, phones; wav2vec2, hubert, deepspeech with a model
   --parser NAME    face parsing: mediapipe, or bisenet where its checkpoint is
   --audio_track N  of several audio tracks the one to take, from 1 on (the default one, or the one with most speech)
+  --inspect        only look at the clip for some seconds and say what of it will limit the head; a run from the start does
+                   so, too, and keeps the figures in clip_report.json
+  --json FILE      with --inspect: keep them in this file
 
 Runs in the container where Docker and its image egstalker are, otherwise natively in .venv, which the first run makes;
 EGSTALKER_RUNTIME=docker or native chooses.

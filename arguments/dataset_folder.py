@@ -124,6 +124,11 @@ class DatasetFolder:
         return self.root / "transforms_val.json"
 
     @property
+    def clip_report(self) -> Path:
+        """What the video is like: nobody reads it but people and their scripts."""
+        return self.root / "clip_report.json"
+
+    @property
     def record(self) -> Path:
         """dataset.json: what the dataset was made from and with."""
         return self.root / "dataset.json"

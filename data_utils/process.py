@@ -10,7 +10,7 @@ from pathlib import Path
 if __name__ == "__main__":  # a script's own folder comes first on the path; the packages lie one above
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from arguments.errors import door
+from arguments.errors import EGSTalkerError, door
 
 TASKS_HELP = (
     "1 audio, 2 audio features, 3 frames, 4 face parsing, 5 background, 6 torso and ground truth, 7 landmarks, "
@@ -43,30 +43,51 @@ def parse_arguments() -> argparse.Namespace:
         help="of several audio tracks, the one to take, from 1 on (default: the one used before, else the default one, "
         "else the one with most speech)",
     )
-    return parser.parse_args()
+    parser.add_argument(
+        "--inspect", action="store_true", help="only say what of the clip will limit the head; nothing is made"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="with --inspect: keep its figures in this file")
+    arguments = parser.parse_args()
+    if arguments.json and not arguments.inspect:
+        parser.error("--json goes with --inspect")
+    return arguments
 
 
 @door
 def main() -> None:
-    """Run the tasks and report each in one line."""
+    """Say what the clip is like, run the tasks and report each in one line."""
     arguments = parse_arguments()
     logging.basicConfig(level=logging.WARNING, format="warning: %(message)s")
 
+    from arguments.atomic import write_json
     from data_utils.audio_features.dataset_features import default_extractor
+    from data_utils.clip_report.report import inspect_clip
     from data_utils.preprocess import default_tracker, preprocess
     from data_utils.progress import progress
-    from data_utils.source import locate, with_track
+    from data_utils.source import is_new, locate, with_track
     from data_utils.summary import summary
 
     folder, source = locate(arguments.path)
     if source is not None:
         source = with_track(source, arguments.audio_track, folder)
+    if arguments.inspect:
+        if source is None:
+            raise EGSTalkerError(f"the video that {folder.root} was made from is gone; give --inspect a video")
+        report = inspect_clip(source)
+        print(report.page())
+        if arguments.json:
+            write_json(arguments.json, report.to_json())
+        return
     recorded = folder.read_record()
     tracked_with = recorded.get("tracker") if folder.track_params.is_file() else None
     tracker = arguments.tracker or tracked_with or default_tracker()
     if arguments.tracker is None and arguments.task in (-1, 8):
         missing = "" if tracker == "bfm" else " (no converted BFM model is installed)"
         print(f"tracker: {tracker}" + (" (as before)" if tracked_with else missing))
+    looks = arguments.task == -1 and source is not None and is_new(source, folder)
+    clip = inspect_clip(source) if source is not None and looks else None
+    if clip is not None:
+        print(clip.page(), flush=True)
     outcomes = []
     for outcome in preprocess(
         folder,
@@ -78,6 +99,8 @@ def main() -> None:
         progress=lambda task, frames: progress(f"[{task.number}/9] {task.name}", frames),
     ):
         outcomes.append(outcome)
+        if clip is not None and len(outcomes) == 1:  # the folder is there now, and nobody else writes in it
+            write_json(folder.clip_report, clip.to_json())
         if outcome.skipped:
             result = "whole already"
         else:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-_SIDE = 32  # pixels of the thumbnails that are compared
+THUMBNAIL = 32  # pixels of the thumbnails that are compared
 _LEAST = 6.0  # grey levels (of 255) by which thumbnails differ at a cut, at least; a jump cut of a still head makes 7
 _TIMES = 5.0  # as much as the frames before differ from each other
 _MEMORY = 25  # frames
@@ -23,7 +23,7 @@ class CutDetector:
 
     def __call__(self, image: UInt8[np.ndarray, "H W 3"]) -> bool:
         """Whether a cut lies between the picture before and this RGB ``image``; never at the first."""
-        thumbnail = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+        thumbnail = cv2.resize(image, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).astype(np.float32)
         last, self._last = self._last, thumbnail
         if last is None:
             return False

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 _WORTH_A_WORD = 0.5  # seconds by which picture and sound may differ before the user is told
 _FULL_SCALE = 0.99  # samples beyond it, several in a row, were cut off when they were recorded
-_CLIPPED_SHARE = 1e-3  # of the samples; more can be heard, and disturbs the audio features
+CLIPPED_SHARE = 1e-3  # of the samples; more can be heard, and disturbs the audio features
 
 
 def write_audio(source: Source, folder: DatasetFolder) -> int:
@@ -36,7 +36,7 @@ def write_audio(source: Source, folder: DatasetFolder) -> int:
     seconds = info.num_frames / FPS
     samples = read_audio(source.path, SAMPLE_RATE, origin=info.start, seconds=seconds, track=track)
     clipped = clipped_share(samples)
-    if clipped > _CLIPPED_SHARE:
+    if clipped > CLIPPED_SHARE:
         logger.warning(
             "the sound is clipped in %s of its length; a recording at a lower level speaks better", f"{clipped:.1%}"
         )

@@ -94,6 +94,13 @@ def with_track(source: Source, wanted: int | None, folder: DatasetFolder) -> Sou
     return dataclasses.replace(source, wanted_track=wanted)
 
 
+def is_new(source: Source, folder: DatasetFolder) -> bool:
+    """Whether a dataset has not been made from this video and audio track yet, nor from a film of its own."""
+    recorded = folder.read_record().get("source")
+    known = recorded if isinstance(recorded, dict) else {}
+    return not source.stands_in and any(known.get(key) != source.identity.get(key) for key in ("sha256", "audio_track"))
+
+
 def locate(path: Path | str) -> tuple[DatasetFolder, Source | None]:
     """The dataset folder of a command's argument, and its video if that is still there.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from arguments.clock import SAMPLE_RATE
 from arguments.errors import EGSTalkerError
@@ -72,14 +73,21 @@ def speech_seconds(samples: np.ndarray) -> float:
     Returns:
         seconds, less than the sound has.
     """
-    active = speech_activity(samples).active
-    count = len(active) // _WINDOW
-    if count == 0:
-        return 0.0
+    quiet = quiet_share(samples)
+    active = speech_activity(samples).active[: len(quiet) * _WINDOW]
+    return float((active.reshape(-1, _WINDOW).mean(1) * quiet).sum())
+
+
+def quiet_share(samples: np.ndarray) -> Float[np.ndarray, "S"]:
+    """The share of each whole second's pieces of 10 ms that are less than half as loud as its mean (Saunders, 1996).
+
+    Args:
+        samples: mono [T] at 16 kHz, -1..1.
+    """
+    count = len(samples) // (_WINDOW * HOP)
     pieces = samples[: count * _WINDOW * HOP].reshape(count, _WINDOW, HOP)
     loudness = np.sqrt(np.square(pieces).mean(2))
-    quiet = (loudness < loudness.mean(1, keepdims=True) / 2).mean(1)
-    return float((active[: count * _WINDOW].reshape(count, _WINDOW).mean(1) * quiet).sum())
+    return (loudness < loudness.mean(1, keepdims=True) / 2).mean(1)
 
 
 def _sound(path: Path, track: AudioTrack) -> np.ndarray:

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from av.codec.context import Flags
 from av.sidedata.sidedata import Type
-from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
+from av.video.reformatter import ColorPrimaries, ColorTrc, Interpolation, VideoReformatter
 
 from arguments.errors import EGSTalkerError
 from media.alpha_layer import decoded_with_alpha, has_alpha_layer
@@ -62,7 +62,7 @@ class PictureFilter:
         self._aspect = stream.sample_aspect_ratio
         self._tags = {name: int(getattr(context, name)) for name in _MEANINGLESS}
         self._dolby = context.codec_tag in _DOLBY_TAGS
-        self._reformatter = VideoReformatter()
+        self._reformatter, self._shrinker = VideoReformatter(), VideoReformatter()
         self._conversions: dict[tuple[Any, ...], Any] = {}
         self._shape: tuple[int, int] | None = None  # of the first picture
 
@@ -122,6 +122,19 @@ class PictureFilter:
         with self._explained(frame):
             image = self._square(self._over_black(frame))
         return self._of_one_size(self._upright(image, frame), frame)
+
+    def thumbnail(self, frame: Any, side: int) -> np.ndarray:
+        """A small copy of a decoded frame, to compare it with others: as it is coded, not as it is shown.
+
+        Returns:
+            RGB uint8 [side, side, 3].
+
+        Raises:
+            EGSTalkerError: it cannot be converted.
+        """
+        with self._explained(frame):
+            small = self._shrinker.reformat(frame, side, side, "rgb24", interpolation=Interpolation.AREA)
+            return small.to_ndarray()
 
     @contextlib.contextmanager
     def _explained(self, frame: Any) -> Iterator[None]:

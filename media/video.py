@@ -6,6 +6,8 @@ second 0 is the first picture's. Sound that begins later than the picture is pre
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,6 +49,22 @@ class VideoInfo:
         pictures = _whole_slots(self.seconds)
         # Rounded, since coders end a sound track at the end of a frame of their own, some milliseconds off.
         return max(0, min(pictures, round(self.audio_end * FPS))) if self.has_audio else pictures
+
+
+class Picture:
+    """A decoded picture, converted when it is asked for."""
+
+    def __init__(self, pictures: PictureFilter, frame: Any) -> None:
+        self._pictures, self._frame = pictures, frame
+
+    @functools.cached_property
+    def rgb(self) -> np.ndarray:
+        """As it is shown: upright RGB uint8 [H, W, 3]."""
+        return self._pictures.rgb(self._frame)
+
+    def thumbnail(self, side: int) -> np.ndarray:
+        """A small copy: see :meth:`media.picture_filter.PictureFilter.thumbnail`."""
+        return self._pictures.thumbnail(self._frame, side)
 
 
 def probe(path: Path | str, audio_track: int | None = None) -> VideoInfo:
@@ -115,8 +133,8 @@ def read_frames(path: Path | str, num_frames: int | None = None) -> Iterator[np.
         EGSTalkerError: unreadable, no picture, or more than half a second short of ``num_frames``.
     """
     count, image = 0, None
-    for _, image in _slots(path, None, num_frames):
-        count += 1
+    for _, picture in _slots(path, num_frames):
+        count, image = count + 1, picture.rgb
         yield image
     if num_frames is None or count == num_frames:
         return
@@ -141,25 +159,52 @@ def sample_frames(path: Path | str, num_frames: int, count: int) -> list[np.ndar
         EGSTalkerError: the file is missing, unreadable or without a picture.
     """
     wanted = set(np.linspace(0, num_frames - 1, min(count, num_frames)).round().astype(int).tolist())
-    return [image for _, image in _slots(path, wanted, num_frames)]
+    return [picture.rgb for slot, picture in _slots(path, num_frames) if slot in wanted]
 
 
-def _slots(path: Path | str, wanted: set[int] | None, num_frames: int | None) -> Iterator[tuple[int, np.ndarray]]:
-    """Frame numbers at 25 fps and their pictures; only those ``wanted`` are converted (None: all)."""
+def read_stretch(path: Path | str, info: VideoInfo, frames: range) -> Iterator[tuple[int, Picture]]:
+    """Consecutive frames of a video at 25 fps, read from the key frame before the first.
+
+    Args:
+        path: of a video file.
+        info: what :func:`probe` says of it.
+        frames: their numbers, of step 1.
+
+    Yields:
+        each frame's number and its picture; the first ones lack where the file cannot be entered before them, and the
+        last ones where it ends early.
+
+    Raises:
+        EGSTalkerError: the file is missing, unreadable or without a picture.
+    """
+    for slot, picture in _slots(path, frames.stop, frames.start, Fraction(info.start)):
+        if slot in frames:
+            yield slot, picture
+
+
+def _slots(
+    path: Path | str, num_frames: int | None, first: int = 0, start: Fraction = Fraction(0)
+) -> Iterator[tuple[int, Picture]]:
+    """Frame numbers at 25 fps and their pictures.
+
+    Args:
+        path: of a video file.
+        num_frames: the number to stop before; None: all there are.
+        first: the number before which the file may be entered.
+        start: seconds on the file's clock at which frame 0 begins; the first picture's where ``first`` is 0.
+    """
     with open_media(path) as container:
         stream = _video_stream(container, path)
         stream.thread_type = "AUTO"
         pictures = PictureFilter(path, container, stream)
-        slot, start = 0, Fraction(0)
-        latest: Any = None
+        slot, latest = 0, None
+        entered = first > 0 and _enter(container, stream, start + Fraction(first, FPS))
 
-        def emit(stop: int) -> Iterator[tuple[int, np.ndarray]]:
+        def emit(stop: int) -> Iterator[tuple[int, Picture]]:
             nonlocal slot
-            image = None
+            picture = Picture(pictures, latest)
             while slot < (stop if num_frames is None else min(stop, num_frames)):
-                if wanted is None or slot in wanted:
-                    image = pictures.rgb(latest) if image is None else image
-                    yield slot, image
+                yield slot, picture
                 slot += 1
 
         for frame in pictures.frames():
@@ -167,14 +212,30 @@ def _slots(path: Path | str, wanted: set[int] | None, num_frames: int | None) ->
                 continue
             time = frame.pts * frame.time_base
             if latest is None:
-                start = time
+                start = start if entered else time
+                slot = max(0, _slot_at(time - start)) if entered else 0
             else:
-                yield from emit(math.ceil((time - start - _HALF_SLOT) * FPS))
-                if slot == num_frames:
+                yield from emit(_slot_at(time - start))
+                if num_frames is not None and slot >= num_frames:
                     return
             latest, ends = frame, time - start + (frame.duration or 0) * frame.time_base
         if latest is not None:
             yield from emit(max(_whole_slots(ends), 1))
+
+
+def _enter(container: Any, stream: Any, time: Fraction) -> bool:
+    """Go to the key frame before a time, where the file lets one; whether it did."""
+    if len(scan(container.name).shifts) > 1:  # each recording in it has a clock of its own
+        return False
+    with contextlib.suppress(av.FFmpegError):
+        container.seek(math.floor(time / stream.time_base), stream=stream)
+        return True
+    return False
+
+
+def _slot_at(seconds: Fraction) -> int:
+    """The first frame at 25 fps that shows a picture which begins so long after the start."""
+    return math.ceil((seconds - _HALF_SLOT) * FPS)
 
 
 def _whole_slots(seconds: float | Fraction) -> int:

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from arguments.device import on_gpu
+from data_utils.sound_lag import sound_lag
 from motion.phone_openness import USUAL_OPENNESS
-from motion.sound_lag import sound_lag
 from motion.speech_model import CLAMP, SpeechModel, SpeechModelSettings
 from motion.speech_network import LOOK_BACK, REACH, SpeechNetwork, padded
 from motion.speech_prior import PriorRecording
@@ -58,7 +58,7 @@ class Expectation:
     closures_kept: float
     closures_false: float
     lag: int
-    """Frames by which the lips come after their sound: :func:`motion.sound_lag.sound_lag`."""
+    """Frames by which the lips come after their sound: :func:`data_utils.sound_lag.sound_lag`; 0 if not known."""
     codes: Float[np.ndarray, "N K"]
     """The predictions for every row of the clean recording."""
 
@@ -116,7 +116,7 @@ def learn_speech(
         shaped = model.closed(shaped, flat)
     if activity is not None:
         shaped = model.with_pauses(shaped, torch.from_numpy(activity).float())
-    lag = sound_lag(clean.features, clean.codes[:, 0], clean.usable)
+    lag = sound_lag(clean.features, clean.codes[:, 0], clean.usable) or 0
     expected = expectation(shaped.numpy(), clean.codes, clean.usable, closed_below, lag)
     model.correlation.copy_(torch.from_numpy(expected.correlation))
     return model, expected
@@ -149,7 +149,7 @@ def speech_of_phones(
     model.correlation.zero_()
     flat = torch.from_numpy(clean.features).float()
     codes = model(flat, None if activity is None else torch.from_numpy(activity).float())
-    lag = sound_lag(clean.features, clean.codes[:, 0], clean.usable)
+    lag = sound_lag(clean.features, clean.codes[:, 0], clean.usable) or 0
     return model, expectation(codes.numpy(), clean.codes, clean.usable, closed_below, lag)
 
 

@@ -14,14 +14,13 @@ from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from arguments.model_folder import ModelFolder
 from data_utils.progress import progress
+from data_utils.sound_lag import IN_STEP
 from motion.model_motion import ModelMotion, learn_from_clip
 from motion.report import write_motion_report
 from motion.speech_training import Expectation
 from scene.head_files import read_record
 from training.dataset import TalkingHeadDataset
 from training.log import say
-
-IN_STEP = range(-2, 2)  # frames by which lips come after their sound; people's get ready about one before it
 
 
 def learn_speech_of(

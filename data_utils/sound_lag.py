@@ -10,12 +10,16 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 FARTHEST = 12  # frames to each side that are looked at
+LEAST = 8 * FARTHEST  # frames without which nothing is said
 FOLDS = 5
 RIDGE = 0.1  # of the features' variance
 SURE = 0.3  # correlation from which on an agreement is one
+IN_STEP = range(-2, 2)  # frames by which lips come after their sound; people's get ready about one before it
 
 
-def sound_lag(features: Float[np.ndarray, "N D"], gap: Float[np.ndarray, "N"], usable: Bool[np.ndarray, "N"]) -> int:
+def sound_lag(
+    features: Float[np.ndarray, "N D"], gap: Float[np.ndarray, "N"], usable: Bool[np.ndarray, "N"]
+) -> int | None:
     """Frames by which lips come after the sound that moves them; of people in step it is 0 or -1.
 
     Args:
@@ -24,16 +28,16 @@ def sound_lag(features: Float[np.ndarray, "N D"], gap: Float[np.ndarray, "N"], u
         usable: frames in which the lips were seen.
 
     Returns:
-        the lag, -12..12; 0 where no regression foretells the lips of parts of the clip that it has not seen.
+        the lag, -12..12; None where no regression foretells the lips of parts of the clip that it has not seen.
     """
-    if len(gap) < 8 * FARTHEST:
-        return 0
+    if len(gap) < LEAST:
+        return None
     features = (features - features.mean(0)) / features.std(0).clip(1e-3)
     features = np.concatenate([features, np.ones((len(features), 1))], axis=1)
     lags = range(-FARTHEST, FARTHEST + 1)
     agreement = [_foretold(features, gap, usable, lag) for lag in lags]
     best = int(np.argmax(agreement))
-    return lags[best] if agreement[best] >= SURE else 0
+    return lags[best] if agreement[best] >= SURE else None
 
 
 def _foretold(
