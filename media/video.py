@@ -27,6 +27,8 @@ from media.tracks import audio_stream
 
 MIN_SECONDS = 2.0
 _COVER_ART = av.stream.Disposition.attached_pic
+_INDEXED = ("mov", "matroska")  # formats that know their key frames; a transport stream is entered anywhere
+_FAR = 250  # frames from one sample to the next from which on each is sought: as far apart are key frames, as a rule
 _HALF_SLOT = Fraction(1, 2 * FPS) - Fraction(1, 2000)  # the files' clocks round times to a millisecond at worst
 
 
@@ -158,12 +160,15 @@ def sample_frames(path: Path | str, num_frames: int, count: int) -> list[np.ndar
     Raises:
         EGSTalkerError: the file is missing, unreadable or without a picture.
     """
-    wanted = set(np.linspace(0, num_frames - 1, min(count, num_frames)).round().astype(int).tolist())
-    return [picture.rgb for slot, picture in _slots(path, num_frames) if slot in wanted]
+    wanted = np.unique(np.linspace(0, num_frames - 1, min(count, num_frames)).round().astype(int)).tolist()
+    if len(wanted) * _FAR > num_frames:
+        return [picture.rgb for slot, picture in _slots(path, num_frames) if slot in wanted]
+    info = probe(path)
+    return [picture.rgb for slot in wanted for _, picture in read_stretch(path, info, range(slot, slot + 1))]
 
 
 def read_stretch(path: Path | str, info: VideoInfo, frames: range) -> Iterator[tuple[int, Picture]]:
-    """Consecutive frames of a video at 25 fps, read from the key frame before the first.
+    """Consecutive frames of a video at 25 fps; mp4, mov, mkv and webm are read from the key frame before the first.
 
     Args:
         path: of a video file.
@@ -190,7 +195,7 @@ def _slots(
     Args:
         path: of a video file.
         num_frames: the number to stop before; None: all there are.
-        first: the number before which the file may be entered.
+        first: the number before which the file may be entered, where its format lets one.
         start: seconds on the file's clock at which frame 0 begins; the first picture's where ``first`` is 0.
     """
     with open_media(path) as container:
@@ -225,7 +230,8 @@ def _slots(
 
 def _enter(container: Any, stream: Any, time: Fraction) -> bool:
     """Go to the key frame before a time, where the file lets one; whether it did."""
-    if len(scan(container.name).shifts) > 1:  # each recording in it has a clock of its own
+    is_indexed = container.format.name.split(",")[0] in _INDEXED
+    if not is_indexed or len(scan(container.name).shifts) > 1:  # or each recording in it has a clock of its own
         return False
     with contextlib.suppress(av.FFmpegError):
         container.seek(math.floor(time / stream.time_base), stream=stream)

@@ -20,7 +20,7 @@ from data_utils.clip_report.sync import measure_lag
 from data_utils.face_mesh_model import FaceMesh
 from data_utils.source import Source
 from media.sound import read_audio
-from media.video import probe, read_frames, read_stretch
+from media.video import read_frames
 from media.video_writer import VideoWriter
 from sample.character import Expression, rotation_y
 from sample.performance import NECK_PIVOT, STAND, perform
@@ -226,17 +226,6 @@ def test_of_a_long_clip_stretches_are_looked_at():
     parts = stretches(30000)
     assert [len(part) for part in parts] == [250] * 8
     assert parts[0].start == 0 and parts[-1].stop == 30000
-
-
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
-def test_a_stretch_shows_the_frames_of_the_whole(make_video, suffix):
-    video = make_video(f"clip{suffix}", [k / 25 for k in range(60)])
-    whole = list(read_frames(video))
-    stretch = list(read_stretch(video, probe(video), range(37, 45)))
-    assert [number for number, _ in stretch] == [*range(37, 45)]
-    for number, picture in stretch:
-        np.testing.assert_array_equal(picture.rgb, whole[number])
-        assert abs(int(picture.thumbnail(32)[20, 20, 0]) - int(whole[number][30, 40, 0])) < 3
 
 
 def test_the_door_can_look_and_make_nothing_but_the_figures(tmp_path, frames, sound, monkeypatch, capsys):

@@ -283,7 +283,7 @@ def test_a_run_ends_with_a_table_of_tasks_times_and_warnings(tmp_path, talking_h
     table = done.stdout.splitlines()[head + 1 :]
     assert [line.split()[0] for line in table] == [*map(str, range(1, 10)), "all"]
     assert "the sound is clipped in" in table[0] and "clipped" in done.stderr
-    assert done.stdout.startswith("loud.mp4, 0:02.4: what will limit the head\n")
+    assert done.stdout.splitlines()[1] == "loud.mp4, 0:02.4: what will limit the head"
     assert "clipping" in json.loads((tmp_path / "loud" / "clip_report.json").read_text())["limits"]
     again = process(loud, repository=repository).stdout
     assert again.count("(whole already)") == 9 and "limit" not in again

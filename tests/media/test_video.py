@@ -1,10 +1,11 @@
+import av
 import numpy as np
 import pytest
 import torch
 
 from arguments.errors import EGSTalkerError
 from media.sound import iter_audio, read_audio
-from media.video import probe, read_frames, sample_frames
+from media.video import probe, read_frames, read_stretch, sample_frames
 from media.video_writer import VideoWriter, has_nvenc
 from synthesis.yuv import yuv420
 from tests.data_utils.sounds import tone
@@ -50,6 +51,40 @@ def test_a_turned_video_is_set_upright(make_video):
 def test_sampled_frames_are_spread_evenly(make_video):
     path = make_video("a.mp4", np.arange(50) / 25)
     assert levels(sample_frames(path, 50, 3)) == [0, 24, 49]
+
+
+@pytest.fixture
+def long_film(tmp_path):
+    """Pictures of many levels over 24 s, with key frames 10 s apart and frames that look ahead."""
+    path = tmp_path / "film.mp4"
+    with VideoWriter(path, 64, 48, crf=10) as film:
+        for k in range(600):
+            film.write(np.full((48, 64, 3), 20 + 37 * k % 211, np.uint8))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_a_stretch_shows_the_frames_of_the_whole(long_film, suffix):
+    video = long_film.with_name(f"copy{suffix}")
+    with av.open(str(long_film)) as film, av.open(str(video), "w") as copy:
+        stream = copy.add_stream_from_template(film.streams.video[0])
+        for packet in film.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                copy.mux(packet)
+    whole, info = list(read_frames(video)), probe(video)
+    for frames in (range(0, 5), range(37, 45), range(495, 505), range(596, 600)):
+        stretch = list(read_stretch(video, info, frames))
+        assert [number for number, _ in stretch] == [*frames]
+        for number, picture in stretch:
+            np.testing.assert_array_equal(picture.rgb, whole[number])
+            assert np.abs(picture.thumbnail(32).astype(int) - int(whole[number][30, 40, 0])).max() < 3
+
+
+def test_samples_far_apart_are_those_of_the_whole(long_film):
+    whole = list(read_frames(long_film))
+    for image, number in zip(sample_frames(long_film, 600, 2), (0, 599), strict=True):
+        np.testing.assert_array_equal(image, whole[number])
 
 
 def test_a_short_tail_is_held_and_a_long_one_refused(make_video):
