@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-_WIDTH = 640  # pixels of the pictures that are compared, at most
 _POINTS, _FEWEST = 200, 5  # that are tracked; with fewer nothing is known
 _CONTRAST = (
     2e-4  # of a corner: smaller eigenvalue of its gradients; a smooth wall's grain has 1e-5 to 1e-4, leaves have 2e-3
@@ -38,30 +37,27 @@ class CameraMotion:
         """A new shot begins."""
         self._last = None
 
-    def see(self, image: Grey, box: Float[np.ndarray, "4"] | None, width: int) -> None:
+    def see(self, image: Grey, box: Float[np.ndarray, "4"] | None) -> None:
         """Take the next picture.
 
         Args:
-            image: :func:`shrunk`.
-            box: left, top, right and bottom of the face in the picture as it was; None where it shows none, which
-                tells nothing.
-            width: pixels of the picture as it was.
+            image: in grey.
+            box: left, top, right and bottom of the face; None where there is none, which tells nothing.
         """
         if box is None:
             return
-        scale = width / image.shape[1]
         step = None if self._last is None else _shift(*self._last, image)
         self._steps += self._last is not None
         self._known += step is not None
         if step is None:
             self._ways.append([np.zeros(2)])
         else:
-            self._ways[-1].append(self._ways[-1][-1] + step * scale)
-        self._last = image, _background(image, box / scale)
+            self._ways[-1].append(self._ways[-1][-1] + step)
+        self._last = image, _background(image, box)
 
     @property
     def strays(self) -> float | None:
-        """Pixels, of the pictures as they were, by which the background is off its median place at its farthest.
+        """Pixels by which the background is off its median place at its farthest.
 
         None where it could be followed in no more than half of the pictures.
         """
@@ -70,15 +66,6 @@ class CameraMotion:
         ways = [np.array(way) for way in self._ways if len(way) > 1]
         off = [np.percentile(np.hypot(*(way - np.median(way, axis=0)).T), _FARTHEST) for way in ways]
         return float(max(off))
-
-
-def shrunk(image: UInt8[np.ndarray, "H W 3"]) -> Grey:
-    """An RGB picture in grey, at most 640 pixels wide."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    height, width = grey.shape
-    if width <= _WIDTH:
-        return grey
-    return cv2.resize(grey, (_WIDTH, round(height * _WIDTH / width)), interpolation=cv2.INTER_AREA)
 
 
 def _background(image: Grey, box: Float[np.ndarray, "4"]) -> Grey:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from arguments.clock import FPS
-from data_utils.clip_report.camera import CameraMotion, shrunk
+from data_utils.clip_report.camera import CameraMotion
 from data_utils.face_mesh_model import FaceMesh
 from data_utils.face_tracking.face_topology import EAR_LEFT, EAR_RIGHT
 from data_utils.scene_cuts import THUMBNAIL, CutDetector
@@ -71,8 +71,7 @@ def measure_pictures(source: Source) -> PictureMeasures:
                 faces.append(face)
                 if face is not None:
                     lights.append(_luminance(cropped, face))
-                box = None if face is None else _box(face) * crop.side / crop.size + (crop.x, crop.y) * 2
-                camera.see(shrunk(picture.rgb), box, picture.rgb.shape[1])
+                camera.see(cv2.cvtColor(cropped, cv2.COLOR_RGB2GRAY), None if face is None else _box(face))
     known = np.array([face for face in faces if face is not None]).reshape(-1, 478, 3)
     heights = np.ptp(known[..., 1], axis=1) * crop.side / crop.size
     turned = np.percentile(yaw(known), TURNS) if len(known) else np.zeros(2)
@@ -84,7 +83,7 @@ def measure_pictures(source: Source) -> PictureMeasures:
         picture_side=crop.size,
         yaw=(float(turned[0]), float(turned[1])),
         light=float(np.std(lights)) if lights else 0.0,
-        camera=None if camera.strays is None else camera.strays * crop.size / crop.side,
+        camera=camera.strays,
         cuts=tuple(cuts),
     )
 
