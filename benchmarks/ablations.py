@@ -39,6 +39,8 @@ GAUSSIANTALKER = {"attention": "cross", "decoder": "mlp", "planes": "dense", "pp
 VARIANTS: dict[str, dict[str, Any]] = {
     "EGSTalker": {},
     "driven by audio": {"drive": "audio"},
+    "driven by audio, cross-attention": {"drive": "audio", "attention": "cross"},
+    "driven by audio, MLP decoders": {"drive": "audio", "decoder": "mlp"},
     "driven by audio, GaussianTalker modules": {"drive": "audio", **GAUSSIANTALKER},
     "GaussianTalker modules": GAUSSIANTALKER,
     "cross-attention": {"attention": "cross"},
