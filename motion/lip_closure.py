@@ -21,7 +21,7 @@ def closing(heard: Float[Tensor, "N D"]) -> Float[Tensor, "N"]:
     """How surely a frame's sound needs closed lips, 0..1: the larger posterior of its two halves.
 
     Args:
-        heard: of the extractor ``phones``, D = 80: an earlier half's 40, then a later half's.
+        heard: of the extractor ``phones``, whose first 80 values count: an earlier half's 40, then a later half's.
     """
     posterior = phone_posteriors(heard)
     weights = torch.tensor([_weight(name) for name in PHONE_NAMES], dtype=posterior.dtype, device=posterior.device)

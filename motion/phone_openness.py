@@ -69,7 +69,7 @@ def phone_openness(heard: Float[Tensor, "N D"]) -> Float[Tensor, "N"]:
     """How far lips are apart, 0..1: the mean over what phones a frame may be, and over the frames around: see AROUND.
 
     Args:
-        heard: of the extractor ``phones``, D = 80: an earlier half's 40, then a later half's.
+        heard: of the extractor ``phones``, whose first 80 values count: an earlier half's 40, then a later half's.
     """
     posterior = phone_posteriors(heard).mean(1)
     table = torch.tensor([OPENNESS[name] for name in PHONE_NAMES], dtype=posterior.dtype, device=posterior.device)

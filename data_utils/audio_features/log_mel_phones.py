@@ -1,4 +1,4 @@
-"""Log-mel spectra with phone posteriors beside them: what a sound is like, and what of speech it could be."""
+"""Log-mel spectra with phones beside them: what a sound is like, and what of speech it could be."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ DIMENSION = LOG_MEL_DIMENSION + PHONES_DIMENSION
 
 def log_mel_phones(
     samples: np.ndarray, num_frames: int, fit_frames: int | None = None, device: str = CPU
-) -> Float[np.ndarray, "N 242"]:
-    """The 162 values of :func:`log_mel`, then the 80 of :func:`phones`.
+) -> Float[np.ndarray, "N 322"]:
+    """The 162 values of :func:`log_mel`, then the 160 of :func:`phones`.
 
     Args:
         samples: mono float32 [T] at 16 kHz, -1..1.
@@ -26,7 +26,7 @@ def log_mel_phones(
         device: where it is done.
 
     Returns:
-        [N, 242] float32, about -3..5.
+        [N, 322] float32, about -3..5.
 
     Raises:
         EGSTalkerError: the acoustic model is not installed, or is damaged.

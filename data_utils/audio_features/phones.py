@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from arguments.device import CPU
@@ -49,7 +49,7 @@ PHONE_NAMES = (
 )
 """Of CMU's dictionary and silence, in the order of the values."""
 PHONES = len(PHONE_NAMES)
-DIMENSION = 2 * PHONES
+DIMENSION = 4 * PHONES
 UNIT = 4.0  # nats to one unit of the features
 
 _NOISES = ("+NSN+", "+SPN+")  # of the model's phones: what counts as silence
@@ -66,12 +66,14 @@ _SCORED_HOPS = 500  # at a time: bounds memory to 50 MB
 
 def phones(
     samples: np.ndarray, num_frames: int, fit_frames: int | None = None, device: str = CPU
-) -> Float[np.ndarray, "N 80"]:
+) -> Float[np.ndarray, "N 160"]:
     """Phone posteriors aligned to video frames.
 
     Row i describes the 40 ms of video frame i: the first 40 values are the phones of its earlier half, the next 40
-    those of the later, in the order of :data:`PHONE_NAMES`. A value is the mean of the logarithm of the phone's
-    posterior, given the sound around it, in units of 4 nats.
+    those of the later, in the order of :data:`PHONE_NAMES`. Each is the mean of the logarithm of the phone's posterior,
+    given the sound around it. The other 80 say of the same phones how likely the sound is without what is around: the
+    mean of a phone's log-likelihoods, less that over the phones. They are surer of nothing, and noise moves them less.
+    All are in units of 4 nats.
 
     Args:
         samples: mono float32 [T] at 16 kHz, -1..1.
@@ -80,7 +82,7 @@ def phones(
         device: where it is done.
 
     Returns:
-        [N, 80] float32, -2.3 (not this phone) to 0 (surely).
+        [N, 160] float32: posteriors from -2.3 (not this phone) to 0 (surely), likelihoods about -3..5.
 
     Raises:
         EGSTalkerError: the acoustic model is not installed, or is damaged.
@@ -95,7 +97,9 @@ def phones(
         values = cepstra(samples, first, last, gain, _FLOOR, device) - mean
         scores = likelihoods(model, with_deltas(values))
         posterior = _named(model, posteriors(scores, _BEFORE * HOPS_PER_FRAME, _AFTER * HOPS_PER_FRAME))
-        features[start:stop] = halves((posterior + _LEAST_POSTERIOR).log() / UNIT)
+        features[start:stop, : 2 * PHONES] = halves((posterior + _LEAST_POSTERIOR).log() / UNIT)
+        own = _likelihood(model, scores[_BEFORE * HOPS_PER_FRAME : -_AFTER * HOPS_PER_FRAME])
+        features[start:stop, 2 * PHONES :] = halves((own - own.mean(1, keepdim=True)) / UNIT)
     return features
 
 
@@ -172,10 +176,20 @@ def _normalised(values: Float[Tensor, "M P S"]) -> Float[Tensor, "M P S"]:
 
 def _named(model: AcousticModel, posterior: Float[Tensor, "M P"]) -> Float[Tensor, "M 40"]:
     """Posteriors of :data:`PHONE_NAMES`; the model's noises are silence."""
-    column = [PHONE_NAMES.index("SIL" if name in _NOISES else name) for name in model.phones]
-    return posterior.new_zeros(len(posterior), PHONES).index_add_(
-        1, torch.tensor(column).to(posterior.device), posterior
-    )
+    columns = _columns(model).to(posterior.device)
+    return posterior.new_zeros(len(posterior), PHONES).index_add_(1, columns, posterior)
+
+
+def _likelihood(model: AcousticModel, scores: Float[Tensor, "M P S"]) -> Float[Tensor, "M 40"]:
+    """Mean log-likelihoods of the states of :data:`PHONE_NAMES`; silence has the likeliest of it and the noises."""
+    means = scores.mean(2)
+    columns = _columns(model).to(means.device).expand(len(means), -1)
+    return means.new_full((len(means), PHONES), -torch.inf).scatter_reduce_(1, columns, means, "amax")
+
+
+def _columns(model: AcousticModel) -> Int[Tensor, "P"]:
+    """Where each of the model's phones is among :data:`PHONE_NAMES`."""
+    return torch.tensor([PHONE_NAMES.index("SIL" if name in _NOISES else name) for name in model.phones])
 
 
 def _normalisation(samples: np.ndarray, device: str) -> tuple[float, Float[Tensor, "13"]]:

@@ -99,7 +99,7 @@ def stretches(num_frames: int) -> list[range]:
 def yaw(points: Float[np.ndarray, "N 478 3"]) -> Float[np.ndarray, "N"]:
     """How far heads are turned to the picture's right, degrees, by the mesh's outermost points before the ears.
 
-    Of the sample's figure it is at most 6 degrees off, up to a turn of 50 degrees.
+    Of the sample's figure it is at most 10 degrees off, up to a turn of 50 degrees.
     """
     across = points[:, EAR_LEFT] - points[:, EAR_RIGHT]
     return np.degrees(np.arctan2(across[:, 2], across[:, 0]))

@@ -195,6 +195,6 @@ def test_a_dataset_keeps_the_extractor_it_was_made_with(folder):
 def test_log_mel_and_phones_stand_side_by_side():
     sound = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
     rows = extract("log_mel_phones", sound, 30, fit_frames=20)
-    assert rows.shape == (30, 242)
+    assert rows.shape == (30, 322)
     np.testing.assert_array_equal(rows[:, :162], extract("log_mel", sound, 30, fit_frames=20))
     np.testing.assert_array_equal(rows[:, 162:], extract("phones", sound, 30, fit_frames=20))

@@ -84,8 +84,11 @@ def test_pauses_are_silence_and_speech_is_not(speech):
     pause = np.zeros(2 * 16000, np.float32)
     rows = phones(np.concatenate([pause, speech, pause]), 250)
     assert rows.shape == (250, DIMENSION) and rows.dtype == np.float32
-    assert rows.max() < 1e-3 and rows.min() == pytest.approx(np.log(1e-4) / UNIT, abs=1e-3)
-    best = rows.reshape(250, 2, PHONES).argmax(2)
+    posterior, likelihood = rows[:, : 2 * PHONES], rows[:, 2 * PHONES :]
+    assert posterior.max() < 1e-3 and posterior.min() == pytest.approx(np.log(1e-4) / UNIT, abs=1e-3)
+    np.testing.assert_allclose(likelihood.reshape(250, 2, PHONES).mean(2), 0, atol=1e-5)
+    best = posterior.reshape(250, 2, PHONES).argmax(2)
+    assert (likelihood[5:45].reshape(40, 2, PHONES).argmax(2) == SIL).all()
     assert (best[5:45] == SIL).all() and (best[205:245] == SIL).all()
     assert (best[50:200] == SIL).mean() < 0.3
 

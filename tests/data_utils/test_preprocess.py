@@ -64,7 +64,7 @@ def test_every_file_of_the_layout_is_there_and_fits(dataset):
         assert (train.getnframes(), novel.getnframes()) == (54 * 640, 6 * 640)
     features = np.load(dataset.audio_features)
     np.testing.assert_array_equal(features, np.load(dataset.audio_features_ds))
-    assert features.shape == (n, 242)
+    assert features.shape == (n, 322)
     assert features.dtype == np.float32
     assert (record["extractor"], record["parser"], record["tracker"]) == ("log_mel_phones", "mediapipe", "mediapipe")
     assert np.loadtxt(dataset.landmarks(n - 1)).shape == (68, 2)

@@ -116,7 +116,7 @@ def test_a_dataset_is_a_prior(other: DatasetFolder) -> None:
     assert np.flatnonzero(~read_prior(other, code, "log_mel", shape).usable).tolist() == [3, 4]
     other.update_record(lost_frames=[])
     phones = read_prior(other, code, "phones", EXTRACTORS["phones"].shape)  # made of its sound
-    assert phones.features.shape == (60, 2 * PHONES)
+    assert phones.features.shape == (60, *EXTRACTORS["phones"].shape)
 
 
 def test_what_cannot_be_a_prior_is_named(other: DatasetFolder, tmp_path: Path) -> None:
