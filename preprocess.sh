@@ -11,7 +11,7 @@ ROOT=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 usage() {
   cat <<'TEXT'
 Usage: ./preprocess.sh data/input.mp4 [--task N] [--tracker mediapipe|bfm] [--asr NAME] [--parser NAME]
-                       [--audio_track N]
+                       [--audio_track N] [--size N]
        ./preprocess.sh data/input.mp4 --inspect [--json FILE]
 
 Makes the dataset data/input/ from a video of one talking head with sound. What is whole is kept, so that a stopped run
@@ -23,6 +23,8 @@ goes on where it was. Given the dataset folder instead of the video, it goes on 
   --asr NAME       audio features: log_mel_phones (default), log_mel, phones; wav2vec2, hubert, deepspeech with a model
   --parser NAME    face parsing: mediapipe, or bisenet where its checkpoint is
   --audio_track N  of several audio tracks the one to take, from 1 on (the default one, or the one with most speech)
+  --size N         pixels of the frames' side, an even number from 256 to 1024 (the one used before, or 512); a head
+                   that has fewer in the video is not enlarged
   --inspect        only look at the clip for some seconds and say what of it will limit the head; a run from the start does
                    so, too, and keeps the figures in clip_report.json
   --json FILE      with --inspect: keep them in this file

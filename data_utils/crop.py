@@ -17,7 +17,8 @@ from data_utils.timeline import spans
 
 logger = logging.getLogger(__name__)
 
-MAX_SIDE = 512  # pixels of the finished square; larger crops are scaled down, smaller ones are never scaled up
+DEFAULT_SIZE = 512  # pixels of the finished square; larger crops are scaled down, smaller ones are never scaled up
+SIZES = (256, 1024)  # that may be asked for
 SIDE = 2.4  # of the square, in heights of the face (hairline to chin)
 LOWER = 0.1  # the square's centre lies this many face heights below the face's, for more neck than sky
 KEEP_WHOLE_FROM = 0.25  # a square video whose face is at least this share of its side is not cropped
@@ -49,7 +50,7 @@ class Crop:
         return cv2.resize(cut, (self.size, self.size), interpolation=cv2.INTER_AREA)
 
 
-def choose_crop(samples: Sequence[UInt8[np.ndarray, "H W 3"]], seconds: float = 0.0) -> Crop:
+def choose_crop(samples: Sequence[UInt8[np.ndarray, "H W 3"]], seconds: float = 0.0, size: int = DEFAULT_SIZE) -> Crop:
     """The square around the head of the person who is seen the longest.
 
     Where several people are seen, the one who is seen longest is followed, and of two seen as long the larger; a
@@ -58,6 +59,7 @@ def choose_crop(samples: Sequence[UInt8[np.ndarray, "H W 3"]], seconds: float = 
     Args:
         samples: RGB uint8 frames [H, W, 3], evenly spread over a part of the clip.
         seconds: how long that part is.
+        size: pixels of the finished square, where the source has as many.
 
     Raises:
         EGSTalkerError: no face, a face in too few of the samples, or one too small to learn from.
@@ -88,7 +90,7 @@ def choose_crop(samples: Sequence[UInt8[np.ndarray, "H W 3"]], seconds: float = 
     if outside.any():
         when = _when(outside, seconds)
         logger.warning("other people are seen at about %s; the one who is seen longest is followed", when)
-    return Crop(x, y, side, min(side, MAX_SIDE))
+    return Crop(x, y, side, min(side, size))
 
 
 def _when(samples: Bool[np.ndarray, "K"], seconds: float) -> str:

@@ -77,14 +77,16 @@ def detect_in_files(
         EGSTalkerError: no face, or lost in more than a fifth of the frames, or an image is unreadable.
     """
     jobs = jobs_of(len(paths))
-    parts = run_jobs(
-        partial(_detect_range, paths),
-        ready or jobs,
-        total=len(jobs),
-        workers=workers,
-        done=lambda i: done(len(jobs[i])),
+    sightings = Sightings.join(
+        run_jobs(
+            partial(_detect_range, paths),
+            ready or jobs,
+            total=len(jobs),
+            workers=workers,
+            done=lambda i: done(len(jobs[i])),
+        )
     )
-    return _track_of(Sightings.join(parts), num_train_frames(len(paths)))
+    return _track_of(sightings, num_train_frames(len(paths)))
 
 
 def detect_in_pictures(images: Iterable[UInt8[np.ndarray, "H W 3"]]) -> FaceMeshTrack:

@@ -19,17 +19,21 @@ def interpolate_lost(
     Returns:
         as ``points``.
     """
-    if fit_frames is not None and found[:fit_frames].any():
-        first = interpolate_lost(points[:fit_frames], found[:fit_frames])
-        return np.concatenate([first, interpolate_lost(points, found)[fit_frames:]])
     if found.all() or not found.any():
         return points
+    if fit_frames is not None and found[:fit_frames].any():
+        filled = interpolate_lost(points, found)
+        filled[:fit_frames] = interpolate_lost(points[:fit_frames], found[:fit_frames])
+        return filled
     known = np.flatnonzero(found)
-    position = np.interp(np.arange(len(found)), known, np.arange(len(known)))
+    lost = np.flatnonzero(~found)
+    position = np.interp(lost, known, np.arange(len(known)))
     before = np.floor(position).astype(int)
     after = np.minimum(before + 1, len(known) - 1)
     share = (position - before).astype(points.dtype).reshape(-1, *[1] * (points.ndim - 1))
-    return points[known[before]] * (1 - share) + points[known[after]] * share
+    filled = points.copy()
+    filled[lost] = points[known[before]] * (1 - share) + points[known[after]] * share
+    return filled
 
 
 def frames_to_fit(found: Bool[np.ndarray, "N"], fit_frames: int | None = None) -> Bool[np.ndarray, "N"]:

@@ -36,6 +36,11 @@ def ranges(total: int, size: int, start: int = 0) -> list[range]:
     return [range(begin, min(begin + size, total)) for begin in range(start, total, size)]
 
 
+def blocks(total: int, size: int = 256) -> list[slice]:
+    """0..total in consecutive slices of at most ``size``: of frames, what is handled at once to bound memory."""
+    return [slice(rows.start, rows.stop) for rows in ranges(total, size)]
+
+
 def run_jobs(
     function: Callable[[Job], Result],
     jobs: Iterable[Job],

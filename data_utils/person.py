@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
 from data_utils.one_face import PORTRAIT, Sightings, box_of, near
+from data_utils.parallel import blocks
 
 _REACH, _SCALE = 0.75, 1.4  # between the places of a person in two shots, see one_face.near
 _SAME = 0.68  # correlation of the likest two portraits; of one person in two shots it was 0.76-0.94, of two 0.18-0.62
@@ -70,7 +71,7 @@ def _pieces(sightings: Sightings, fit_frames: int) -> list[_Piece]:
     frames = np.flatnonzero(sightings.found)
     if len(frames) == 0:
         return []
-    boxes = box_of(sightings.points[frames])
+    boxes = np.concatenate([box_of(sightings.points[frames[rows]]) for rows in blocks(len(frames))])
     breaks = [
         k
         for k in range(1, len(frames))

@@ -16,9 +16,10 @@ from arguments.errors import EGSTalkerError
 from arguments.locks import exclusive
 from data_utils import wholeness
 from data_utils.audio_features import DEFAULT_EXTRACTOR, EXTRACTORS
+from data_utils.crop import DEFAULT_SIZE
 from data_utils.cures import cure
 from data_utils.face_parsing import DEFAULT_PARSER, PARSERS
-from data_utils.source import Source
+from data_utils.source import Source, chosen_size
 from data_utils.staging import sweep
 from data_utils.tasks import TASKS, Preparation, Task
 from data_utils.wholeness import count_frames, fingerprints, up_to_date
@@ -49,6 +50,7 @@ def preprocess(
     extractor: str = DEFAULT_EXTRACTOR,
     parser: str = DEFAULT_PARSER,
     tracker: str = "mediapipe",
+    size: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Outcome]:
     """Run the nine tasks, or one, on a dataset folder; yields each outcome as it comes.
@@ -56,11 +58,13 @@ def preprocess(
     Args:
         source: the video, or what stands in for it; None where it is gone and the tasks that read it are whole.
         only: the number of the one task to run.
+        size: pixels of the frames' side, where the video has as many; None: what was asked for before, else the usual.
         progress: makes a context manager for a task and its number of frames (0: not known yet); what it yields is
             called with numbers of frames finished.
 
     Raises:
-        EGSTalkerError: a name that no registry has; something that a task needs is missing; the video will not do.
+        EGSTalkerError: a name that no registry has; a size out of range; something that a task needs is missing; the
+            video will not do.
     """
     _check("audio features", extractor, EXTRACTORS)
     _check("parser", parser, PARSERS)
@@ -68,7 +72,9 @@ def preprocess(
         from data_utils.face_tracking import TRACKERS
 
         _check("tracker", tracker, TRACKERS)
-    run = Preparation(folder, source, extractor, parser, tracker)
+    size = chosen_size(source, size, folder)
+    source = dataclasses.replace(source, size=size or DEFAULT_SIZE) if source else None
+    run = Preparation(folder, source, extractor, parser, tracker, size)
     if tracker == "bfm" and only in (None, 8) and not _is_whole(TASKS[7], run):
         from data_utils.face_tracking.bfm import check_installed
 
@@ -105,7 +111,7 @@ def _run(task: Task, run: Preparation, progress: Progress | None) -> Outcome:
     outdated = {str(other.number) for other in TASKS if set(other.reads) & set(task.writes)}
     made = {other: value for other, value in record.get("made", {}).items() if other not in outdated}
     run.folder.update_record(
-        tasks={**record.get("tasks", {}), number: task.settings(run)},
+        tasks={**record.get("tasks", {}), number: task.made_with(run)},
         made={**made, number: fingerprints(run.folder, (*task.reads, *task.writes))},
     )
     return Outcome(task, time.perf_counter() - begin, run.num_frames, skipped=False, warnings=tuple(warnings))
@@ -113,13 +119,17 @@ def _run(task: Task, run: Preparation, progress: Progress | None) -> Outcome:
 
 def _is_whole(task: Task, run: Preparation) -> bool:
     record, number = run.folder.read_record(), str(task.number)
-    if record.get("tasks", {}).get(number) not in (None, task.settings(run)):
+    if record.get("tasks", {}).get(number) not in (None, task.made_with(run)) or _is_of_another_size(task, run):
         return False
     if run.source is None and number not in record.get("tasks", {}):
         kept = _is_another_programs(task, run.folder, record)
         if kept is not None:
             return kept
     return up_to_date(run.folder, task.reads, task.writes, run.num_frames, record.get("made", {}).get(number))
+
+
+def _is_of_another_size(task: Task, run: Preparation) -> bool:
+    return wholeness.size_made_with(run.folder, task.number) != task.made_with(run).get("size")
 
 
 def _is_another_programs(task: Task, folder: DatasetFolder, record: dict[str, Any]) -> bool | None:
@@ -172,6 +182,10 @@ def _lacking(task: Task, run: Preparation) -> str | None:
             extent = f" ({there} of {num_frames} are there)" if "*" in artefact.name and there else ""
             needed.append(artefact.name.split("*")[0] + extent)
             remedies.append(f"--task {artefact.task}")
+        elif _is_of_another_size(TASKS[artefact.task - 1], run):
+            size = run.size or DEFAULT_SIZE
+            needed.append(f"{artefact.name.split('*')[0]} of --size {size}")
+            remedies.append(f"--task {artefact.task} --size {size}")
     if not needed:
         return None
     return f"task {task.number} needs {_and(needed)}: {cure(folder, task.number) if gone else 'run ' + _and(remedies)}"

@@ -44,6 +44,13 @@ def parse_arguments() -> argparse.Namespace:
         "else the one with most speech)",
     )
     parser.add_argument(
+        "--size",
+        type=int,
+        metavar="N",
+        help="pixels of the frames' side, where the square around the head has as many: an even number from 256 to "
+        "1024 (default: the one used before, else 512)",
+    )
+    parser.add_argument(
         "--inspect", action="store_true", help="only say what of the clip will limit the head; nothing is made"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="with --inspect: keep its figures in this file")
@@ -64,12 +71,13 @@ def main() -> None:
     from data_utils.clip_report.report import inspect_clip
     from data_utils.preprocess import default_tracker, preprocess
     from data_utils.progress import progress
-    from data_utils.source import is_new, locate, with_track
+    from data_utils.source import chosen_size, is_new, locate, with_track
     from data_utils.summary import summary
 
     folder, source = locate(arguments.path)
     if source is not None:
         source = with_track(source, arguments.audio_track, folder)
+    size = chosen_size(source, arguments.size, folder)
     if arguments.inspect:
         if source is None:
             raise EGSTalkerError(f"the video that {folder.root} was made from is gone; give --inspect a video")
@@ -96,6 +104,7 @@ def main() -> None:
         extractor=arguments.asr or default_extractor(folder),
         parser=arguments.parser or recorded.get("parser", "mediapipe"),
         tracker=tracker,
+        size=size,
         progress=lambda task, frames: progress(f"[{task.number}/9] {task.name}", frames),
     ):
         outcomes.append(outcome)

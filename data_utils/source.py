@@ -18,7 +18,7 @@ from arguments.clock import FPS
 from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.digest import sha256
 from arguments.errors import EGSTalkerError
-from data_utils.crop import SAMPLES, Crop, choose_crop
+from data_utils.crop import DEFAULT_SIZE, SAMPLES, SIZES, Crop, choose_crop
 from data_utils.track_choice import TrackChoice, choose_track
 from media.container import has_pictures, video_suffixes
 from media.sound import iter_audio
@@ -34,6 +34,7 @@ class Source:
     path: Path
     stands_in: bool = False  # the dataset's own film, for an original that is gone
     wanted_track: int | None = None  # number of the audio track, from 1 on; None: by its flags and what it holds
+    size: int = DEFAULT_SIZE  # pixels of the cropped square, where the source has as many
 
     @functools.cached_property
     def digest(self) -> str:
@@ -82,7 +83,7 @@ class Source:
         if self.stands_in:
             return Crop(0, 0, self.info.width, self.info.width)
         fit_frames = num_train_frames(self.info.num_frames)
-        return choose_crop(sample_frames(self.path, fit_frames, SAMPLES), fit_frames / FPS)
+        return choose_crop(sample_frames(self.path, fit_frames, SAMPLES), fit_frames / FPS, self.size)
 
 
 def with_track(source: Source, wanted: int | None, folder: DatasetFolder) -> Source:
@@ -99,6 +100,34 @@ def is_new(source: Source, folder: DatasetFolder) -> bool:
     recorded = folder.read_record().get("source")
     known = recorded if isinstance(recorded, dict) else {}
     return not source.stands_in and any(known.get(key) != source.identity.get(key) for key in ("sha256", "audio_track"))
+
+
+def chosen_size(source: Source | None, wanted: int | None, folder: DatasetFolder) -> int | None:
+    """The size of the frames that is wanted or, where none is, that was asked for when the dataset was made.
+
+    Args:
+        source: the dataset's video; None where it is gone.
+        wanted: pixels of the square's side.
+        folder: of the dataset.
+
+    Returns:
+        pixels; None where nobody has asked for any: the usual size.
+
+    Raises:
+        EGSTalkerError: the size is odd or out of range, or another one and the video is gone.
+    """
+    recorded = folder.read_record().get("asked_size")
+    recorded = recorded if isinstance(recorded, int) else None
+    if wanted is None:
+        return recorded
+    if wanted % 2 or not SIZES[0] <= wanted <= SIZES[1]:
+        raise EGSTalkerError(f"--size is an even number from {SIZES[0]} to {SIZES[1]}, not {wanted}")
+    if wanted != (recorded or DEFAULT_SIZE) and (source is None or source.stands_in):
+        raise EGSTalkerError(
+            f"frames of another size are cut from the video, which is gone; put it beside the folder as "
+            f"{folder.root.name}.mp4, or leave out --size"
+        )
+    return wanted
 
 
 def locate(path: Path | str) -> tuple[DatasetFolder, Source | None]:

@@ -20,6 +20,7 @@ from data_utils.action_units import action_unit_45, write_action_units
 from data_utils.audio_features import EXTRACTORS
 from data_utils.audio_features.dataset_features import write_features
 from data_utils.blinks import read_blinks
+from data_utils.crop import DEFAULT_SIZE
 from data_utils.face_mesh import eye_openings, load_or_detect, to_68
 from data_utils.face_parsing import PARSERS
 from data_utils.frame_extraction import write_frames
@@ -44,6 +45,7 @@ class Preparation:
     extractor: str
     parser: str
     tracker: str
+    size: int | None = None  # pixels of the frames that were asked for; None: the usual ones
     done: Callable[[int], None] = field(default=lambda frames: None)  # called with numbers of frames finished
 
     @property
@@ -93,6 +95,12 @@ class Task:
     writes: tuple[Artefact, ...]
     settings: Callable[[Preparation], dict[str, Any]] = lambda preparation: {}  # a change of these makes it run again
 
+    def made_with(self, run: Preparation) -> dict[str, Any]:
+        """What dataset.json remembers of how it was done: its settings and, of pictures and what is measured in them,
+        an unusual size that was asked for."""
+        sized = self.number >= wholeness.FRAMES.task and run.size not in (None, DEFAULT_SIZE)
+        return {**self.settings(run), **({"size": run.size} if sized else {})}
+
 
 def _audio(run: Preparation) -> None:
     source = run.need_source()
@@ -108,10 +116,17 @@ def _features(run: Preparation) -> None:
 
 def _frames(run: Preparation) -> None:
     source = run.need_source()
+    crop = source.crop
+    if run.size and crop.size < run.size and run.has_original:
+        logger.warning(
+            "the square around the head has %d pixels a side: the frames have as many, not %d, as none are enlarged",
+            *(crop.side, run.size),
+        )
     num_frames = write_frames(source, run.folder, run.done)
-    run.folder.update_record(format=1, source=run.identity, num_frames=num_frames, size=source.crop.size)
+    run.folder.update_record(format=1, source=run.identity, num_frames=num_frames, size=crop.size)
+    run.folder.update_record(**({"asked_size": run.size} if run.size else {}))
     if run.has_original:
-        run.folder.update_record(crop=[source.crop.x, source.crop.y, source.crop.side])
+        run.folder.update_record(crop=[crop.x, crop.y, crop.side])
 
 
 def _parsing(run: Preparation) -> None:

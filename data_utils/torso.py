@@ -23,7 +23,7 @@ from media.images import read_rgb, write_image
 
 UNDER_HEAD = 0.10  # of the frame's side: how far the torso goes on under the head
 _RIM = 0.012  # of the side, along the head's outline against the background, where it does not
-_EDGE_SIGMA = 1.0  # pixels; how soft the person's outline is against the new background
+_EDGE_SIGMA = 1 / 512  # of the side, and a pixel at least: how soft the outline is against the new background
 _STAINED = 0.004  # of the side: torso pixels this near something else are tinged by it and are no source of colour
 _NECK_FIRST = 0.1  # of the side: the neck goes on under the head where clothes are nearer by less than this
 _FILL_SIGMA = 0.012  # of the side; blurs the streaks of what goes on under the head
@@ -59,7 +59,7 @@ def separate(
     head, behind = classes == HEAD, classes == BACKGROUND
     body = ~(head | behind)
     to_head, to_behind, to_body = (_distance_to(mask) for mask in (head, behind, body))
-    person = cv2.GaussianBlur(np.where(behind, np.uint8(0), np.uint8(255)), (0, 0), _EDGE_SIGMA)
+    person = cv2.GaussianBlur(np.where(behind, np.uint8(0), np.uint8(255)), (0, 0), max(1.0, _EDGE_SIGMA * side))
     truth = _blended(image, background, person)
 
     alpha = np.zeros_like(person)

@@ -116,6 +116,12 @@ def is_there(artefact: Artefact, folder: DatasetFolder, num_frames: int) -> bool
     return artefact.times(folder, num_frames) is not None and is_sound(artefact, folder, num_frames)
 
 
+def size_made_with(folder: DatasetFolder, task: int) -> int | None:
+    """The unusual size of the frames, pixels, that a task was done with; None: the usual one."""
+    size = (folder.read_record().get("tasks", {}).get(str(task)) or {}).get("size")
+    return size if isinstance(size, int) else None
+
+
 def fingerprints(folder: DatasetFolder, artefacts: tuple[Artefact, ...]) -> dict[str, str]:
     """The fingerprint of each artefact, by name."""
     return {artefact.name: artefact.fingerprint(folder) for artefact in artefacts}

@@ -25,7 +25,8 @@ class Margin:
     least: float = 0.0  # pixels
 
 
-CROP_MARGIN = 12  # pixels around the head that training looks at
+CROP_MARGIN = 12  # pixels around the head that training looks at, in pictures of up to
+CROP_SIDE = 512  # pixels a side; in larger ones it is as large a share
 LOSS_MARGIN = Margin(Fraction(1, 6), least=6)  # of mouth and eyes where losses weigh more
 HEAD_SCORE_MARGIN = Margin(Fraction(1, 20))
 MOUTH_SCORE_MARGIN = Margin(Fraction(7, 20))  # the lips' own motion and the chin's crease are scored too
@@ -43,6 +44,11 @@ class Box:
     def crop(self, images: Tensor) -> Tensor:
         """The box's part of pictures [*B, H, W, C]."""
         return images[..., self.top : self.bottom, self.left : self.right, :]
+
+
+def crop_margin(width: int, height: int) -> int:
+    """Pixels around the head that training looks at, in pictures of a size in pixels."""
+    return max(CROP_MARGIN, round(CROP_MARGIN * max(width, height) / CROP_SIDE))
 
 
 def head_region(mask: Bool[np.ndarray, "H W"]) -> Box | None:

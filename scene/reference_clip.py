@@ -20,7 +20,7 @@ from data_utils.blinks import read_blinks
 from data_utils.cures import cure, read_picture
 from data_utils.track_file import decimetres_in, read_track
 from data_utils.transforms_file import read_transforms
-from data_utils.wholeness import FRAMES
+from data_utils.wholeness import FRAMES, READS, size_made_with
 from scene.backdrop import Backdrops
 from scene.cameras import Camera, nerf_to_opencv
 from scene.drive import Drive
@@ -125,6 +125,11 @@ def _check_whole(folder: DatasetFolder) -> None:
     for path, task in needed.items():
         if not path.exists():
             raise EGSTalkerError(f"{folder.root} is not a whole dataset: {path.name} is missing; {cure(folder, task)}")
+    frame_size = size_made_with(folder, FRAMES.task)
+    outdated = [task for task in READS if task > FRAMES.task and size_made_with(folder, task) != frame_size]
+    if outdated:
+        again = ", then ".join(f"with --task {task}" for task in outdated)
+        raise EGSTalkerError(f"{folder.root} is made from frames of another size in part; run preprocess.sh {again}")
 
 
 def _decimetres(distance: float | None, positions: Float[Tensor, "N 3"]) -> float:

@@ -17,7 +17,7 @@ from data_utils.cures import picture_cure, read_picture
 from data_utils.landmark_file import read_landmarks
 from data_utils.lost_frames import interpolate_lost
 from data_utils.track_file import check_finite
-from imaging.boxes import CROP_MARGIN, LEFT_EYE, MOUTH, RIGHT_EYE, Box, feature_box, head_region
+from imaging.boxes import LEFT_EYE, MOUTH, RIGHT_EYE, Box, crop_margin, feature_box, head_region
 from imaging.masks import read_head_mask
 from scene.reference_clip import ReferenceClip
 from training.landmark_surface import landmark_surface
@@ -82,7 +82,8 @@ class TalkingHeadDataset(ReferenceClip):
         if self._boxes is None:
             boxes, _ = self._heads
             seen = self.usable_mask(range(self.num_frames))
-            sides = np.percentile((boxes[:, 2:] - boxes[:, :2])[seen], 99.0, axis=0) + 2 * CROP_MARGIN
+            margin = crop_margin(self.width, self.height)
+            sides = np.percentile((boxes[:, 2:] - boxes[:, :2])[seen], 99.0, axis=0) + 2 * margin
             limit = np.array([self.width, self.height])
             size = np.minimum(np.ceil(sides / 16) * 16, limit).astype(int)
             centres = interpolate_lost((boxes[:, :2] + boxes[:, 2:]) / 2, seen)

@@ -44,10 +44,12 @@ def parse(folder: DatasetFolder, target: Path, done: Callable[[int], None] = lam
     mesh = load_or_detect(folder)
     fit_frames = num_train_frames(len(mesh.points))
     colours = _clip_colours(folder, mesh.points, frames_to_fit(mesh.found, fit_frames))
-    jobs = ranges(fit_frames, 50) + ranges(len(mesh.points), 50, fit_frames)
-    run_jobs(
-        partial(_parse_range, folder, target, mesh.points, colours, fit_frames), jobs, done=lambda i: done(len(jobs[i]))
-    )
+    jobs = []
+    for frames in ranges(fit_frames, 50) + ranges(len(mesh.points), 50, fit_frames):
+        end = fit_frames if frames.stop <= fit_frames else len(mesh.points)  # held-out frames steady no others
+        around = range(max(frames.start - 1, 0), min(frames.stop + 1, end))
+        jobs.append((frames, around, mesh.points[around.start : around.stop]))
+    run_jobs(partial(_parse_range, folder, target, colours), jobs, done=lambda i: done(len(jobs[i][0])))
 
 
 class PersonMask:
@@ -73,17 +75,15 @@ class PersonMask:
 def _parse_range(
     folder: DatasetFolder,
     target: Path,
-    points: Float32[np.ndarray, "N 478 3"],
     colours: Float32[np.ndarray, "C 3"],
-    fit_frames: int,
-    frames: range,
+    job: tuple[range, range, Float32[np.ndarray, "n 478 3"]],
 ) -> None:
+    """Write the maps of some frames, those around them and the landmarks of these being given, too."""
     cv2.setNumThreads(1)
-    end = fit_frames if frames.stop <= fit_frames else len(points)  # held-out frames steady no others
-    around = range(max(frames.start - 1, 0), min(frames.stop + 1, end))
+    frames, around, landmarks = job
     with PersonMask() as person:
-        images = ((i, read_rgb(folder.frame(i))) for i in around)
-        seen = ((image, _probabilities(image, points[i], person, colours)) for i, image in images)
+        images = ((read_rgb(folder.frame(i)), points) for i, points in zip(around, landmarks, strict=True))
+        seen = ((image, _probabilities(image, points, person, colours)) for image, points in images)
         for i, (image, probabilities) in zip(around, steadied(seen), strict=True):
             if i in frames:
                 write_map(target / f"{i}.png", image, probabilities)

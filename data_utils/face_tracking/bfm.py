@@ -127,7 +127,7 @@ def track_mesh(
     basis = LandmarkBasis.of(model, seen.outline)
     fit, key, shared, motion = _fit_key_frames(basis, seen, usable, centre)
     if mesh is not None and frames is not None:
-        head = track_head(mesh.points.astype(np.float64), mesh.found, size, frames, head_mask, cuts, fit_frames)
+        head = track_head(mesh.points, mesh.found, size, frames, head_mask, cuts, fit_frames)
         shared, motion = _under_rigid_track(fit, key, shared, motion, head, fit_frames)
         reprojection, correlation = head.reprojection, head.correlation
     else:

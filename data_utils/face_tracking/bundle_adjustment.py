@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
 
 from data_utils.face_tracking import rotations
 from data_utils.face_tracking.perspective import (
@@ -80,7 +80,7 @@ def choose_key_frames(
 
 
 def adjust(
-    observed: Float64[np.ndarray, "K P 2"],
+    observed: Float[np.ndarray, "K P 2"],
     start: Poses,
     shape: Float64[np.ndarray, "P 3"],
     noise: Float64[np.ndarray, "P"],
@@ -130,7 +130,7 @@ def adjust(
 
 
 def fit_shape(
-    observed: Float64[np.ndarray, "K P 2"],
+    observed: Float[np.ndarray, "K P 2"],
     poses: Poses,
     shape: Float64[np.ndarray, "P 3"],
     noise: Float64[np.ndarray, "P"] | Float64[np.ndarray, "K P"],
@@ -186,7 +186,7 @@ class _Problem:
 
     def __init__(
         self,
-        observed: Float64[np.ndarray, "K P 2"],
+        observed: Float[np.ndarray, "K P 2"],
         shape: Float64[np.ndarray, "P 3"],
         centre: tuple[float, float],
         priors: Priors,

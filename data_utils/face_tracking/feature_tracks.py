@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float64, UInt8
+from jaxtyping import Bool, Float32, Float64, UInt8
 
 from data_utils.face_tracking import rotations
 from data_utils.face_tracking.face_surface import depths_at, rigid_faces
@@ -37,7 +37,7 @@ class FeatureTracks:
     """M skin points over N frames."""
 
     points: Float64[np.ndarray, "M 3"]  # decimetres: where the first poses and shape put them in the head frame
-    pixels: Float64[np.ndarray, "N M 2"]
+    pixels: Float32[np.ndarray, "N M 2"]
     seen: Bool[np.ndarray, "N M"]
 
 
@@ -81,7 +81,7 @@ def track_features(
     ]
     counts = [len(reference.points) for reference in references]
     starts = np.concatenate([[0], np.cumsum(counts)])
-    pixels = np.zeros((len(frames), starts[-1], 2))
+    pixels = np.zeros((len(frames), starts[-1], 2), np.float32)
     seen = np.zeros((len(frames), starts[-1]), bool)
     apart = _angles(poses.rotation, poses.rotation[[reference.frame for reference in references]])
 

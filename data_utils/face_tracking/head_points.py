@@ -23,6 +23,7 @@ HeadMask = Callable[[int], Bool[np.ndarray, "H W"]]
 POINTS = 3000  # a reference frame
 _SPACING = 1 / 170  # of the image side, between points
 _FROM_OUTLINE = 1 / 128  # of the image side that points keep from the head's outline
+_DETAIL = 512  # image sides to a pixel: the texture that counts is no finer, nor finer than a pixel
 _HALF_WIDTH = 0.75  # decimetres, of a head
 _DEPTH = 0.9  # decimetres from a head's outline, which lies between the ears, to its foremost skin
 _ON_MESH, _BESIDE_MESH = 0.08, 0.2  # decimetres: how far depths may be wrong
@@ -92,9 +93,10 @@ def _lowest(shape: Float64[np.ndarray, "478 3"]) -> float:
 
 def _texture(grey: UInt8[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W"]:
     """How much a picture changes around each pixel."""
-    smooth = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.2)
+    detail = max(1.0, max(grey.shape) / _DETAIL)  # pixels
+    smooth = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.2 * detail)
     slope = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1))
-    return cv2.GaussianBlur(slope, (0, 0), 1.5)
+    return cv2.GaussianBlur(slope, (0, 0), 1.5 * detail)
 
 
 def _moving_parts(

@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float, Float64
 
 from data_utils.face_tracking import face_topology as topology
+from data_utils.lost_frames import spread
+from data_utils.parallel import blocks
 
 IRIS_DIAMETER = 0.117  # decimetres; 11.7 mm with a spread of 0.5 mm in adults (Rüfer et al., Cornea 2005)
 FACE_BREADTH = 1.37  # decimetres; 137 mm over the cheekbones (Gordon et al., ANSUR II, 2014: men 141, women 132)
+MEAN_FRAMES = 2000  # whose median is the mean shape
 PUPIL_DISTANCE = 0.63  # decimetres; 63 mm with a spread of 3.6 mm (Dodgson, "Variation and extrema of human IPD", 2004)
 
 
@@ -29,15 +32,16 @@ class OrthographicFit:
 
 
 def fit_orthographic(
-    landmarks: Float64[np.ndarray, "N 478 3"], usable: Bool[np.ndarray, "N"] | None = None, rounds: int = 4
+    landmarks: Float[np.ndarray, "N 478 3"], usable: Bool[np.ndarray, "N"] | None = None, rounds: int = 4
 ) -> OrthographicFit:
     """Mean shape of some frames' landmarks, and every frame's similarity to it.
 
     Args:
         landmarks: [N, 478, 3] pixels, FaceMesh's axes.
-        usable: [N] the frames that the shape is fitted on; all unless given.
+        usable: [N] the frames that the shape is fitted on, if they are many on some of them; all unless given.
     """
-    clouds = upright(landmarks if usable is None else landmarks[usable])
+    frames = np.arange(len(landmarks)) if usable is None else np.flatnonzero(usable)
+    clouds = upright(landmarks[spread(frames, MEAN_FRAMES)])
     shape = _in_head_frame(clouds[len(clouds) // 2])
     weights = 1.0 / topology.landmark_noise(shape) ** 2
     for _ in range(rounds):
@@ -45,12 +49,13 @@ def fit_orthographic(
         aligned = np.einsum("nji,npj->npi", rotation, clouds - offset[:, None]) / scale[:, None, None]
         shape = _in_head_frame(np.median(aligned, axis=0))
     shape = shape * _metric_scale(clouds, scale)
-    rotation, scale, offset = similarities(shape, upright(landmarks), weights)
+    parts = [similarities(shape, upright(landmarks[rows]), weights) for rows in blocks(len(landmarks))]
+    rotation, scale, offset = (np.concatenate(part) for part in zip(*parts, strict=True))
     origin = offset[:, :2] * np.array([1.0, -1.0])
     return OrthographicFit(shape, rotation, scale, origin)
 
 
-def upright(landmarks: Float64[np.ndarray, "*B 3"]) -> Float64[np.ndarray, "*B 3"]:
+def upright(landmarks: Float[np.ndarray, "*B 3"]) -> Float64[np.ndarray, "*B 3"]:
     """FaceMesh's axes (y down, z away from the camera) to x right, y up, z back: [..., 3]."""
     return landmarks * np.array([1.0, -1.0, -1.0])
 

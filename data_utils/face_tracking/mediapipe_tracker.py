@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float, Float32, Float64
 
 from arguments.atomic import atomic_path
 from arguments.dataset_folder import DatasetFolder, num_train_frames
@@ -29,8 +29,9 @@ from data_utils.face_tracking.expression import head_frame_vertices
 from data_utils.face_tracking.feature_tracks import FeatureTracks, track_features
 from data_utils.face_tracking.head_points import HeadMask
 from data_utils.face_tracking.initial_shape import fit_orthographic, head_frame
-from data_utils.face_tracking.perspective import Poses, cauchy_weight, fit_poses, project, weak_perspective_poses
+from data_utils.face_tracking.perspective import Poses, fit_poses, weak_perspective_poses
 from data_utils.face_tracking.photometric_adjustment import adjust_photometrically
+from data_utils.face_tracking.rigid_points import KEY_FRAMES, Observed, RigidPoints
 from data_utils.face_tracking.smoothing import smooth_poses
 from data_utils.face_tracking.tracking_report import write_tracking_report
 from data_utils.lost_frames import frames_to_fit
@@ -40,7 +41,6 @@ from media.images import read_grey, read_rgb
 logger = logging.getLogger(__name__)
 
 PORTRAIT_FOCAL = 2.2  # focal length over image side that portraits have, give or take a third
-KEY_FRAMES = 120
 SHAPE_FRAMES = 300
 MIN_FEATURES = 12  # in a clip, below which the landmarks stand alone
 _LANDMARK_NOISE = 0.05  # decimetres, of a rigid landmark
@@ -55,7 +55,7 @@ class HeadTrack:
     focal: float  # pixels
     poses: Poses  # N, head frame to OpenGL camera
     shape: Float64[np.ndarray, "478 3"]  # decimetres, head frame: the person's neutral landmarks
-    vertices: Float64[np.ndarray, "N 478 3"]  # decimetres, head frame, with expression
+    vertices: Float32[np.ndarray, "N 478 3"]  # decimetres, head frame, with expression
     reprojection: Float64[np.ndarray, "N"]  # pixels: RMS distance of rigid points from where the pose puts them
     correlation: Float64[
         np.ndarray, "N"
@@ -78,7 +78,7 @@ def track(folder: DatasetFolder) -> None:
     frames = FRAMES.files(folder)
     height, width = read_grey(frames[0]).shape
     head = track_head(
-        mesh.points.astype(np.float64),
+        mesh.points,
         mesh.found,
         (width, height),
         frames,
@@ -111,7 +111,7 @@ def scene_cuts(folder: DatasetFolder) -> list[int]:
 
 
 def track_head(
-    landmarks: Float64[np.ndarray, "N 478 3"],
+    landmarks: Float[np.ndarray, "N 478 3"],
     found: Bool[np.ndarray, "N"],
     size: tuple[int, int],
     frames: list[Path] | None = None,
@@ -142,29 +142,11 @@ def track_head(
             f"{len(landmarks)} landmarks for {len(frames)} frames; run preprocess.sh with --task 3 again"
         )
     centre = (size[0] / 2, size[1] / 2)
-    seen = landmarks[..., :2]
     if fit_frames is not None:
         cuts = [*cuts, fit_frames]  # smoothing runs both ways
-    shape, focal, poses, noise = _from_landmarks(landmarks, found, usable, centre)
-    points, pixels, spread = shape, seen, np.broadcast_to(noise, seen.shape[:2])
-    correlation = np.zeros(len(landmarks))
-    if frames:
-        first = smooth_poses(poses.filled(found, fit_frames), cuts, usable)
-        features = track_features(frames, first, found, shape, focal, centre, fit_frames)
-        if len(features.points) >= MIN_FEATURES:
-            shape, focal, poses, points, pixels, spread = _from_features(
-                features, seen, usable, first, shape, noise, focal, centre
-            )
-        first = smooth_poses(poses.filled(found, fit_frames), cuts, usable)
-        shape = _fit_landmark_shape(seen, usable, first, shape, noise, focal, centre)
-        fit = adjust_photometrically(frames, first, found, shape, focal, centre, head_mask, fit_frames)
-        if fit is not None:
-            poses, correlation = fit.poses, fit.correlation
-        elif len(features.points) < MIN_FEATURES:
-            logger.warning("the head shows too little texture to follow; poses rest on the landmarks alone")
-    poses = smooth_poses(poses.filled(found, fit_frames), cuts, usable)
-    reprojection = _reprojection(points, pixels, spread, poses, usable, focal, centre)
-    shape = _fit_landmark_shape(seen, usable, poses, shape, noise, focal, centre)
+    shape, focal, poses, reprojection, correlation = _follow(
+        landmarks, found, usable, centre, frames, head_mask, cuts, fit_frames
+    )
     axes, origin = head_frame(shape)
     shape = (shape - origin) @ axes.T
     poses = poses.reframed(axes, origin)
@@ -173,6 +155,39 @@ def track_head(
         raise EGSTalkerError("the head cannot be followed in this video; use one that shows a face from the front")
     reprojection = np.where(found, reprojection, reprojection[usable].max())
     return HeadTrack(focal, poses, shape, vertices, reprojection, correlation)
+
+
+def _follow(
+    landmarks: Float[np.ndarray, "N 478 3"],
+    found: Bool[np.ndarray, "N"],
+    usable: Bool[np.ndarray, "N"],
+    centre: tuple[float, float],
+    frames: list[Path] | None,
+    head_mask: HeadMask | None,
+    cuts: Sequence[int],
+    fit_frames: int | None,
+) -> tuple[Float64[np.ndarray, "478 3"], float, Poses, Float64[np.ndarray, "N"], Float64[np.ndarray, "N"]]:
+    """Shape, focal length, smooth poses, reprojection and correlation; in any head frame."""
+    seen = landmarks[..., :2]
+    shape, focal, poses, noise = _from_landmarks(landmarks, found, usable, centre)
+    rigid = RigidPoints(shape, (Observed(seen, noise),))
+    correlation = np.zeros(len(landmarks))
+    if frames:
+        first = smooth_poses(poses.filled(found, fit_frames), cuts, usable)
+        features = track_features(frames, first, found, shape, focal, centre, fit_frames)
+        if len(features.points) >= MIN_FEATURES:
+            shape, focal, poses, rigid = _from_features(features, seen, usable, first, shape, noise, focal, centre)
+        first = smooth_poses(poses.filled(found, fit_frames), cuts, usable)
+        shape = _fit_landmark_shape(seen, usable, first, shape, noise, focal, centre)
+        fit = adjust_photometrically(frames, first, found, shape, focal, centre, head_mask, fit_frames)
+        if fit is not None:
+            poses, correlation = fit.poses, fit.correlation
+        elif len(features.points) < MIN_FEATURES:
+            logger.warning("the head shows too little texture to follow; poses rest on the landmarks alone")
+    poses = smooth_poses(poses.filled(found, fit_frames), cuts, usable)
+    reprojection = rigid.reprojection(poses, usable, focal, centre)
+    shape = _fit_landmark_shape(seen, usable, poses, shape, noise, focal, centre)
+    return shape, focal, poses, reprojection, correlation
 
 
 def write_track(head: HeadTrack, found: Bool[np.ndarray, "N"], target: Path) -> None:
@@ -187,7 +202,7 @@ def write_track(head: HeadTrack, found: Bool[np.ndarray, "N"], target: Path) -> 
         "focal": torch.tensor([head.focal], dtype=torch.float32),
         "euler": torch.from_numpy(rotations.matrix_to_euler(head.poses.rotation)).float(),
         "trans": torch.from_numpy(head.poses.translation).float(),
-        "vertices": torch.from_numpy(head.vertices).float(),
+        "vertices": torch.from_numpy(head.vertices),
         "faces": torch.from_numpy(face_topology.triangles().copy()),
         "shape": torch.from_numpy(head.shape).float(),
         "reprojection": torch.from_numpy(head.reprojection).float(),
@@ -199,17 +214,15 @@ def write_track(head: HeadTrack, found: Bool[np.ndarray, "N"], target: Path) -> 
 
 
 def _from_landmarks(
-    landmarks: Float64[np.ndarray, "N 478 3"],
+    landmarks: Float[np.ndarray, "N 478 3"],
     found: Bool[np.ndarray, "N"],
     usable: Bool[np.ndarray, "N"],
     centre: tuple[float, float],
 ) -> tuple[Float64[np.ndarray, "478 3"], float, Poses, Float64[np.ndarray, "478"]]:
     """Shape, focal length, N poses and the landmarks' noise [478], by the landmarks alone."""
-    flat = fit_orthographic(landmarks[found], usable[found])
-    rotation = np.broadcast_to(np.eye(3), (len(landmarks), 3, 3)).copy()
-    rotation[found] = flat.rotation
-    scale, origin = np.ones(len(landmarks)), np.zeros((len(landmarks), 2))
-    scale[found], origin[found] = flat.scale, flat.origin
+    flat = fit_orthographic(landmarks, usable)
+    rotation, scale, origin = flat.rotation.copy(), flat.scale.copy(), flat.origin.copy()
+    rotation[~found], scale[~found], origin[~found] = np.eye(3), 1.0, 0.0
     prior = Priors(PORTRAIT_FOCAL * 2 * max(centre), focal_spread=0.35)
     start = weak_perspective_poses(rotation, scale, origin, prior.focal, centre)
     noise = face_topology.landmark_noise(flat.shape) * _LANDMARK_NOISE * float(np.median(scale[usable])) / 10
@@ -222,41 +235,31 @@ def _from_landmarks(
 
 def _from_features(
     features: FeatureTracks,
-    landmarks: Float64[np.ndarray, "N 478 2"],
+    landmarks: Float[np.ndarray, "N 478 2"],
     usable: Bool[np.ndarray, "N"],
     start: Poses,
     shape: Float64[np.ndarray, "478 3"],
     noise: Float64[np.ndarray, "478"],
     focal: float,
     centre: tuple[float, float],
-) -> tuple[
-    Float64[np.ndarray, "478 3"],
-    float,
-    Poses,
-    Float64[np.ndarray, "P 3"],
-    Float64[np.ndarray, "N P 2"],
-    Float64[np.ndarray, "N P"],
-]:
-    """Shape, focal length and N poses by tracked skin; and the rigid points, their pixels and their noise [N, P]."""
+) -> tuple[Float64[np.ndarray, "478 3"], float, Poses, RigidPoints]:
+    """Shape, focal length and N poses by tracked skin; and the rigid points of both, in N frames."""
     prior = Priors(focal, focal_spread=0.15, shape_spread=0.1, evidence=1.0)
     believed = np.full(len(features.points), _FEATURE_NOISE * 2 * max(centre))
     key = choose_key_frames(start.rotation, usable, KEY_FRAMES)
     fitted = adjust(features.pixels[key], start[key], features.points, believed, centre, prior, features.seen[key])
-    by_feature = np.where(features.seen, fitted.noise, np.inf)
+    skin = Observed(features.pixels, fitted.noise, features.seen)
     shown = usable & (features.seen.sum(axis=1) >= MIN_FEATURES)
-    poses = fit_poses(fitted.shape, features.pixels, by_feature, fitted.focal, centre, start)
+    poses = RigidPoints(fitted.shape, (skin,)).poses(fitted.focal, centre, start)
     rigid = np.flatnonzero(face_topology.landmark_noise(shape) < face_topology.RIGID_BELOW)
     shape = _fit_landmark_shape(landmarks, shown, poses, shape, noise, fitted.focal, centre)
-    by_landmark = np.broadcast_to(noise[rigid] * _LANDMARKS_BESIDE_FEATURES, (len(landmarks), len(rigid)))
-    points = np.concatenate([fitted.shape, shape[rigid]])
-    pixels = np.concatenate([features.pixels, landmarks[:, rigid]], axis=1)
-    spread = np.concatenate([by_feature, by_landmark], axis=1)
-    poses = fit_poses(points, pixels, spread, fitted.focal, centre, start)
-    return shape, fitted.focal, poses, points, pixels, spread
+    beside = Observed(landmarks[:, rigid], noise[rigid] * _LANDMARKS_BESIDE_FEATURES)
+    points = RigidPoints(np.concatenate([fitted.shape, shape[rigid]]), (skin, beside))
+    return shape, fitted.focal, points.poses(fitted.focal, centre, start), points
 
 
 def _fit_landmark_shape(
-    landmarks: Float64[np.ndarray, "N 478 2"],
+    landmarks: Float[np.ndarray, "N 478 2"],
     usable: Bool[np.ndarray, "N"],
     poses: Poses,
     shape: Float64[np.ndarray, "478 3"],
@@ -269,26 +272,3 @@ def _fit_landmark_shape(
     frames = frames[:: -(-len(frames) // SHAPE_FRAMES)]
     loose = np.minimum(noise, noise[np.isfinite(noise)].max())
     return fit_shape(landmarks[frames], poses[frames], shape, loose, focal, centre, Priors(focal))
-
-
-def _reprojection(
-    points: Float64[np.ndarray, "P 3"],
-    pixels: Float64[np.ndarray, "N P 2"],
-    spread: Float64[np.ndarray, "N P"],
-    poses: Poses,
-    usable: Bool[np.ndarray, "N"],
-    focal: float,
-    centre: tuple[float, float],
-) -> Float64[np.ndarray, "N"]:
-    """RMS distance [N] in pixels of rigid points, fitted under the poses, from where they are seen, robustly weighted.
-
-    Args:
-        points: [P, 3] about where they are.
-        pixels: [N, P, 2]; spread: [N, P] pixels, infinite where a point is not seen.
-    """
-    frames = choose_key_frames(poses.rotation, usable, KEY_FRAMES)
-    prior = Priors(focal, shape_spread=0.1, evidence=1.0)
-    points = fit_shape(pixels[frames], poses[frames], points, spread[frames], focal, centre, prior)
-    squared = ((pixels - project(poses.transform(points), focal, centre)) ** 2).sum(-1)
-    weight = cauchy_weight(squared / spread**2) / spread**2
-    return np.sqrt((weight * squared).sum(1) / np.maximum(weight.sum(1), 1e-12))

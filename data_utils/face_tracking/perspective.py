@@ -142,7 +142,7 @@ def weak_perspective_poses(
 
 def fit_poses(
     shape: Float64[np.ndarray, "P 3"] | Float64[np.ndarray, "N P 3"],
-    observed: Float64[np.ndarray, "N P 2"],
+    observed: Float[np.ndarray, "N P 2"],
     noise: Float64[np.ndarray, "P"] | Float64[np.ndarray, "N P"],
     focal: float,
     centre: tuple[float, float],

@@ -142,6 +142,7 @@ FAULTS: dict[str, Damage] = {
     "no landmarks": gone(f"ori_imgs/{FRAME}.lms"),
     "landmarks that are text": text(f"ori_imgs/{FRAME}.lms"),
     "landmarks of another kind": text(f"ori_imgs/{FRAME}.lms", "1 2\n" * 67),
+    "frames of another size": lambda folder: folder.update_record(asked_size=768, tasks={"3": {"size": 768}}),
     "a record that is text": text("dataset.json"),
     "no folder": lambda folder: shutil.rmtree(folder.root),
 }

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from imaging.boxes import Box, Margin, feature_box, head_box, head_region, mouth_box
+from imaging.boxes import Box, Margin, crop_margin, feature_box, head_box, head_region, mouth_box
 
 
 def test_head_box_holds_every_head_pixel_and_the_margin() -> None:
@@ -48,6 +48,10 @@ def test_the_losses_box_has_a_sixth_of_its_side_around_it_and_six_pixels_at_leas
     assert feature_box(points).tolist() == [10, 40, 90, 80]  # rounded down on every side
     assert feature_box(points / 10).tolist() == [0, 0, 14, 13]
     assert feature_box(points, Margin(Fraction(1, 2))).tolist() == [0, 20, 110, 100]
+
+
+def test_the_crop_has_as_large_a_share_around_it_in_larger_pictures() -> None:
+    assert [crop_margin(side, side) for side in (192, 512, 768, 1024)] == [12, 12, 18, 24]
 
 
 def test_a_mouth_outside_the_frame_or_unknown_has_no_box() -> None:

@@ -50,7 +50,7 @@ def test_frames_without_a_head_are_not_learnt_where_nothing_says_that_they_are_l
 
 @pytest.mark.parametrize("recorded", [True, False])
 def test_frames_without_the_person_have_no_say_in_the_crop(folder, recorded, monkeypatch):
-    monkeypatch.setattr("training.dataset.CROP_MARGIN", 2)
+    monkeypatch.setattr("imaging.boxes.CROP_MARGIN", 2)
     corners, size = TalkingHeadDataset(folder.root).head_boxes()
     lost = [9, 10]
     if recorded:

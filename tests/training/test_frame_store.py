@@ -30,7 +30,7 @@ def stored(folder: DatasetFolder, host_bytes: int = HOST_BYTES) -> FrameStore:
 
 
 def test_a_cut_shows_what_the_whole_picture_shows_there(folder, monkeypatch):
-    monkeypatch.setattr("training.dataset.CROP_MARGIN", 2)
+    monkeypatch.setattr("imaging.boxes.CROP_MARGIN", 2)
     dataset = TalkingHeadDataset(folder.root)
     batch = FrameStore(dataset, dataset.audio, 4).batch([0, 19])
     height, width = batch.image.shape[1:3]
@@ -46,7 +46,7 @@ def test_a_cut_shows_what_the_whole_picture_shows_there(folder, monkeypatch):
 
 
 def test_the_cameras_of_cuts_project_to_the_same_spot(folder, monkeypatch):
-    monkeypatch.setattr("training.dataset.CROP_MARGIN", 2)
+    monkeypatch.setattr("imaging.boxes.CROP_MARGIN", 2)
     dataset = TalkingHeadDataset(folder.root)
     batch = FrameStore(dataset, dataset.audio, 4).batch([5])
     point = torch.tensor([[0.3, -0.2, 0.1]])
