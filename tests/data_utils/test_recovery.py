@@ -83,9 +83,12 @@ def killed_before(tmp_path, repository):
 
 
 def content(folder):
-    """What each file says; containers that carry names and times of writing are unpacked."""
+    """What each file says; containers that carry names and times of writing are unpacked.
+
+    The page on the clip is left out: the program writes it before the tasks, and ``dataset`` was made without it.
+    """
     values = {}
-    for path in sorted(path for path in folder.root.rglob("*") if path.is_file()):
+    for path in sorted(path for path in folder.root.rglob("*") if path.is_file() and path != folder.clip_report):
         name = str(path.relative_to(folder.root))
         if path.suffix == ".pt":
             loaded = torch.load(path, weights_only=True)
