@@ -25,6 +25,5 @@ def read_clip_sound(folder: DatasetFolder, num_frames: int) -> Float32[np.ndarra
     heard = np.asarray(folder.heard[:num_frames])
     short = (heard.max() + 1) * SAMPLES_PER_FRAME - len(samples)
     whole = np.pad(samples, (0, max(0, short)))
-    return (
-        whole[: len(whole) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME].reshape(-1, SAMPLES_PER_FRAME)[heard].reshape(-1)
-    )
+    frames = whole[: len(whole) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME].reshape(-1, SAMPLES_PER_FRAME)
+    return frames[heard].reshape(-1)

@@ -19,7 +19,7 @@ from data_utils.audio_features import DEFAULT_EXTRACTOR, EXTRACTORS
 from data_utils.crop import DEFAULT_SIZE
 from data_utils.cures import cure
 from data_utils.face_parsing import DEFAULT_PARSER, PARSERS
-from data_utils.source import Source, chosen_size
+from data_utils.source import Source, chosen_size, with_size
 from data_utils.staging import sweep
 from data_utils.tasks import TASKS, Preparation, Task
 from data_utils.wholeness import count_frames, fingerprints, up_to_date
@@ -73,7 +73,7 @@ def preprocess(
 
         _check("tracker", tracker, TRACKERS)
     size = chosen_size(source, size, folder)
-    source = dataclasses.replace(source, size=size or DEFAULT_SIZE) if source else None
+    source = with_size(source, size) if source else None
     run = Preparation(folder, source, extractor, parser, tracker, size)
     if tracker == "bfm" and only in (None, 8) and not _is_whole(TASKS[7], run):
         from data_utils.face_tracking.bfm import check_installed

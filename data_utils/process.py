@@ -71,13 +71,13 @@ def main() -> None:
     from data_utils.clip_report.report import inspect_clip
     from data_utils.preprocess import default_tracker, preprocess
     from data_utils.progress import progress
-    from data_utils.source import chosen_size, is_new, locate, with_track
+    from data_utils.source import chosen_size, is_new, locate, with_size, with_track
     from data_utils.summary import summary
 
     folder, source = locate(arguments.path)
-    if source is not None:
-        source = with_track(source, arguments.audio_track, folder)
     size = chosen_size(source, arguments.size, folder)
+    if source is not None:
+        source = with_size(with_track(source, arguments.audio_track, folder), size)
     if arguments.inspect:
         if source is None:
             raise EGSTalkerError(f"the video that {folder.root} was made from is gone; give --inspect a video")

@@ -19,12 +19,10 @@ from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.digest import sha256
 from arguments.errors import EGSTalkerError
 from data_utils.crop import DEFAULT_SIZE, SAMPLES, SIZES, Crop, choose_crop
-from data_utils.track_choice import TrackChoice, choose_track
+from data_utils.track_choice import SILENCE, TrackChoice, choose_track
 from media.container import has_pictures, video_suffixes
 from media.sound import iter_audio
 from media.video import MIN_SECONDS, VideoInfo, probe, sample_frames
-
-SILENCE = 1e-4  # a sound track that never exceeds it (of full scale, -80 dB) holds no speech
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,18 @@ def with_track(source: Source, wanted: int | None, folder: DatasetFolder) -> Sou
     if wanted is None and isinstance(recorded, dict) and recorded.get("sha256") == source.digest:
         number = recorded.get("audio_track")
         wanted = number if isinstance(number, int) else None
-    return dataclasses.replace(source, wanted_track=wanted)
+    return _changed(source, wanted_track=wanted)
+
+
+def with_size(source: Source, size: int | None) -> Source:
+    """The source whose square is scaled to ``size`` pixels; None: to the usual."""
+    return _changed(source, size=size or DEFAULT_SIZE)
+
+
+def _changed(source: Source, **values: Any) -> Source:
+    """A source of other values: itself, with all that it remembers, where they are its own."""
+    same = all(getattr(source, name) == value for name, value in values.items())
+    return source if same else dataclasses.replace(source, **values)
 
 
 def is_new(source: Source, folder: DatasetFolder) -> bool:

@@ -18,7 +18,7 @@ from media.tracks import AudioTrack, audio_stream, audio_tracks
 
 _HEARD = 120.0  # seconds from a track's beginning that are listened to
 _WINDOW = SAMPLE_RATE // HOP  # pieces of 10 ms in a second
-_SILENCE = 1e-4  # of full scale, -80 dB
+SILENCE = 1e-4  # of full scale, -80 dB: a track that never exceeds it holds no speech
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def choose_track(path: Path, wanted: int | None = None) -> TrackChoice:
     if len(tracks) < 2 or not known:
         return TrackChoice(None)
     flagged = [track for track in known if track.is_default]
-    if len(flagged) == 1 and _sound(path, flagged[0]).max(initial=0) > _SILENCE:
+    if len(flagged) == 1 and _sound(path, flagged[0]).max(initial=0) > SILENCE:
         chosen, why = flagged[0], "the default one"
     else:
         among = flagged if len(flagged) > 1 else known

@@ -12,9 +12,8 @@ from typing import Any
 import av
 
 from arguments.errors import EGSTalkerError
-from media.packet_scan import scan, shift
+from media.packet_scan import COVER_ART, scan, shift
 
-_COVER_ART = av.stream.Disposition.attached_pic
 _NO_VIDEO = ("image2", "tty", "gif", "webp", "apng", "ico")  # still pictures, their flip books, and text
 
 
@@ -44,7 +43,7 @@ def has_pictures(path: Path | str) -> bool:
         with open_media(path) as container:
             if container.format.name in _NO_VIDEO or container.format.name.endswith("_pipe"):
                 return False
-            return any(not stream.disposition & _COVER_ART for stream in decodable(container.streams.video))
+            return bool(films(container))
     except EGSTalkerError:
         return False
 
@@ -63,6 +62,11 @@ def video_suffixes() -> frozenset[str]:
 def decodable(streams: Any) -> list[Any]:
     """Those of a codec that is known here; PyAV crashes on the packets of others."""
     return [stream for stream in streams if stream.codec_context is not None]
+
+
+def films(container: Any) -> list[Any]:
+    """The streams of moving pictures that can be decoded: a cover is none."""
+    return [stream for stream in decodable(container.streams.video) if not stream.disposition & COVER_ART]
 
 
 def packets(container: Any, *streams: Any) -> Iterator[Any]:

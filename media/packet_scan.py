@@ -23,7 +23,7 @@ MAX_GAP = 60.0  # seconds without a packet; a longer one is another clock, or a 
 _BACK = 0.5  # seconds by which packets may go back: some containers give them in another order than others
 _AROUND = 5  # packets on either side whose median tells a new clock from one damaged time stamp
 _GUESSED = ("aac", "mp3")  # formats whose length FFmpeg tells from the size of the file
-_COVER_ART = av.stream.Disposition.attached_pic
+COVER_ART = av.stream.Disposition.attached_pic
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _scan(path: str, size: int, changed: int) -> PacketScan:
 
 def _is_media(stream: Any) -> bool:
     known = stream.type in ("video", "audio") and stream.codec_context is not None
-    return known and not stream.disposition & _COVER_ART
+    return known and not stream.disposition & COVER_ART
 
 
 def _breaks(entries: list[Any], base: Fraction) -> tuple[int, ...]:

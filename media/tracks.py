@@ -9,7 +9,7 @@ from typing import Any
 import av
 
 from arguments.errors import EGSTalkerError
-from media.container import open_media
+from media.container import decodable, open_media
 
 _DEFAULT = av.stream.Disposition.default
 
@@ -55,9 +55,8 @@ def audio_stream(container: Any, track: int | None = None) -> Any | None:
         EGSTalkerError: no track has this number, or it cannot be decoded.
     """
     streams = list(container.streams.audio)
-    known = [stream for stream in streams if stream.codec_context is not None]
     if track is None:
-        return min(known, key=lambda stream: not stream.disposition & _DEFAULT, default=None)
+        return min(decodable(streams), key=lambda stream: not stream.disposition & _DEFAULT, default=None)
     if not 1 <= track <= len(streams):
         there = ", ".join(str(_described(number, stream)) for number, stream in enumerate(streams, 1))
         kinds = f"has {len(streams)} audio track{'s' * (len(streams) != 1)}: {there}" if streams else "has none"

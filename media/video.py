@@ -20,13 +20,12 @@ import numpy as np
 
 from arguments.clock import FPS, timestamp
 from arguments.errors import EGSTalkerError
-from media.container import decodable, open_media
+from media.container import films, open_media
 from media.packet_scan import MAX_GAP, scan
 from media.picture_filter import PictureFilter
 from media.tracks import audio_stream
 
 MIN_SECONDS = 2.0
-_COVER_ART = av.stream.Disposition.attached_pic
 _INDEXED = ("mov", "matroska")  # formats that know their key frames; a transport stream is entered anywhere
 _FAR = 250  # frames from one sample to the next from which on each is sought: as far apart are key frames, as a rule
 _HALF_SLOT = Fraction(1, 2 * FPS) - Fraction(1, 2000)  # the files' clocks round times to a millisecond at worst
@@ -94,10 +93,8 @@ def probe(path: Path | str, audio_track: int | None = None) -> VideoInfo:
         sound = audio_stream(container, audio_track)
         heard = known.spans.get(sound.index) if sound else None
         declared = (stream.duration or 0) * (stream.time_base or 0) if len(known.shifts) == 1 else 0
-    first, end = (
-        picture.pts * picture.time_base,
-        span.end,
-    )  # what comes before it cannot be decoded: it counts for nothing
+    # What comes before the first picture that can be decoded counts for nothing.
+    first, end = picture.pts * picture.time_base, span.end
     if end <= span.last:  # no packet durations: the last picture lasts as long as the mean one
         end = span.last + (span.last - span.begin) / max(span.packets - 1, 1)
     if declared > (end - span.begin) + 1:
@@ -250,7 +247,7 @@ def _whole_slots(seconds: float | Fraction) -> int:
 
 
 def _video_stream(container: Any, path: Path | str) -> Any:
-    streams = [stream for stream in decodable(container.streams.video) if not stream.disposition & _COVER_ART]
+    streams = films(container)
     if not streams:
         raise EGSTalkerError(f"{path} has no picture that can be decoded; give a video file")
     return streams[0]

@@ -94,7 +94,6 @@ class TalkingHeadDataset(ReferenceClip):
     @cached_property
     def _heads(self) -> tuple[Int[np.ndarray, "N 4"], Bool[np.ndarray, "N"]]:
         """The box (left, top, right, bottom) around every frame's head, and whether parsing found one there."""
-
         with ThreadPoolExecutor(2) as pool:
             regions = list(pool.map(lambda i: head_region(self.head_mask(i)), range(self.num_frames)))
         boxes = (region or Box(0, 0, self.width, self.height) for region in regions)

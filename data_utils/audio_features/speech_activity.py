@@ -20,7 +20,7 @@ from data_utils.audio_features.hops import HOP, HOPS_PER_FRAME, chunks
 _MARGIN = 10**1.59  # of power, from a piece that just counts to the level: 15.9 dB (P.56)
 _GATE = 10**-5.0  # of full-scale power: what stays below -50 dBFS is a room, not a voice
 _LOUDEST = 10**1.5  # of power, from the level to the loudest speech; what is louder by more than 15 dB is a bang
-_SILENCE = 10**-10.0  # of full-scale power: a file's digital silence, -100 dBFS
+SILENT_POWER = 10**-10.0  # of full-scale power: a file's digital silence, -100 dBFS
 _USUAL_LEVEL = 0.05  # root mean square of recorded speech, -26 dBFS
 _ENOUGH = 30  # pieces of speech from which its level is taken as it is: 0.3 s
 _SMOOTHING = 5  # pieces over which loudness is averaged: 50 ms
@@ -65,15 +65,11 @@ def speech_activity(samples: np.ndarray) -> SpeechActivity:
     Returns:
         the level, more than 0, and [T // 160] flags.
     """
-    count = len(samples) // HOP
-    pieces = samples[: count * HOP].reshape(-1, HOP)
-    power = np.einsum("ij,ij->i", pieces, pieces) / HOP  # without a copy: samples may be an hour, mapped from disk
-    around = np.pad(power.astype(np.float64), _SMOOTHING // 2)
-    smooth = np.mean([around[i : i + count] for i in range(_SMOOTHING)], axis=0)
-    loud = -np.sort(-smooth[smooth > _SILENCE])
+    smooth = smooth_power(samples)
+    loud = -np.sort(-smooth[smooth > SILENT_POWER])
     heard = int(np.count_nonzero(loud > _GATE))
     if heard == 0:
-        return SpeechActivity(_USUAL_LEVEL, np.zeros(count, bool))
+        return SpeechActivity(_USUAL_LEVEL, np.zeros(len(smooth), bool))
     loud = np.minimum(loud, loud[min(_ENOUGH, heard // 4)])
     mean = np.cumsum(loud) / np.arange(1, len(loud) + 1)
     beyond = np.flatnonzero(mean >= _MARGIN * loud)
@@ -81,3 +77,19 @@ def speech_activity(samples: np.ndarray) -> SpeechActivity:
     trust = min(heard / _ENOUGH, 1.0)
     level = np.sqrt(power) ** trust * _USUAL_LEVEL ** (1 - trust)
     return SpeechActivity(float(level), (smooth > power / _MARGIN) & (smooth < power * _LOUDEST))
+
+
+def smooth_power(samples: np.ndarray) -> Float[np.ndarray, "M"]:
+    """The mean power of the 50 ms around each piece of 10 ms.
+
+    Args:
+        samples: mono [T] at 16 kHz, -1..1; may lie on disk.
+
+    Returns:
+        [T // 160], of full scale.
+    """
+    count = len(samples) // HOP
+    pieces = samples[: count * HOP].reshape(-1, HOP)
+    power = np.einsum("ij,ij->i", pieces, pieces) / HOP  # without a copy: samples may be an hour, mapped from disk
+    around = np.pad(power.astype(np.float64), _SMOOTHING // 2)
+    return np.mean([around[i : i + count] for i in range(_SMOOTHING)], axis=0)

@@ -11,9 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 _POINTS, _FEWEST = 200, 5  # that are tracked; with fewer nothing is known
-_CONTRAST = (
-    2e-4  # of a corner: smaller eigenvalue of its gradients; a smooth wall's grain has 1e-5 to 1e-4, leaves have 2e-3
-)
+_CONTRAST = 2e-4  # of a corner: its gradients' smaller eigenvalue; a wall's grain has 1e-5 to 1e-4, leaves 2e-3
 _APART = 4  # pixels from corner to corner
 _RETURNS = 0.5  # pixels from where a track began to where it comes back to
 _AGREES = 0.5  # pixels within which a track moves as most do
@@ -29,9 +27,7 @@ class CameraMotion:
     def __init__(self) -> None:
         self._last: tuple[Grey, Grey] | None = None  # a picture, and where it shows the background
         self._steps, self._known = 0, 0  # from picture to picture
-        self._ways: list[
-            list[Float[np.ndarray, "2"]]
-        ] = []  # places of the background, one list for each time that it is followed
+        self._ways: list[list[Float[np.ndarray, "2"]]] = []  # places of the background, a list for each way followed
 
     def restart(self) -> None:
         """A new shot begins."""

@@ -8,16 +8,13 @@ import numpy as np
 from jaxtyping import Float32
 from scipy.ndimage import binary_closing
 
-from data_utils.audio_features.hops import HOP
-from data_utils.audio_features.speech_activity import speech_activity
+from data_utils.audio_features.speech_activity import SILENT_POWER, smooth_power, speech_activity
 from data_utils.soundtrack import clipped_share
 from data_utils.track_choice import quiet_share
 
 _HANGOVER = 20  # pieces of 10 ms that a pause lasts at least (ITU-T P.56)
 _COMES_AND_GOES = 0.05  # of the pieces of a second are quiet: 0.12 and more of recorded speech, 0 of noise and tones
 _QUIETEST = 5  # percentile of the loudness that is not speech: of the recordings of people here, all pause as often
-_SMOOTHING = 5  # pieces
-_SILENCE = 1e-10  # of full-scale power, -100 dBFS
 
 
 @dataclass(frozen=True)
@@ -35,12 +32,9 @@ def measure_sound(samples: Float32[np.ndarray, "T"]) -> SoundMeasures:
     Args:
         samples: mono at 16 kHz, -1..1.
     """
-    activity = speech_activity(samples)
-    count = len(activity.active)
-    power = np.square(samples[: count * HOP].reshape(count, HOP), dtype=np.float32).mean(1, dtype=np.float64)
-    smooth = np.convolve(power, np.full(_SMOOTHING, 1 / _SMOOTHING), "same")
-    noise = max(float(np.percentile(smooth, _QUIETEST)), _SILENCE) if count else _SILENCE
-    above = max(activity.level**2 - noise, _SILENCE)
+    level, power = speech_activity(samples).level, smooth_power(samples)
+    noise = max(float(np.percentile(power, _QUIETEST)), SILENT_POWER) if len(power) else SILENT_POWER
+    above = max(level**2 - noise, SILENT_POWER)
     return SoundMeasures(
         speech=0.01 * np.count_nonzero(speech_pieces(samples)),
         speech_to_noise=float(10 * np.log10(above / noise)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,14 @@ def dataset(talking_head: Path) -> DatasetFolder:
 
     once(folder.root, make)
     return folder
+
+
+@pytest.fixture
+def copy(tmp_path: Path, dataset: DatasetFolder, talking_head: Path) -> DatasetFolder:
+    """The sample and its dataset, to be changed at will."""
+    shutil.copytree(dataset.root, tmp_path / "head")
+    shutil.copy2(talking_head, tmp_path / "head.mp4")
+    return DatasetFolder(tmp_path / "head")
 
 
 @pytest.fixture(scope="session")

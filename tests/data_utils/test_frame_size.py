@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import logging
-import shutil
 
 import numpy as np
 import pytest
 
-from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils import process
 from data_utils.crop import choose_crop
-from data_utils.preprocess import preprocess
-from data_utils.source import chosen_size, locate
+from data_utils.source import chosen_size, locate, with_size, with_track
 from media.images import read_rgb
 from media.video import probe
+from tests.data_utils.runs import ran
 from training.dataset import TalkingHeadDataset
 
 
 @pytest.fixture
-def copy(tmp_path, dataset, talking_head, monkeypatch):
+def copy(copy, monkeypatch):
     """The sample, of 192 pixels a side, and its dataset, to be changed at will; half of its side may be asked for."""
     monkeypatch.setattr("data_utils.source.SIZES", (64, 1024))
-    shutil.copytree(dataset.root, tmp_path / "head")
-    shutil.copy2(talking_head, tmp_path / "head.mp4")
-    return DatasetFolder(tmp_path / "head")
-
-
-def ran(folder, **options):
-    """The numbers of the tasks that were not whole."""
-    outcomes = preprocess(folder, locate(folder.root)[1], **options)
-    return [outcome.task.number for outcome in outcomes if not outcome.skipped]
+    return copy
 
 
 def test_a_square_is_scaled_down_to_the_size_and_never_up(dataset):
@@ -90,3 +80,10 @@ def test_without_the_video_only_the_size_that_there_is_will_do(copy, tmp_path):
     assert ran(copy) == ran(copy, size=512) == []
     copy.update_record(asked_size=768)
     assert chosen_size(locate(copy.root)[1], 768, copy) == chosen_size(None, None, copy) == 768
+
+
+def test_a_source_keeps_what_it_remembers_where_nothing_is_changed(copy):
+    source = locate(copy.root)[1]
+    crop = source.crop
+    assert with_size(with_track(source, None, copy), None) is source and source.crop is crop
+    assert with_size(source, 96).crop.size == 96

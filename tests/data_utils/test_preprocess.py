@@ -24,21 +24,8 @@ from data_utils.tasks import TASKS
 from media.images import numbered, read_rgb
 from media.video import probe, read_frames
 from media.video_writer import VideoWriter
+from tests.data_utils.runs import ran
 from tests.data_utils.sounds import tone
-
-
-@pytest.fixture
-def copy(tmp_path, dataset, talking_head):
-    """The sample and its dataset, to be changed at will."""
-    shutil.copytree(dataset.root, tmp_path / "head")
-    shutil.copy2(talking_head, tmp_path / "head.mp4")
-    return DatasetFolder(tmp_path / "head")
-
-
-def ran(folder, **options):
-    """The numbers of the tasks that were not whole."""
-    outcomes = preprocess(folder, locate(folder.root)[1], **options)
-    return [outcome.task.number for outcome in outcomes if not outcome.skipped]
 
 
 def digest(folder):
