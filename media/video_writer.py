@@ -24,7 +24,8 @@ from arguments.errors import EGSTalkerError
 
 NVENC_OFFSET = 3  # its constant quality looks like x264's at a number that is lower by so much
 _BT601 = 6  # libswscale's matrix from RGB, and that of synthesis/yuv.py; FFmpeg's number of SMPTE 170M
-_SOUND_BEHIND = 50  # frames that the sound may be behind the picture before the picture waits
+_SOUND_FRAMES = FPS  # of sound that are encoded at once: a call a frame keeps Python's lock from the picture
+_SOUND_BEHIND = 2  # of these that the sound may be behind the picture before the picture waits
 _ENCODED_RATE = 48000  # Hz; an AAC frame of 1024 samples is then 21 ms, shorter than a picture's 40
 
 
@@ -109,9 +110,8 @@ class VideoWriter:
         picture.pts, picture.time_base = self._frames, Fraction(1, self._fps)
         with _disk_errors():
             self._frames += 1
-            if self._audio is not None:
-                count = round(self._frames * self._audio_rate / self._fps)
-                self._encoding.append(self._sound_thread.submit(self._encoded_sound, count))
+            if self._frames % _SOUND_FRAMES == 0:
+                self._encode_sound()
             self._container.mux(self._picture.encode(picture))
             while self._encoding and (self._encoding[0].done() or len(self._encoding) > _SOUND_BEHIND):
                 self._container.mux(self._encoding.popleft().result())
@@ -122,6 +122,7 @@ class VideoWriter:
         with _disk_errors(), self._stack:
             if self._frames == 0:
                 raise EGSTalkerError(f"no frames to write into {self._target}; check the input's length")
+            self._encode_sound()
             self._container.mux(self._picture.encode(None))
             for packets in self._encoding:
                 self._container.mux(packets.result())
@@ -130,15 +131,24 @@ class VideoWriter:
                 self._container.mux([packet for frame in rest for packet in self._sound.encode(frame)])
         return None
 
+    def _encode_sound(self) -> None:
+        """Have the sound's thread encode what goes with the frames so far."""
+        if self._audio is not None:
+            count = round(self._frames * self._audio_rate / self._fps)
+            self._encoding.append(self._sound_thread.submit(self._encoded_sound, count))
+
     def _encoded_sound(self, until: int) -> list[av.Packet]:
         """The next samples, up to number ``until``; in the sound's thread."""
         count = until - self._samples
-        while len(self._waiting) < count and self._audio is not None:
+        if count == 0 or self._audio is None:
+            return []
+        blocks, held = [self._waiting], len(self._waiting)
+        while held < count:
             block = next(self._audio, None)
-            if block is None:
-                block = np.zeros(count - len(self._waiting), np.float32)
-            self._waiting = np.concatenate([self._waiting, np.asarray(block, np.float32)])
-        samples, self._waiting = self._waiting[:count], self._waiting[count:]
+            blocks.append(np.zeros(count - held, np.float32) if block is None else np.asarray(block, np.float32))
+            held += len(blocks[-1])
+        together = np.concatenate(blocks)
+        samples, self._waiting = together[:count], together[count:]
         frame = av.AudioFrame.from_ndarray(np.clip(samples, -1, 1)[None], format="flt", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = self._audio_rate, self._samples, Fraction(1, self._audio_rate)
         self._samples += count

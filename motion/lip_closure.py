@@ -15,17 +15,18 @@ from data_utils.audio_features.phones import PHONE_NAMES, PHONES, UNIT
 BILABIAL = ("P", "B", "M")
 LABIODENTAL = ("F", "V")
 LABIODENTAL_SHARE = 0.7  # of a bilabial's closing
+LEAST = 0.5  # posterior up to which lips stay open: where noise makes phones doubtful, networks know better
 
 
 def closing(heard: Float[Tensor, "N D"]) -> Float[Tensor, "N"]:
-    """How surely a frame's sound needs closed lips, 0..1: the larger posterior of its two halves.
+    """How surely a frame's sound needs closed lips, 0..1: the larger posterior of its two halves, beyond LEAST.
 
     Args:
         heard: of the extractor ``phones``, whose first 80 values count: an earlier half's 40, then a later half's.
     """
     posterior = phone_posteriors(heard)
     weights = torch.tensor([_weight(name) for name in PHONE_NAMES], dtype=posterior.dtype, device=posterior.device)
-    return (posterior @ weights).amax(dim=1)
+    return ((posterior @ weights).amax(dim=1) - LEAST).clamp(min=0) / (1 - LEAST)
 
 
 def phone_posteriors(heard: Float[Tensor, "N D"]) -> Float[Tensor, "N 2 P"]:

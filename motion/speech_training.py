@@ -24,11 +24,12 @@ FOLD_MEMBERS = 2  # networks for each
 MEMBERS = 4  # networks that are kept, which learn from everything
 APART = 12  # rows beside a left-out part that nothing is learnt from either
 WIDTHS = ((0, 32), (1000, 64))  # of the networks, from so many rows of clean speech on
-NOISE = 0.3  # on the standardised features while learning
+NOISE = 1.2  # on the standardised features while learning: without, noise in the sound moves lips more
 BATCH, LENGTH = 8, 48  # stretches a step and their rows
 RATE, DECAY = 3e-3, 0.05
 GAP_WEIGHT = 2.0  # of the gap's error, times what it explains of the lips
 FULL = 0.4  # correlation from which on the gap gets its full spread back
+STRAIGHT = 0.5  # share of a straight line in the gap's curve
 CLOSURES = (0.0, 0.25, 0.5, 0.75, 1.0)
 PRIOR_ROWS = 100  # of the person's speech for which as much is learnt from other people's
 CALM_FRAMES = 12  # of silence in the clip that say what the person's pause is
@@ -176,7 +177,7 @@ def expectation(
 
 def _steps(rows: int, *, varied: bool) -> int:
     """Steps of learning, from so many rows of the clip."""
-    return int(np.clip(250 + rows / 12, 250, 900) * (1.5 if varied else 1.0))
+    return int(np.clip(375 + rows / 8, 375, 900) * (1.5 if varied else 1.0))
 
 
 def _folds(place: Float[np.ndarray, "N"], rows: int) -> Bool[np.ndarray, "FOLDS N"]:
@@ -277,6 +278,9 @@ def _left_out(networks: SpeechNetwork, model: SpeechModel, clean: Recording) -> 
 def _set_range(model: SpeechModel, raw: Float[Tensor, "M K"], truth: Float[Tensor, "M K"]) -> None:
     """Give the codes a spread: the gap the person's, if it is predicted well.
 
+    The gap's curve lies half way between the one that gives it the person's distribution too and a straight line, which
+    follows better what was said.
+
     The others lie half way, as factors go, between the person's spread and what errs least (that, times the
     correlation); what cannot be heard stays at its mean.
     """
@@ -286,6 +290,8 @@ def _set_range(model: SpeechModel, raw: Float[Tensor, "M K"], truth: Float[Tenso
     model.gain.copy_(ratio * agreed.clamp(min=0).sqrt())
     ranks = torch.linspace(0.003, 0.997, model.QUANTILES)
     said, done = torch.quantile(raw[:, 0], ranks), torch.quantile(truth[:, 0], ranks)
+    line = truth[:, 0].mean() + ratio[0] * (said - raw[:, 0].mean())
+    done = torch.lerp(done, line.clamp(truth[:, 0].min(), truth[:, 0].max()), STRAIGHT)
     model.curve.copy_(torch.stack([said, torch.lerp(said, done, sure[0])]))
 
 

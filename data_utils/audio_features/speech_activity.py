@@ -2,7 +2,9 @@
 
 The active speech level in the spirit of ITU-T P.56: the mean power of the pieces above a threshold that lies a fixed
 margin below that mean, sought from the loud side, so that neither the amount nor the kind of what is between and
-around the speech counts. A recording that stays below an absolute gate (as in ITU-R BS.1770) has no speech.
+around the speech counts. Steady noise that is louder than that raises the threshold: it is known by the softest pieces,
+which are all about as loud (minimum statistics: Martin, IEEE Trans. Speech and Audio Processing 2001), as those of
+speech and its pauses are not. A recording that stays below an absolute gate (as in ITU-R BS.1770) has no speech.
 """
 
 from __future__ import annotations
@@ -20,6 +22,11 @@ from data_utils.audio_features.hops import HOP, HOPS_PER_FRAME, chunks
 _MARGIN = 10**1.59  # of power, from a piece that just counts to the level: 15.9 dB (P.56)
 _GATE = 10**-5.0  # of full-scale power: what stays below -50 dBFS is a room, not a voice
 _LOUDEST = 10**1.5  # of power, from the level to the loudest speech; what is louder by more than 15 dB is a bang
+_SOFTEST = (0.05, 0.1, 0.15)  # shares of the pieces: noise is steady where the first and the last are as alike as ...
+_STEADY = 2.0  # ... this, of power: 3 dB
+_ABOVE_NOISE = 2.5  # of power, from the noise to a piece that counts: 4 dB
+_AUDIBLE = 4.0  # of power, from the noise to the level: less than 6 dB below a voice nothing tells them apart
+_NOISE_PIECES = 200  # 2 s, in which there is a pause
 SILENT_POWER = 10**-10.0  # of full-scale power: a file's digital silence, -100 dBFS
 _USUAL_LEVEL = 0.05  # root mean square of recorded speech, -26 dBFS
 _ENOUGH = 30  # pieces of speech from which its level is taken as it is: 0.3 s
@@ -74,9 +81,21 @@ def speech_activity(samples: np.ndarray) -> SpeechActivity:
     mean = np.cumsum(loud) / np.arange(1, len(loud) + 1)
     beyond = np.flatnonzero(mean >= _MARGIN * loud)
     power = mean[beyond[0] if len(beyond) else -1]
+    threshold = max(power / _MARGIN, _noise_power(smooth, power) * _ABOVE_NOISE)
+    active = (smooth > threshold) & (smooth < power * _LOUDEST)
+    if threshold > power / _MARGIN and active.any():
+        power = np.minimum(smooth[active], loud[0]).mean()
     trust = min(heard / _ENOUGH, 1.0)
     level = np.sqrt(power) ** trust * _USUAL_LEVEL ** (1 - trust)
-    return SpeechActivity(float(level), (smooth > power / _MARGIN) & (smooth < power * _LOUDEST))
+    return SpeechActivity(float(level), active)
+
+
+def _noise_power(smooth: Float[np.ndarray, "M"], speech: float) -> float:
+    """Of the steady noise under speech of so much power; 0 where none is known."""
+    if len(smooth) < _NOISE_PIECES:
+        return 0.0
+    least, noise, most = np.quantile(smooth, _SOFTEST)
+    return float(noise) if most <= _STEADY * least and speech >= _AUDIBLE * noise else 0.0
 
 
 def smooth_power(samples: np.ndarray) -> Float[np.ndarray, "M"]:

@@ -34,6 +34,20 @@ def test_a_pause_is_no_part_of_the_speech_and_a_softer_word_is():
     assert 10 * np.log10(found.level**2) == pytest.approx(10 * np.log10((10**-2 + 10**-3) / 2), abs=0.2)
 
 
+@pytest.mark.parametrize("decibels", [20, 14, 10, 7])
+def test_a_pause_full_of_steady_noise_is_one(decibels):
+    speech = np.concatenate([tone(1, -20), tone(1, -26), np.zeros(16000, np.float32)] * 3)
+    hiss = np.random.default_rng(0).normal(0, 10 ** ((-22 - decibels) / 20), len(speech)).astype(np.float32)
+    found = speech_activity(speech + hiss)
+    for start in (0, 300, 600):
+        assert found.active[start + 5 : start + 195].all() and not found.active[start + 205 : start + 295].any()
+    assert 20 * np.log10(found.level) == pytest.approx(20 * np.log10(speech_activity(speech).level), abs=1.0)
+
+
+def test_a_steady_voice_is_no_noise():
+    assert speech_activity(tone(5, -20)).active.all()
+
+
 def test_a_click_is_no_voice():
     quiet = tone(5, -35)
     clicked = quiet.copy()

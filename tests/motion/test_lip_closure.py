@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from data_utils.audio_features.phones import PHONE_NAMES, PHONES, UNIT
-from motion.lip_closure import LABIODENTAL_SHARE, closing
+from motion.lip_closure import LABIODENTAL_SHARE, LEAST, closing
 
 SURE = 30.0 / UNIT  # units by which a likely phone is above the others
 
@@ -26,7 +28,7 @@ def test_a_bilabial_closes_the_lips(phone):
 
 @pytest.mark.parametrize("phone", ["F", "V"])
 def test_lip_and_teeth_all_but_close_them(phone):
-    assert float(closing(heard(phone, phone))) == pytest.approx(LABIODENTAL_SHARE, abs=0.01)
+    assert float(closing(heard(phone, phone))) == pytest.approx((LABIODENTAL_SHARE - LEAST) / (1 - LEAST), abs=0.01)
 
 
 @pytest.mark.parametrize("phone", [name for name in PHONE_NAMES if name not in "PBMFV"])
@@ -45,7 +47,15 @@ def test_phones_that_share_what_is_heard_add_up():
     assert float(closing(values)) > 0.99
     doubtful = heard("P", "P")
     doubtful[0, PHONE_NAMES.index("T")] = doubtful[0, PHONES + PHONE_NAMES.index("T")] = SURE
-    assert float(closing(doubtful)) == pytest.approx(0.5, abs=0.01)
+    assert float(closing(doubtful)) == pytest.approx(0.0, abs=0.01)
+
+
+def test_only_what_is_likelier_than_not_closes_them_and_by_as_much():
+    values = torch.full((1, 2 * PHONES), -SURE)
+    for half in range(2):
+        values[0, half * PHONES + PHONE_NAMES.index("P")] = math.log(0.75) / UNIT
+        values[0, half * PHONES + PHONE_NAMES.index("T")] = math.log(0.25) / UNIT
+    assert float(closing(values)) == pytest.approx((0.75 - LEAST) / (1 - LEAST), abs=0.01)
 
 
 def test_columns_beyond_the_phones_do_not_count():

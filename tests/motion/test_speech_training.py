@@ -20,6 +20,7 @@ def _small_networks():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("motion.speech_training.WIDTHS", ((0, 12),))
         patch.setattr("motion.speech_training._steps", lambda rows, **_: 200)
+        patch.setattr("motion.speech_training.NOISE", 0.3)  # of few features each is all that is heard of something
         yield
 
 
