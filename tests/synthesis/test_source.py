@@ -31,6 +31,7 @@ from tests.tiny_head import MOTION, make_dataset, speech_like, write_wav
 from training.checkpoints import save_checkpoint
 
 SETTINGS = replace(MOTION, lower_codes=8, upper_codes=4)
+ALIKE = 0.3  # of 255: what x264 makes of the same tiny pictures is not always the same
 Predict = Callable[..., int]
 
 
@@ -72,7 +73,7 @@ def run(monkeypatch: pytest.MonkeyPatch, dataset: DatasetFolder, model: Path, tm
 
 def _pictures(film: Path) -> np.ndarray:
     with av.open(str(film)) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]).astype(np.int16)
 
 
 def _write_motion(path: Path, frames: int = 12) -> Path:
@@ -92,7 +93,8 @@ def test_a_table_drives_the_head_silently_or_to_given_sound(run: Predict, tmp_pa
     assert run("--motion", table, "--audio_path", write_wav(tmp_path / "a.wav", speech_like(0.5))) == 0
     with av.open(str(film)) as container:
         assert container.streams.audio
-    np.testing.assert_array_equal(_pictures(film), silent)
+    assert np.abs(_pictures(film) - silent).mean() < ALIKE
+    assert np.abs(silent[6] - silent[0]).mean() > 3 * ALIKE
 
 
 def test_saved_motion_drives_the_same_film_again(run: Predict, tmp_path: Path) -> None:
@@ -101,7 +103,8 @@ def test_saved_motion_drives_the_same_film_again(run: Predict, tmp_path: Path) -
     first, second = (read_codes(CsvTable.read(p), 13) for p in (table, tmp_path / "saved" / "again.csv"))
     assert torch.equal(first.codes, second.codes) and torch.equal(first.eyes, second.eyes)
     assert run("--motion", tmp_path / "saved" / "again.csv") == 0
-    np.testing.assert_array_equal(*(_pictures(tmp_path / "out" / name) for name in ("m.mp4", "again.mp4")))
+    film, again = (_pictures(tmp_path / "out" / name) for name in ("m.mp4", "again.mp4"))
+    assert np.abs(film - again).mean() < ALIKE
 
 
 def test_a_driver_that_says_nothing_of_eyes_and_poses_borrows_them(dataset: DatasetFolder) -> None:
