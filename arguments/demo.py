@@ -12,7 +12,7 @@ ModelSettings = dict(
 )
 TrainingSettings = dict(
     coarse_iterations=200,
-    iterations=1500,
+    iterations=1700,
     coarse_batch=1,
     batch=2,
     motion_points=128,
