@@ -30,6 +30,11 @@ Watch = Callable[[Iterable[np.ndarray], int], Iterable[np.ndarray]]
 SHORTEST, LONGEST = 1.0, 900.0  # seconds
 SETTLED = 500  # frames: in a video of as many, quantiles count half
 STILL = 0.5  # of the person's spread: below it a code's quantiles count less
+LIKENESS = 0.7
+"""How much of the driver's lips and jaw is taken, beside the gap. With one newsreader driving another and all of it,
+the rendered gap follows the driver's at 0.89 and the mouth's width at 0.92; with 0.7 of it at 0.92 and 0.89; with none
+at 0.95 and 0.07.
+"""
 RANKS = np.linspace(0.005, 0.995, 17)
 
 
@@ -93,6 +98,7 @@ def reenact(face: DriverFace, motion: ModelMotion) -> DrivenMotion:
         mean = points.mean(0)
         likened = code.centre + _size(code.centre) / _size(mean) * (points - mean)
         codes = brought_to_range(code.measure(FaceMeasures(likened, gap, blink)).astype(np.float64), own)
+        codes[:, 1 : 1 + len(code.lower)] *= LIKENESS
     return DrivenMotion(torch.from_numpy(codes).float(), torch.from_numpy(blink).float())
 
 
