@@ -41,6 +41,7 @@ TRAINING = TrainingSettings(
     validate_every=10,
     validation_frames=2,
     motion_frames=4,
+    poses_lr=5e-4,
 )
 
 SHORT = {"coarse_iterations": 2, "iterations": 3}
