@@ -14,7 +14,7 @@ from data_utils.audio_features.phones import PHONE_NAMES, PHONES, UNIT
 
 BILABIAL = ("P", "B", "M")
 LABIODENTAL = ("F", "V")
-LABIODENTAL_SHARE = 0.7  # of a bilabial's closing
+LABIODENTAL_SHARE = 0.7  # how much of its posterior counts: a bilabial's counts whole
 LEAST = 0.5  # posterior up to which lips stay open: where noise makes phones doubtful, networks know better
 
 

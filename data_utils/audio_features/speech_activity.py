@@ -81,9 +81,9 @@ def speech_activity(samples: np.ndarray) -> SpeechActivity:
     mean = np.cumsum(loud) / np.arange(1, len(loud) + 1)
     beyond = np.flatnonzero(mean >= _MARGIN * loud)
     power = mean[beyond[0] if len(beyond) else -1]
-    threshold = max(power / _MARGIN, _noise_power(smooth, power) * _ABOVE_NOISE)
-    active = (smooth > threshold) & (smooth < power * _LOUDEST)
-    if threshold > power / _MARGIN and active.any():
+    softest, noise = power / _MARGIN, _noise_power(smooth, power) * _ABOVE_NOISE
+    active = (smooth > max(softest, noise)) & (smooth < power * _LOUDEST)
+    if noise > softest and active.any():
         power = np.minimum(smooth[active], loud[0]).mean()
     trust = min(heard / _ENOUGH, 1.0)
     level = np.sqrt(power) ** trust * _USUAL_LEVEL ** (1 - trust)
