@@ -164,8 +164,8 @@ class DatasetFolder:
         return value
 
     def lost_frames(self) -> list[int]:
-        """The frames in which the face is lost, as dataset.json has them; none where it does not say."""
-        return self._frame_numbers("lost_frames")
+        """The frames in which the face is lost or its track is not trusted, as dataset.json has them, in order."""
+        return sorted({*self._frame_numbers("lost_frames"), *self._frame_numbers("untrusted_frames")})
 
     def scene_cuts(self) -> list[int]:
         """The frames with which a shot begins, as dataset.json has them; none where it does not say."""

@@ -22,7 +22,14 @@ from data_utils.face_tracking.bundle_adjustment import choose_key_frames
 from data_utils.face_tracking.frame_alignment import Similarity, align, poses_in
 from data_utils.face_tracking.head_points import HeadMask
 from data_utils.face_tracking.landmark_basis import Detections, LandmarkBasis
-from data_utils.face_tracking.mediapipe_tracker import PORTRAIT_FOCAL, HeadTrack, head_mask_of, scene_cuts, track_head
+from data_utils.face_tracking.mediapipe_tracker import (
+    PORTRAIT_FOCAL,
+    HeadTrack,
+    head_mask_of,
+    record_trust,
+    scene_cuts,
+    track_head,
+)
 from data_utils.face_tracking.mesh_track import MeshTrack, write_mesh_track
 from data_utils.face_tracking.model_fitting import FocalPrior, LandmarkFit, Shared
 from data_utils.face_tracking.morphable_model import MorphableModel
@@ -31,7 +38,7 @@ from data_utils.face_tracking.orthographic_pose import orthographic_poses
 from data_utils.face_tracking.perspective import fit_poses, weak_perspective_poses
 from data_utils.face_tracking.smoothing import measured_noise, shots, smooth, smooth_poses
 from data_utils.face_tracking.tracking_report import write_tracking_report
-from data_utils.lost_frames import frames_to_fit
+from data_utils.lost_frames import frames_to_fit, interpolate_lost
 from data_utils.wholeness import FRAMES
 from media.images import read_grey
 
@@ -64,9 +71,8 @@ def track(folder: DatasetFolder) -> None:
         fitted = mesh_photometry.refine(fitted, model, frames, size, fit_frames=fit_frames)
     write_mesh_track(fitted, model, folder.track_params)
     centre = (width / 2, height / 2)
-    write_tracking_report(
-        folder.tracking_report, fitted.poses, fitted.focal, centre, fitted.reprojection, fitted.correlation, mesh.found
-    )
+    write_tracking_report(folder.tracking_report, fitted.poses, fitted.focal, centre, fitted.reprojection, fitted.trust)
+    record_trust(folder, fitted.trust, mesh.found)
     folder.update_record(tracker="bfm")
 
 
@@ -129,19 +135,20 @@ def track_mesh(
     if mesh is not None and frames is not None:
         head = track_head(mesh.points, mesh.found, size, frames, head_mask, cuts, fit_frames)
         shared, motion = _under_rigid_track(fit, key, shared, motion, head, fit_frames)
-        reprojection, correlation = head.reprojection, head.correlation
+        reprojection, trust = head.reprojection, head.trust
     else:
         start = _everywhere(fit, shared, key, motion).held(seen.found, fit_frames)
         motion = _follow(fit, shared, start, fit_frames)
-        reprojection, correlation = fit.errors(shared, motion), np.zeros(len(seen.pixels))
+        reprojection, trust = fit.errors(shared, motion), seen.found.astype(np.float64)
         motion = Motion(smooth_poses(motion.poses, _parts(cuts, fit_frames), usable), motion.expression)
+    motion = Motion(motion.poses, interpolate_lost(motion.expression, trust > 0, fit_frames))
     noise = measured_noise(motion.expression, usable)
     motion = Motion(motion.poses, smooth(motion.expression, noise, _parts(cuts, fit_frames)))
     if not all(np.isfinite(a).all() for a in (motion.poses.rotation, motion.poses.translation, motion.expression)):
         raise EGSTalkerError("the head cannot be followed in this video; use one that shows a face from the front")
     reprojection = np.where(seen.found, reprojection, reprojection[usable].max())
     identity = shared.lasting[: basis.identities]
-    return MeshTrack(shared.focal, motion.poses, identity, motion.expression, reprojection, correlation, seen.found)
+    return MeshTrack(shared.focal, motion.poses, identity, motion.expression, reprojection, trust)
 
 
 def _is_a_face(pixels: Float64[np.ndarray, "N 68 2"], usable: Bool[np.ndarray, "N"], size: tuple[int, int]) -> bool:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from typing import no_type_check  # numba cannot compile what the tests put around a checked function
 
 import numpy as np
+from jaxtyping import Float64
 from numba import njit
 
 from data_utils.face_tracking.perspective import CAUCHY_WIDTH
 
 _TURNED_AWAY = 0.8  # cosine between a point's ray and the view below which it looks too different
 _SETTLED = 0.003  # pixels that a step moves points: then it is the last
+FEWEST = 60  # points that must be seen
+_LEAST_BELIEVED = 0.1  # of 1: what a region that looks like nothing keeps of its say, so that it can come back
 
 
 @njit(inline="always")
@@ -80,22 +83,30 @@ def look_up(image, corner, points, rays, rotation, translation, focal, centre, v
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def align(image, corner, points, rays, texture, precision, rotation, translation, focal, centre, iterations):
+def align(
+    image, corner, points, rays, region, texture, precision, rotation, translation, focal, centre, iterations, agreement
+):
     """The pose under which the points' texture lies best on a picture: Gauss-Newton with Cauchy's loss.
 
+    A point has the less say, the less its region looks like itself: what a hand or a microphone covers would otherwise
+    pull the pose towards whatever texture that has.
+
     Args:
+        region: int [P], the region of 0..R-1 that each point belongs to.
         texture: [P] values of the points, and precision [P], one over their variance; 0 leaves a point out.
         rotation: [3, 3] and translation [3], the start; changed to the result.
         iterations: at most; the others are those of :func:`look_up`.
+        agreement: [R, 3], filled for the result with each region's weighted sums of picture x texture, picture squared
+            and texture squared, of which :func:`correlations` are made; zeros where a region is not seen.
 
     Returns:
-        the correlation of picture and texture under the result, weighted by precision (0 where too little is seen).
+        the number of points that are seen; below FEWEST the pose is left where it was.
     """
     slope, gain = np.empty(7), 1.0
-    correlation = 0.0
+    believed = np.ones(len(agreement))
     for iteration in range(iterations + 1):
         normal, side = np.zeros((7, 7)), np.zeros(7)
-        shown, both, own = 1e-12, 0.0, 1e-12
+        agreement[:] = 0.0
         count = 0
         for p in range(len(points)):
             if precision[p] == 0:
@@ -105,20 +116,21 @@ def align(image, corner, points, rays, texture, precision, rotation, translation
                 continue
             count += 1
             residual = value - gain * texture[p]
-            weight = precision[p] / (1 + residual * residual * precision[p] / CAUCHY_WIDTH**2)
-            shown += precision[p] * value * value
-            both += precision[p] * value * texture[p]
-            own += precision[p] * texture[p] * texture[p]
+            sums = agreement[region[p]]
+            sums[0] += precision[p] * value * texture[p]
+            sums[1] += precision[p] * value * value
+            sums[2] += precision[p] * texture[p] * texture[p]
+            weight = precision[p] / (1 + residual * residual * precision[p] / CAUCHY_WIDTH**2) * believed[region[p]]
             slope[6] = -texture[p]
             for i in range(7):
                 side[i] -= weight * slope[i] * residual
                 for j in range(i + 1):
                     normal[i, j] += weight * slope[i] * slope[j]
-        correlation = both / np.sqrt(shown * own)
-        if count < 60:
-            return 0.0
-        if iteration == iterations:
-            break
+        if count < FEWEST or iteration == iterations:
+            return count
+        for r in range(len(agreement)):
+            likeness = agreement[r, 0] / np.sqrt(agreement[r, 1] * agreement[r, 2] + 1e-12)
+            believed[r] = max(likeness, _LEAST_BELIEVED) ** 2
         for i in range(7):
             normal[i, i] = normal[i, i] * (1 + 1e-6) + 1e-9
             for j in range(i):
@@ -128,9 +140,14 @@ def align(image, corner, points, rays, texture, precision, rotation, translation
         translation += step[3:6]
         gain += step[6]
         moved = np.abs(step[3:5]).max() + 0.8 * np.abs(step[:3]).max() + 0.1 * abs(step[5])
-        if moved * focal / -translation[2] < _SETTLED and iteration < iterations - 1:
-            break
-    return correlation
+        if moved * focal / -translation[2] < _SETTLED:
+            break  # so small a step changes nothing of the agreement
+    return count
+
+
+def correlations(agreement: Float64[np.ndarray, "R 3"]) -> Float64[np.ndarray, "R"]:
+    """Of picture and texture in each region, by the sums that :func:`align` leaves; 0 where nothing is seen."""
+    return agreement[:, 0] / np.sqrt(agreement[:, 1] * agreement[:, 2] + 1e-12)
 
 
 @njit(inline="always")

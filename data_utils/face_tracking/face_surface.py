@@ -25,6 +25,16 @@ def rigid_faces(shape: Float64[np.ndarray, "478 3"], camera: Float64[np.ndarray,
     return faces[cosine > np.cos(np.radians(65))]
 
 
+def vertex_normals(shape: Float64[np.ndarray, "478 3"]) -> Float64[np.ndarray, "478 3"]:
+    """Unit normals out of the head, the triangles' weighted by area."""
+    faces = face_topology.triangles()
+    a, b, c = np.moveaxis(shape[faces], 1, 0)
+    total = np.zeros_like(shape)
+    for corner in range(3):
+        np.add.at(total, faces[:, corner], np.cross(b - a, c - a))
+    return total / np.maximum(np.linalg.norm(total, axis=-1, keepdims=True), 1e-12)
+
+
 def depths_at(
     pixels: Float64[np.ndarray, "m 2"], corners: Float64[np.ndarray, "F 3 2"], depth: Float64[np.ndarray, "F 3"]
 ) -> Float64[np.ndarray, "m"]:

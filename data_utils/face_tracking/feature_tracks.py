@@ -21,14 +21,14 @@ from data_utils.lost_frames import frames_to_fit
 from data_utils.parallel import in_threads
 from media.images import read_grey
 
-MAX_REFERENCES = 10
+MAX_REFERENCES = 16
 FEATURES_PER_REFERENCE = 90
 REFERENCES_PER_FRAME = 2
 _SPACING = 0.08  # rad between the poses of references
 _REACH = 0.35  # rad from a reference beyond which its features look too different
 _WINDOW = 0.08  # decimetres: side of the patch that is matched
 _APART = 0.05  # decimetres between features
-_STRAY = 0.12  # decimetres: a match farther from where the landmarks' pose expects it is a mismatch
+STRAY = 0.12  # decimetres: a match farther from where a pose by landmarks expects it is a mismatch
 _LEVELS = 2  # of the pyramid, above full size
 
 
@@ -57,6 +57,7 @@ def track_features(
     focal: float,
     centre: tuple[float, float],
     fit_frames: int | None = None,
+    stray: float = STRAY,
 ) -> FeatureTracks:
     """Follow skin points through all frames.
 
@@ -68,6 +69,7 @@ def track_features(
         focal: pixels.
         centre: principal point, pixels.
         fit_frames: the references are among the first so many frames; among all unless given.
+        stray: decimetres; a match farther from where its pose expects it is a mismatch.
 
     Raises:
         EGSTalkerError: an image is unreadable.
@@ -94,7 +96,7 @@ def track_features(
                 if i == references[k].frame:
                     pixels[i, columns], seen[i, columns] = references[k].pixels, True
                 else:
-                    pixels[i, columns], seen[i, columns] = _match(references[k], grey, expected, window, _STRAY * scale)
+                    pixels[i, columns], seen[i, columns] = _match(references[k], grey, expected, window, stray * scale)
 
     in_threads(of_frame, np.flatnonzero(usable).tolist())
     return FeatureTracks(np.concatenate([reference.points for reference in references]), pixels, seen)

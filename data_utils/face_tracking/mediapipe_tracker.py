@@ -26,15 +26,18 @@ from data_utils.face_parsing.classes import HEAD, to_classes
 from data_utils.face_tracking import face_topology, rotations
 from data_utils.face_tracking.bundle_adjustment import Priors, adjust, choose_key_frames, fit_shape
 from data_utils.face_tracking.expression import head_frame_vertices
-from data_utils.face_tracking.feature_tracks import FeatureTracks, track_features
+from data_utils.face_tracking.face_cover import covered, covered_share
+from data_utils.face_tracking.feature_tracks import STRAY, FeatureTracks, track_features
 from data_utils.face_tracking.head_points import HeadMask
 from data_utils.face_tracking.initial_shape import fit_orthographic, head_frame
 from data_utils.face_tracking.perspective import Poses, fit_poses, weak_perspective_poses
-from data_utils.face_tracking.photometric_adjustment import adjust_photometrically
+from data_utils.face_tracking.photometric_adjustment import textured_head
 from data_utils.face_tracking.rigid_points import KEY_FRAMES, Observed, RigidPoints
 from data_utils.face_tracking.smoothing import smooth_poses
+from data_utils.face_tracking.texture_following import follow
 from data_utils.face_tracking.tracking_report import write_tracking_report
 from data_utils.lost_frames import frames_to_fit
+from data_utils.timeline import spans
 from data_utils.wholeness import FRAMES
 from media.images import read_grey, read_rgb
 
@@ -45,6 +48,8 @@ SHAPE_FRAMES = 300
 MIN_FEATURES = 12  # in a clip, below which the landmarks stand alone
 _LANDMARK_NOISE = 0.05  # decimetres, of a rigid landmark
 _FEATURE_NOISE = 1 / 2500  # of the image side
+WIDE = 0.5  # rad from the mean pose, beyond which landmarks mislead: all is done again from the poses they led to
+_STRAY_OF_GOOD_POSES = 0.06  # decimetres
 _LANDMARKS_BESIDE_FEATURES = 10.0  # by how much the landmarks' noise is raised where features speak
 
 
@@ -57,9 +62,7 @@ class HeadTrack:
     shape: Float64[np.ndarray, "478 3"]  # decimetres, head frame: the person's neutral landmarks
     vertices: Float32[np.ndarray, "N 478 3"]  # decimetres, head frame, with expression
     reprojection: Float64[np.ndarray, "N"]  # pixels: RMS distance of rigid points from where the pose puts them
-    correlation: Float64[
-        np.ndarray, "N"
-    ]  # of the frame with the head's texture under the pose; 0 where that had no say
+    trust: Float64[np.ndarray, "N"]  # 0..1, see :func:`track`
 
 
 def track(folder: DatasetFolder) -> None:
@@ -67,9 +70,10 @@ def track(folder: DatasetFolder) -> None:
 
     The first is a dictionary of tensors: focal [1] (pixels), euler [N, 3] (rad), trans [N, 3] (decimetres, X_camera =
     R X_head + trans with R = rotations.euler_to_matrix(euler), OpenGL camera), vertices [N, 478, 3] (head frame, with
-    expression), faces [F, 3] int64, shape [478, 3] (the person without expression), reprojection [N] (pixels),
-    correlation [N] (of the frame with the head's texture, 0 where that had no say) and found [N] bool (False where the
-    pose is interpolated).
+    expression), faces [F, 3] int64, shape [478, 3] (the person without expression), reprojection [N] (pixels) and
+    trust [N]: 0..1, the correlation of the frame with the head's texture under its pose (1 where the head has none and
+    the landmarks stand alone). It is 0 where the face is not seen, its texture cannot be followed or something hides
+    the face: pose or expression are interpolated there. dataset.json lists those as ``untrusted_frames``.
 
     Raises:
         EGSTalkerError: no frames or no face, or the frames do not fit the landmarks.
@@ -86,17 +90,28 @@ def track(folder: DatasetFolder) -> None:
         scene_cuts(folder),
         num_train_frames(len(frames)),
     )
-    write_track(head, mesh.found, folder.track_params)
+    write_track(head, folder.track_params)
     write_tracking_report(
         folder.tracking_report,
         head.poses,
         head.focal,
         (width / 2, height / 2),
         head.reprojection,
-        head.correlation,
-        mesh.found,
+        head.trust,
     )
+    record_trust(folder, head.trust, mesh.found)
     folder.update_record(tracker="mediapipe")
+
+
+def record_trust(folder: DatasetFolder, trust: Float64[np.ndarray, "N"], found: Bool[np.ndarray, "N"]) -> None:
+    """Keep in dataset.json which frames are not trusted, and say so of those where a face was ``found`` [N]."""
+    folder.update_record(untrusted_frames=np.flatnonzero(trust == 0).tolist())
+    doubtful = found & (trust == 0)
+    if doubtful.any():
+        logger.warning(
+            "the head cannot be followed or is covered in %d of %d frames, which are neither learnt from nor shown: %s",
+            doubtful.sum(), len(trust), spans(doubtful),
+        )  # fmt: skip
 
 
 def head_mask_of(folder: DatasetFolder) -> HeadMask:
@@ -144,17 +159,19 @@ def track_head(
     centre = (size[0] / 2, size[1] / 2)
     if fit_frames is not None:
         cuts = [*cuts, fit_frames]  # smoothing runs both ways
-    shape, focal, poses, reprojection, correlation = _follow(
+    shape, focal, poses, reprojection, trust = _follow(
         landmarks, found, usable, centre, frames, head_mask, cuts, fit_frames
     )
+    if frames:
+        hidden = covered_share(frames, poses, trust > 0, usable, shape, focal, centre)
+        trust = np.where(covered(hidden, cuts), 0.0, trust)
     axes, origin = head_frame(shape)
     shape = (shape - origin) @ axes.T
     poses = poses.reframed(axes, origin)
-    vertices = head_frame_vertices(landmarks, found, poses, shape, focal, centre, cuts, fit_frames)
+    vertices = head_frame_vertices(landmarks, trust > 0, poses, shape, focal, centre, cuts, fit_frames)
     if not all(np.isfinite(a).all() for a in (poses.rotation, poses.translation, vertices)):
         raise EGSTalkerError("the head cannot be followed in this video; use one that shows a face from the front")
-    reprojection = np.where(found, reprojection, reprojection[usable].max())
-    return HeadTrack(focal, poses, shape, vertices, reprojection, correlation)
+    return HeadTrack(focal, poses, shape, vertices, np.where(found, reprojection, reprojection[usable].max()), trust)
 
 
 def _follow(
@@ -167,35 +184,52 @@ def _follow(
     cuts: Sequence[int],
     fit_frames: int | None,
 ) -> tuple[Float64[np.ndarray, "478 3"], float, Poses, Float64[np.ndarray, "N"], Float64[np.ndarray, "N"]]:
-    """Shape, focal length, smooth poses, reprojection and correlation; in any head frame."""
+    """Shape, focal length, smooth poses, reprojection and trust; in any head frame."""
     seen = landmarks[..., :2]
     shape, focal, poses, noise = _from_landmarks(landmarks, found, usable, centre)
     rigid = RigidPoints(shape, (Observed(seen, noise),))
-    correlation = np.zeros(len(landmarks))
-    if frames:
-        first = smooth_poses(poses.filled(found, fit_frames), cuts, usable)
-        features = track_features(frames, first, found, shape, focal, centre, fit_frames)
+    trust = found.astype(np.float64)
+
+    def smoothed(known: Bool[np.ndarray, "N"]) -> Poses:
+        return smooth_poses(poses.filled(known, fit_frames), cuts, usable & known)
+
+    for stray in (STRAY, _STRAY_OF_GOOD_POSES):
+        if frames is None:
+            break
+        first = smoothed(trust > 0)
+        features = track_features(frames, first, found, shape, focal, centre, fit_frames, stray)
         if len(features.points) >= MIN_FEATURES:
             shape, focal, poses, rigid = _from_features(features, seen, usable, first, shape, noise, focal, centre)
-        first = smooth_poses(poses.filled(found, fit_frames), cuts, usable)
+            trust = found.astype(np.float64)
+        first = smoothed(trust > 0)
         shape = _fit_landmark_shape(seen, usable, first, shape, noise, focal, centre)
-        fit = adjust_photometrically(frames, first, found, shape, focal, centre, head_mask, fit_frames)
-        if fit is not None:
-            poses, correlation = fit.poses, fit.correlation
-        elif len(features.points) < MIN_FEATURES:
-            logger.warning("the head shows too little texture to follow; poses rest on the landmarks alone")
-    poses = smooth_poses(poses.filled(found, fit_frames), cuts, usable)
+        head = textured_head(frames, first, usable, shape, focal, centre, head_mask)
+        if head is None:
+            if len(features.points) < MIN_FEATURES:
+                logger.warning("the head shows too little texture to follow; poses rest on the landmarks alone")
+            break
+        followed = follow(frames, first, found, head, focal, centre, cuts)
+        poses, trust = followed.poses, followed.trust
+        if not (trust > 0)[usable].any():
+            raise EGSTalkerError("the head cannot be followed in this video; use one that shows a face from the front")
+        if _widest_turn(poses.rotation[usable & (trust > 0)]) < WIDE:
+            break
+    poses = smoothed(trust > 0)
     reprojection = rigid.reprojection(poses, usable, focal, centre)
-    shape = _fit_landmark_shape(seen, usable, poses, shape, noise, focal, centre)
-    return shape, focal, poses, reprojection, correlation
+    shape = _fit_landmark_shape(seen, usable & (trust > 0), poses, shape, noise, focal, centre)
+    return shape, focal, poses, reprojection, trust
 
 
-def write_track(head: HeadTrack, found: Bool[np.ndarray, "N"], target: Path) -> None:
+def _widest_turn(rotation: Float64[np.ndarray, "N 3 3"]) -> float:
+    """Angle (rad) between the mean of rotations and the one farthest from it."""
+    return float(np.linalg.norm(rotations.log(rotations.mean(rotation).T @ rotation), axis=1).max())
+
+
+def write_track(head: HeadTrack, target: Path) -> None:
     """Write a track as the tensors that :func:`track` describes, atomically.
 
     Args:
         head: of N frames.
-        found: bool [N], where a face was seen.
         target: track_params.pt.
     """
     tensors = {
@@ -206,8 +240,7 @@ def write_track(head: HeadTrack, found: Bool[np.ndarray, "N"], target: Path) -> 
         "faces": torch.from_numpy(face_topology.triangles().copy()),
         "shape": torch.from_numpy(head.shape).float(),
         "reprojection": torch.from_numpy(head.reprojection).float(),
-        "correlation": torch.from_numpy(head.correlation).float(),
-        "found": torch.from_numpy(found.copy()),
+        "trust": torch.from_numpy(head.trust).float(),
     }
     with atomic_path(target) as path, path.open("wb") as file:  # a path would leave its temporary name in the file
         torch.save(tensors, file)
@@ -244,7 +277,7 @@ def _from_features(
     centre: tuple[float, float],
 ) -> tuple[Float64[np.ndarray, "478 3"], float, Poses, RigidPoints]:
     """Shape, focal length and N poses by tracked skin; and the rigid points of both, in N frames."""
-    prior = Priors(focal, focal_spread=0.15, shape_spread=0.1, evidence=1.0)
+    prior = Priors(PORTRAIT_FOCAL * 2 * max(centre), focal_spread=0.35, shape_spread=0.1, evidence=1.0)
     believed = np.full(len(features.points), _FEATURE_NOISE * 2 * max(centre))
     key = choose_key_frames(start.rotation, usable, KEY_FRAMES)
     fitted = adjust(features.pixels[key], start[key], features.points, believed, centre, prior, features.seen[key])

@@ -57,7 +57,7 @@ def refine(
     device: str = GPU,
     fit_frames: int | None = None,
 ) -> MeshTrack:
-    """The track with poses and expressions that match the pictures; frames without a face keep theirs.
+    """The track with poses and expressions that match the pictures; frames that are not trusted keep theirs.
 
     Args:
         track: good to about a pixel.
@@ -77,8 +77,8 @@ def refine(
         track.focal,
         size,
     )
-    known = np.flatnonzero(track.found)
-    usable = np.flatnonzero(frames_to_fit(track.found, fit_frames))
+    known = np.flatnonzero(track.trust > 0)
+    usable = np.flatnonzero(frames_to_fit(track.trust > 0, fit_frames))
     some = spread(usable, TEXTURE_FRAMES)
     albedo, light = _learn_texture(scene, model, track, frames, some, device)
     steps = np.zeros((len(frames), 6 + len(model.expression)))

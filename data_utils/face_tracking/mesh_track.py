@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 from scipy.spatial import cKDTree
 
 from arguments.atomic import atomic_path
@@ -28,18 +28,17 @@ class MeshTrack:
     identity: Float64[np.ndarray, "I"]
     expression: Float64[np.ndarray, "N E"]
     reprojection: Float64[np.ndarray, "N"]  # pixels
-    correlation: Float64[np.ndarray, "N"]  # of the frame with the head's texture; 0 where that had no say
-    found: Bool[np.ndarray, "N"]
+    trust: Float64[np.ndarray, "N"]  # 0..1, see :func:`mediapipe_tracker.track`
 
 
 def write_mesh_track(track: MeshTrack, model: MorphableModel, target: Path, largest: int = LARGEST) -> None:
     """Write a track as a dictionary of tensors, atomically.
 
-    It has the tensors that :func:`mediapipe_tracker.track` describes: focal [1], euler [N, 3], trans
-    [N, 3], vertices [N, V, 3], faces [F, 3], shape [V, 3], reprojection [N], correlation [N] and found [N]; and as
-    AD-NeRF's trackers write them id [1, I] and exp [N, E], coefficients of unit variance. The vertices are those of the
-    whole mesh, as float16 (0.05 mm). Where ``largest`` bytes would not hold them (at 35,709 vertices from 3,100 frames
-    on), the mesh is thinned out until they fit.
+    It has the tensors that :func:`mediapipe_tracker.track` describes: focal [1], euler [N, 3], trans [N, 3], vertices
+    [N, V, 3], faces [F, 3], shape [V, 3], reprojection [N] and trust [N]; and as AD-NeRF's trackers write them id
+    [1, I] and exp [N, E], coefficients of unit variance. The vertices are those of the whole mesh, as float16 (0.05
+    mm). Where ``largest`` bytes would not hold them (at 35,709 vertices from 3,100 frames on), the mesh is thinned out
+    until they fit.
     """
     limit = largest // (6 * len(track.expression))
     model = model if len(model.mean) <= limit else thinned(model, limit)
@@ -56,8 +55,7 @@ def write_mesh_track(track: MeshTrack, model: MorphableModel, target: Path, larg
         "faces": torch.from_numpy(model.faces.astype(np.int64)),
         "shape": torch.from_numpy(person),
         "reprojection": torch.from_numpy(track.reprojection).float(),
-        "correlation": torch.from_numpy(track.correlation).float(),
-        "found": torch.from_numpy(track.found.copy()),
+        "trust": torch.from_numpy(track.trust).float(),
         "id": torch.from_numpy(track.identity[None]).float(),
         "exp": torch.from_numpy(track.expression).float(),
     }

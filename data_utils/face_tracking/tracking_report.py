@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
 from arguments.atomic import atomic_path
 from arguments.clock import FPS
@@ -28,8 +28,7 @@ def write_tracking_report(
     focal: float,
     centre: tuple[float, float],
     reprojection: Float64[np.ndarray, "N"],
-    correlation: Float64[np.ndarray, "N"],
-    found: Bool[np.ndarray, "N"],
+    trust: Float64[np.ndarray, "N"],
 ) -> None:
     """Write the page as a PNG picture, atomically.
 
@@ -39,8 +38,7 @@ def write_tracking_report(
         focal: pixels.
         centre: principal point, pixels.
         reprojection: [N] pixels.
-        correlation: [N] of each frame with the head's texture; 0 where that had no say.
-        found: [N] where a face was seen; the other poses are interpolated.
+        trust: [N] 0..1, correlation of each frame with the head's texture; 0 where what was measured is not used.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # takes a second to load; nothing else here needs it
     from matplotlib.figure import Figure
@@ -51,19 +49,19 @@ def write_tracking_report(
     figure = Figure(figsize=(11, 12), dpi=90, layout="constrained")
     axes = figure.subplots(4, 1, sharex=True)
     figure.suptitle(
-        f"{len(poses)} frames, {(~found).sum()} without a face (grey); focal length {focal:.0f} px; "
+        f"{len(poses)} frames, {(trust == 0).sum()} not trusted (grey); focal length {focal:.0f} px; "
         f"jitter {jitter(poses, focal, centre):.3f} px; reprojection {np.median(reprojection):.2f} px (median)"
     )
     curves = (
         (turn, ("pitch", "yaw", "roll"), "turn from the mean, degrees"),
         (shift, ("right", "up", "nearer"), "way from the mean, mm"),
         (reprojection[:, None], ("rigid points",), "reprojection, pixels"),
-        (correlation[:, None], ("whole head",), "correlation with the texture"),
+        (trust[:, None], ("whole head",), "trust: correlation with the texture"),
     )
     for axis, (values, names, label) in zip(axes, curves, strict=True):
         for curve, name in zip(values.T, names, strict=True):
             axis.plot(time, curve, linewidth=0.8, label=name)
-        axis.fill_between(time, 0, 1, where=~found, transform=axis.get_xaxis_transform(), color="0.8", linewidth=0)
+        axis.fill_between(time, 0, 1, where=trust == 0, transform=axis.get_xaxis_transform(), color="0.8", linewidth=0)
         axis.set_ylabel(label)
         axis.legend(loc="upper right")
         axis.grid(alpha=0.3)

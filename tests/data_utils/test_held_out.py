@@ -165,7 +165,7 @@ def test_a_head_and_its_poses_in_the_training_part_depend_on_no_held_out_or_lost
     np.testing.assert_array_equal(other.poses.rotation[:TRAIN], track.poses.rotation[:TRAIN])
     np.testing.assert_array_equal(other.poses.translation[:TRAIN], track.poses.translation[:TRAIN])
     np.testing.assert_array_equal(other.vertices[:TRAIN], track.vertices[:TRAIN])
-    np.testing.assert_array_equal(other.correlation[:TRAIN], track.correlation[:TRAIN])
+    np.testing.assert_array_equal(other.trust[:TRAIN], track.trust[:TRAIN])
     assert np.abs(other.poses.translation[TRAIN:] - track.poses.translation[TRAIN:]).max() > 0.1
 
 

@@ -83,13 +83,12 @@ def test_the_file_has_what_every_reader_expects(params, converted, tracked):
         "faces": (len(converted[1].faces), 3),
         "shape": (vertices, 3),
         "reprojection": (count,),
-        "correlation": (count,),
-        "found": (count,),
+        "trust": (count,),
         "id": (1, len(converted[1].identity)),
         "exp": (count, len(converted[1].expression)),
     }
     assert {name: tuple(tensor.shape) for name, tensor in params.items()} == shapes
-    assert params["faces"].dtype == torch.int64 and params["found"].all()
+    assert params["faces"].dtype == torch.int64 and (params["trust"] > 0).all()
     assert tracked.read_record()["tracker"] == "bfm"
 
 

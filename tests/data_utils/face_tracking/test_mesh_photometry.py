@@ -40,7 +40,6 @@ def filmed(tmp_path_factory):
         clip.expression,
         np.ones(COUNT),
         np.ones(COUNT),
-        np.ones(COUNT, bool),
     )
     rng = np.random.default_rng(0)
     chosen = rng.integers(len(model.faces), size=400_000)
@@ -103,7 +102,7 @@ def test_frames_without_a_face_keep_their_motion(filmed, stand_in, monkeypatch):
     model, truth, frames = filmed
     monkeypatch.setattr(mesh_photometry, "_TEXTURE_STEPS", 3)
     monkeypatch.setattr(mesh_photometry, "_MOTION_STEPS", 2)
-    lost = replace(truth, found=np.arange(COUNT) != 4)
+    lost = replace(truth, trust=(np.arange(COUNT) != 4).astype(np.float64))
     found = mesh_photometry.refine(lost, model, frames, (WIDTH, HEIGHT), device="cpu")
     np.testing.assert_array_equal(found.expression[4], truth.expression[4])
     np.testing.assert_allclose(found.poses.rotation[4], truth.poses.rotation[4])

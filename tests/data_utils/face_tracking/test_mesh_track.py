@@ -24,9 +24,7 @@ def clip():
 def track(clip) -> MeshTrack:
     count = len(clip.rotation)
     poses = Poses(clip.rotation, clip.translation)
-    return MeshTrack(
-        1450.0, poses, clip.identity, clip.expression, np.ones(count), np.ones(count), np.ones(count, bool)
-    )
+    return MeshTrack(1450.0, poses, clip.identity, clip.expression, np.ones(count), np.ones(count))
 
 
 def test_the_files_vertices_are_the_whole_meshs(track, clip, tmp_path):

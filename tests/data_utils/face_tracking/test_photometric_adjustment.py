@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from arguments.errors import EGSTalkerError
-from data_utils.face_tracking.photometric_adjustment import adjust_photometrically
+from data_utils.face_tracking.photometric_adjustment import textured_head
+from data_utils.face_tracking.texture_following import follow
 from tests.data_utils.face_tracking.made_up_head import angle_errors, rms
 from tests.data_utils.face_tracking.painted_head import CENTRE, FOCAL, face, film, look, path
 
@@ -18,7 +19,8 @@ def jittered(poses):
 def fit(files, start, usable=ALL, masked=True):
     true = path(COUNT)
     mask = (lambda i: look(true[i : i + 1])[1]) if masked else None
-    return adjust_photometrically(files, start, usable, face(), FOCAL, CENTRE, mask)
+    head = textured_head(files, start, usable, face(), FOCAL, CENTRE, mask)
+    return None if head is None else follow(files, start, usable, head, FOCAL, CENTRE)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def test_jitter_of_the_poses_is_taken_out(clean):
     assert rms(errors(start)) > 0.45
     assert rms(errors(found.poses)) < 0.4
     assert rms(np.diff(errors(found.poses), axis=0)) < 0.2 * rms(np.diff(errors(start), axis=0))
-    assert found.correlation.min() > 0.9
+    assert found.trust.min() > 0.9
 
 
 def test_the_face_alone_does_where_no_mask_is_known(clean):
@@ -65,7 +67,7 @@ def test_a_frame_that_shows_something_else_keeps_its_pose(tmp_path):
     noise = np.random.default_rng(0).uniform(0, 255, (240, 240))
     true, start = path(COUNT), jittered(path(COUNT))
     found = fit(film(tmp_path, true, lambda i, picture: noise if i == 7 else picture), start)
-    assert found.correlation[7] == 0
+    assert found.trust[7] == 0
     assert np.array_equal(found.poses.rotation[7], start.rotation[7])
     assert np.array_equal(found.poses.translation[7], start.translation[7])
 
@@ -74,7 +76,7 @@ def test_frames_without_a_face_are_left_alone(clean):
     start, usable = jittered(path(COUNT)), ALL.copy()
     usable[5] = False
     found = fit(clean, start, usable)
-    assert found.correlation[5] == 0
+    assert found.trust[5] == 0
     assert np.array_equal(found.poses.rotation[5], start.rotation[5])
 
 

@@ -21,13 +21,13 @@ def test_jitter_is_the_noise_in_pixels(scene):
 
 def test_the_page_shows_curves_and_greys_out_lost_frames(scene, tmp_path):
     count = len(scene.rotation)
-    found = np.ones(count, bool)
+    trust = np.ones(count)
     pages = []
     for lost in (0, 30):
-        found[:lost] = False
+        trust[:lost] = 0
         target = tmp_path / f"{lost}.png"
         centre = (scene.size / 2, scene.size / 2)
-        write_tracking_report(target, poses(scene), scene.focal, centre, np.ones(count), np.ones(count), found)
+        write_tracking_report(target, poses(scene), scene.focal, centre, np.ones(count), trust)
         pages.append(read_rgb(target))
     assert pages[0].shape[0] > 600 and pages[0].std() > 10
     grey = [(page == 204).all(axis=-1).mean() for page in pages]
