@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sample.head import JAW_ANGLE, LID_KEYS, build_skin
-from sample.parts import HEAD, body, ear, eyeball, grid_faces, hair, linear, mouth_cavity, teeth
+from sample.parts import HEAD, body, ear, eyeball, grid_faces, hair, linear, mouth_cavity, nape, teeth
 from sample.renderer import place, vertex_normals
 from sample.shape import EYE_CENTRE, JAW_HINGE, Array
 from sample.texture import paint_skin
@@ -40,13 +40,16 @@ def shortened(points: Array) -> Array:
 class Character:
     """The whole mesh with its colours. ``pose`` bends it for one frame."""
 
-    def __init__(self) -> None:
+    def __init__(self, behind: bool = False) -> None:
+        """Build the figure; ``behind``: with the back of the neck, for one that turns far."""
         raw = build_skin()
         self.skin = replace(
             raw, vertices=shortened(raw.vertices), shapes=raw.shapes * np.array([1, SHORTER, 1], np.float32)
         )
         self._lashes = _lash_edges(self.skin)
+        self.face: NDArray[np.intp] = np.flatnonzero((self.skin.vertices[:, 2] > 0.45) & ~self.skin.roll)[::7]
         rigid = [eyeball(-1), eyeball(1), teeth(False), teeth(True), mouth_cavity(), ear(-1), ear(1), hair(), body()]
+        rigid += [nape()] if behind else []
         parts = [*rigid, *(extra for part in rigid for extra in part.extra)]
         normals = vertex_normals(raw.vertices, raw.faces)
         albedo, shade, gloss = paint_skin(raw, normals)
