@@ -37,7 +37,13 @@ def main() -> None:
     from sample.recording import make_sample
 
     truth = make_sample(
-        options.path, options.seconds, options.size, options.seed, _progress, behaviour=chosen.behaviour
+        options.path,
+        options.seconds,
+        options.size,
+        options.seed,
+        _progress,
+        looks=chosen.looks,
+        behaviour=chosen.behaviour,
     )
     print(f"wrote {options.path} and {truth}")
 

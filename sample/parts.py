@@ -82,6 +82,24 @@ def tube(
     return points.reshape(-1, 3).astype(np.float32), grid_faces(rows, 40, wrap=True)
 
 
+def wire(middle: Array, radius: Array, around: int) -> tuple[Array, NDArray[np.int32], Array]:
+    """A tube along a curve [K, 3] of radii [K]: vertices [K * around, 3], faces, and each one's angle round it."""
+    along = np.gradient(np.asarray(middle, np.float64), axis=0)
+    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
+    side = np.empty_like(along)
+    carried = np.cross(along[0], np.eye(3)[np.argmin(np.abs(along[0]))])
+    for k, direction in enumerate(along):  # the frame is carried along, so that it never flips
+        carried = carried - direction * (carried @ direction)
+        carried /= np.linalg.norm(carried) + 1e-9
+        side[k] = carried
+    front = np.cross(along, side)
+    ring = np.linspace(0, 2 * np.pi, around, endpoint=False)
+    spokes = np.cos(ring)[:, None] * side[:, None] + np.sin(ring)[:, None] * front[:, None]
+    points = middle[:, None] + radius[:, None, None] * spokes
+    faces = grid_faces(len(middle), around, wrap=True)[:, ::-1].copy()
+    return points.reshape(-1, 3).astype(np.float32), faces, np.tile(ring, len(middle))
+
+
 def eyeball(side: int) -> Part:
     """One eye, looking along z: side +1 is the subject's left."""
     polar, turn = np.linspace(0, 1.75, 90), np.linspace(0, 2 * np.pi, 96, endpoint=False)

@@ -18,6 +18,7 @@ from sample.background import paint_background
 from sample.behaviour import USUAL, Behaviour
 from sample.character import Character, Expression
 from sample.hand import hand
+from sample.looks import PLAIN, Looks
 from sample.parts import COVER, Part, linear
 from sample.performance import Performance, perform
 from sample.renderer import render, vertex_normals
@@ -89,15 +90,19 @@ class Sample:
                     waiting.append(pool.submit(self.draw, i + ahead))
 
 
-def prepare(seconds: float = 24.0, size: int = 384, seed: int = 0, behaviour: Behaviour = USUAL) -> Sample:
+def prepare(
+    seconds: float = 24.0, size: int = 384, seed: int = 0, looks: Looks = PLAIN, behaviour: Behaviour = USUAL
+) -> Sample:
     """Everything of a sample but the drawing (about three seconds). Raises EGSTalkerError for unusable numbers."""
     if not 1 <= round(seconds * FPS) / FPS <= 600:
         raise EGSTalkerError(f"a sample of {seconds:g} s cannot be made; choose 1 to 600 seconds")
     if not 128 <= size <= 1024 or size % 2:
         raise EGSTalkerError(f"a sample of {size} pixels cannot be made; choose an even size from 128 to 1024")
     performance = perform(round(seconds * behaviour.rate), seed, behaviour)
-    arm = hand(linear(222, 160, 134), linear(38, 92, 104)) if behaviour.hand else None
-    return Sample(performance, Character(behaviour.turns == "wide"), size, paint_background(size), behaviour, arm)
+    arm = hand(linear(222, 160, 134) * looks.skin_tint, linear(38, 92, 104)) if behaviour.hand else None
+    return Sample(
+        performance, Character(looks, behind=behaviour.turns == "wide"), size, paint_background(size), behaviour, arm
+    )
 
 
 def make_sample(
@@ -107,6 +112,7 @@ def make_sample(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
     *,
+    looks: Looks = PLAIN,
     behaviour: Behaviour = USUAL,
 ) -> Path:
     """Write the video to ``path`` and its truth beside it as ``<stem>_truth.npz``; return the truth's path.
@@ -120,7 +126,7 @@ def make_sample(
     path = Path(path)
     if path.suffix.lower() != ".mp4":
         raise EGSTalkerError(f"{path} does not end in .mp4; give the sample such a name")
-    sample = prepare(seconds, size, seed, behaviour)
+    sample = prepare(seconds, size, seed, looks, behaviour)
     truth_path = path.with_name(f"{path.stem}_truth.npz")
     with atomic_path(truth_path) as truth_part:
         masks, covered = _write_video(path, sample, progress)
