@@ -265,6 +265,9 @@ def hair() -> Part:
     return Part(points, faces, colour, (0.07, 14.0, 0.03), shade)
 
 
+FLOOR = -9.0  # dm below the head, to which the torso's last ring reaches: no picture shows its end
+
+
 def body() -> Part:
     """Neck and torso in a round-necked jumper: rings of given half-widths down from inside the head."""
     heights = np.array([-0.75, -0.95, -1.2, -1.38, -1.50, -1.60, -1.69, -1.80, -2.0, -2.4, -3.4])
@@ -305,6 +308,7 @@ def body() -> Part:
     colour = skin + (wool - skin) * cloth[:, None]
     under_chin = smoothstep(-0.85, -1.35, y) * 0.62 + 0.38
     shade = np.clip(under_chin * (1 - 0.45 * smoothstep(-0.10, -0.005, inside) * (1 - cloth)), 0.2, 1)
+    points[y < -3.35, 1] = FLOOR
     label = np.where(cloth > 0.5, TORSO, NECK).astype(np.uint8)
     return Part(
         points.astype(np.float32),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,9 @@ from scipy.ndimage import gaussian_filter1d
 from arguments.clock import FPS
 from sample.behaviour import USUAL, USUAL_BLINKS, Behaviour
 from sample.character import Expression, rotation_x, rotation_y, rotation_z
+from sample.cuts import jump_cuts, other_scenes
 from sample.hand import HandPath, raise_hand
+from sample.lighting import changing_light
 from sample.turns import fast_turns, wide_turns
 from sample.voice import SAMPLE_RATE, Utterance, compose, synthesize
 
@@ -33,10 +35,42 @@ class Performance:
     sound: NDArray[np.float32]  # at SAMPLE_RATE, as long as the frames
     times: NDArray[np.float64]  # [N] s
     hand: HandPath | None = None
+    light: NDArray[np.float64] | None = None  # [N, 3], see lighting; None: steady
+    away: NDArray[np.bool_] | None = None  # [N], where another scene is shown; None: nowhere
 
 
 def perform(frames: int, seed: int = 0, behaviour: Behaviour = USUAL) -> Performance:
-    """Act for a number of frames; the same seed, length and behaviour act the same."""
+    """Act for a number of frames, and be cut to them; the same seed, length and behaviour act the same.
+
+    The utterance of a film with jump cuts is the whole take's.
+    """
+    rate, cutting = float(behaviour.rate), np.random.default_rng([seed, 2026])
+    if behaviour.cuts == "jump":
+        kept = jump_cuts(frames, rate, cutting)
+        return _shown(_act(int(kept[-1]) + 1, seed, behaviour), kept, rate)
+    act = _act(frames, seed, behaviour)
+    return replace(act, away=other_scenes(frames, rate, cutting)) if behaviour.cuts == "scene" else act
+
+
+def _shown(take: Performance, kept: NDArray[np.integer], rate: float) -> Performance:
+    """What a film shows of a take: the kept frames [N], and their sound."""
+    edges = np.round(np.arange(len(take.times) + 1) / rate * SAMPLE_RATE).astype(int)
+    sound = np.concatenate([take.sound[edges[i] : edges[i + 1]] for i in kept])
+    hand, light = take.hand, take.light
+    return replace(
+        take,
+        expressions=tuple(take.expressions[i] for i in kept),
+        rotation=take.rotation[kept],
+        translation=take.translation[kept],
+        stand=take.stand[kept],
+        sound=sound,
+        times=np.arange(len(kept)) / rate,
+        hand=hand and HandPath(hand.raised[kept], hand.rotation[kept], hand.translation[kept]),
+        light=None if light is None else light[kept],
+    )
+
+
+def _act(frames: int, seed: int, behaviour: Behaviour) -> Performance:
     rng = np.random.default_rng([seed, 2024])
     film_rate = float(behaviour.rate)
     seconds = frames / film_rate
@@ -62,11 +96,13 @@ def perform(frames: int, seed: int = 0, behaviour: Behaviour = USUAL) -> Perform
     roll = np.radians(4.2) * _drift(times, rng, (0.08, 0.28))
     sway = np.stack([a * _drift(times, rng, (0.06, 0.25)) for a in (0.10, 0.05, 0.15)], 1)
     breath = 0.012 * np.sin(2 * np.pi * 0.27 * times)
-    stand = STAND + np.stack([0.25 * sway[:, 0], breath, 0 * times], 1)
+    framing = behaviour.framing
+    place = STAND + np.array([framing.across, framing.up, -STAND[2] - framing.distance])
+    stand = place + np.stack([0.25 * sway[:, 0], breath, 0 * times], 1)
     rotation = np.stack(
         [rotation_x(p) @ rotation_y(y) @ rotation_z(r) for p, y, r in zip(pitch, yaw, roll, strict=True)]
     ).astype(np.float64)
-    translation = STAND + sway + breath[:, None] * [0, 1, 0] + NECK_PIVOT - rotation @ NECK_PIVOT
+    translation = place + sway + breath[:, None] * [0, 1, 0] + NECK_PIVOT - rotation @ NECK_PIVOT
     flick = np.cumsum(rng.standard_normal((frames, 2)) * (rng.random((frames, 1)) < 0.035 / rate), 0)
     flick = gaussian_filter1d(np.sin(flick), 0.6 * rate, axis=0) * np.radians(1.6)
     gaze = np.clip(-0.7 * yaw, -FARTHEST_GAZE, FARTHEST_GAZE)
@@ -81,8 +117,9 @@ def perform(frames: int, seed: int = 0, behaviour: Behaviour = USUAL) -> Perform
         )
         for i in range(frames)
     )
-    hand = raise_hand(times, STAND, own) if behaviour.hand else None
-    return Performance(expressions, rotation, translation, stand, utterance, sound, times, hand)
+    hand = raise_hand(times, place, own) if behaviour.hand else None
+    light = changing_light(times, own) if behaviour.light == "changing" else None
+    return Performance(expressions, rotation, translation, stand, utterance, sound, times, hand, light)
 
 
 def mouth_curves(utterance: Utterance, times: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

@@ -10,11 +10,13 @@ from scipy.ndimage import binary_dilation
 
 from arguments.errors import EGSTalkerError
 from sample import make_sample
-from sample.behaviour import Behaviour
+from sample.behaviour import Behaviour, Framing
+from sample.cuts import jump_cuts
 from sample.parts import COVER
 from sample.people import PEOPLE, person
 from sample.performance import FPS, HELD_OUT, blink_times, perform
-from sample.recording import prepare
+from sample.recording import prepare, truth
+from sample.voice import SAMPLE_RATE
 
 
 def yaw_of(performance):
@@ -92,3 +94,56 @@ def test_what_nobody_does_is_one_clear_error(wrong):
 def test_an_unknown_person_is_one_clear_error():
     with pytest.raises(EGSTalkerError, match="fast_turns"):
         person("nobody")
+
+
+def test_jump_cuts_leave_the_end_whole_and_keep_the_frames_sound():
+    whole, cut = perform(375, 1), perform(300, 1, Behaviour(cuts="jump"))
+    assert len(cut.times) == len(cut.expressions) == len(cut.rotation) == 300
+    assert len(cut.sound) == 300 * SAMPLE_RATE // FPS
+    kept = jump_cuts(300, FPS, np.random.default_rng(0))
+    gaps = np.diff(kept) - 1
+    assert (gaps > 0).sum() >= 3 and 0 < gaps.sum() <= 75
+    assert not gaps[250:].any()
+    step = np.abs(np.diff(yaw_of(cut)))
+    assert step.max() > 2 * np.abs(np.diff(yaw_of(whole))).max()  # the head leaps where a piece is missing
+
+
+def test_another_scene_is_shown_for_a_small_part_and_never_at_the_end():
+    sample = prepare(12, 128, behaviour=Behaviour(cuts="scene"))
+    away = sample.performance.away
+    assert away is not None and 0.05 < away.mean() < 0.15 and not away[250:].any()
+    assert not truth(sample)["present"][away].any()
+    (elsewhere, nobody), (here, someone) = (
+        sample.draw(int(np.flatnonzero(away == there)[0])) for there in (True, False)
+    )
+    assert not nobody.any() and someone.any()
+    assert np.abs(elsewhere.astype(int) - here).mean() > 20
+
+
+def test_light_changes_the_face_and_the_room():
+    sample = prepare(8, 128, behaviour=Behaviour(light="changing"))
+    light = sample.performance.light
+    assert light is not None and np.ptp(light[:, 0]) > 0.3 and np.ptp(light[:, 1]) > 0.5
+    bright, dim = int(np.argmax(light.sum(1))), int(np.argmin(light.sum(1)))
+    (one, labels), (other, _) = sample.draw(bright), sample.draw(dim)
+    room = (labels == 0) & (sample.draw(dim)[1] == 0)
+    assert one[room].mean() > 1.1 * other[room].mean()
+    assert one[55:70, 55:70].mean() > 1.1 * other[55:70, 55:70].mean()  # the face
+    assert "background" not in truth(sample)
+
+
+def test_noise_is_as_strong_as_asked():
+    calm, noisy = (prepare(1, 128, behaviour=Behaviour(noise=noise)).draw(0)[0].astype(float) for noise in (0.0, 9.0))
+    assert (noisy - calm).std() == pytest.approx(9.0, rel=0.1)
+
+
+def test_a_framing_puts_the_person_where_it_says():
+    framing = Framing(16 / 9, distance=5.0, across=0.8, focal=1.2)
+    sample = prepare(1, 144, behaviour=Behaviour(framing=framing))
+    picture, labels = sample.draw(0)
+    assert picture.shape == (144, 256, 3) and labels.shape == (144, 256)
+    column = np.flatnonzero((labels == 1).any(0)).mean()
+    assert column == pytest.approx(128 + 1.2 * 144 * 0.8 / 5.0, abs=6)
+    assert Framing(9 / 16).picture(144) == (144, 256)
+    with pytest.raises(EGSTalkerError, match="choose"):
+        Framing(distance=1.0)
