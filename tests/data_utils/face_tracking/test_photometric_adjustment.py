@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from arguments.errors import EGSTalkerError
+from benchmarks.track_accuracy import angle_errors, rms
 from data_utils.face_tracking.photometric_adjustment import adjust_photometrically
-from tests.data_utils.face_tracking.made_up_head import angle_errors, rms
 from tests.data_utils.face_tracking.painted_head import CENTRE, FOCAL, face, film, look, path
 
 COUNT = 24
