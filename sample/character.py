@@ -10,21 +10,8 @@ from numpy.typing import NDArray
 from sample.head import JAW_ANGLE, LID_KEYS, build_skin
 from sample.long_hair import braid, loose_hair
 from sample.looks import PLAIN, Looks
-from sample.parts import (
-    HEAD,
-    NECK,
-    Part,
-    body,
-    ear,
-    eyeball,
-    grid_faces,
-    hair,
-    linear,
-    mouth_cavity,
-    nape,
-    noise,
-    teeth,
-)
+from sample.meshes import grid_faces
+from sample.parts import HEAD, NECK, Part, body, ear, eyeball, hair, linear, mouth_cavity, nape, noise, teeth
 from sample.renderer import place, vertex_normals
 from sample.shape import EYE_CENTRE, JAW_HINGE, Array
 from sample.texture import beard, paint_skin

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
-from sample.parts import COVER, Part, blend, grid_faces, noise, tube
+from sample.meshes import grid_faces, tube
+from sample.parts import COVER, Part, blend, noise
 from sample.shape import Array, capsule, ellipsoid, join, smoothstep
 
 FINGERS = (  # (root, tip, radius at the root, radius at the tip)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sample.parts import HEAD, Part, blend, grid_faces, linear, noise, wire
+from sample.meshes import grid_faces, wire
+from sample.parts import HEAD, Part, blend, linear, noise
 from sample.shape import Array, smoothstep
 
 # Half-width, half-depth and middle (z) of the loose hair at some heights; below the chin it widens over the shoulders.

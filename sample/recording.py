@@ -41,7 +41,7 @@ class Sample:
 
     performance: Performance
     character: Character
-    size: int
+    size: int  # of the picture's shorter side, pixels
     background: NDArray[np.float32]  # [height, width, 3] linear
     behaviour: Behaviour = USUAL
     hand: Part | None = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sample.parts import HEAD, TORSO, Part, blend, grid_faces, linear, noise, wire
+from sample.meshes import grid_faces, wire
+from sample.parts import HEAD, TORSO, Part, blend, linear, noise
 from sample.shape import EYE_CENTRE, Array, head_distance, smoothstep
 
 

@@ -10,6 +10,7 @@ from scipy.ndimage import binary_dilation
 
 from arguments.errors import EGSTalkerError
 from sample import make_sample
+from sample.__main__ import main
 from sample.behaviour import Behaviour, Framing
 from sample.cuts import jump_cuts
 from sample.parts import COVER
@@ -91,9 +92,21 @@ def test_what_nobody_does_is_one_clear_error(wrong):
         Behaviour(**wrong)
 
 
-def test_an_unknown_person_is_one_clear_error():
+def test_an_unknown_person_is_one_clear_error(tmp_path, monkeypatch, capsys):
     with pytest.raises(EGSTalkerError, match="fast_turns"):
         person("nobody")
+    monkeypatch.setattr("sys.argv", ["sample", str(tmp_path / "a.mp4"), "--person", "nobody"])
+    assert main() == 1
+    assert "nobody is called 'nobody'" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_the_command_films_the_person_it_is_asked_for(tmp_path, monkeypatch):
+    film = str(tmp_path / "a.mp4")
+    monkeypatch.setattr("sys.argv", ["sample", film, "--person", "phone", "--seconds", "1", "--size", "128"])
+    assert not main()
+    truth = np.load(tmp_path / "a_truth.npz")
+    assert truth["mask"].shape == (30, 228, 128) and truth["focal"] == 1.5 * 128
+    assert truth["background"].shape == (228, 128, 3)
 
 
 def test_jump_cuts_leave_the_end_whole_and_keep_the_frames_sound():

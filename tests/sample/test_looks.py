@@ -7,7 +7,8 @@ from arguments.errors import EGSTalkerError
 from sample.character import Character, Expression
 from sample.long_hair import braid, loose_hair
 from sample.looks import Looks
-from sample.parts import HEAD, NECK, wire
+from sample.meshes import wire
+from sample.parts import HEAD, NECK
 from sample.people import PEOPLE
 from sample.performance import STAND
 from sample.recording import prepare
