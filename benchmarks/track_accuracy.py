@@ -23,7 +23,11 @@ _ROUNDS = 8  # of reweighting; the corners no longer move by then
 
 @dataclass(frozen=True)
 class TrackAccuracy:
-    """What is wrong with a track of N frames. Frames without the person count for nothing."""
+    """What is wrong with a track of N frames. Frames without the person count for nothing.
+
+    Pixels are what a rendered head shows. Angles can be off by degrees where pixels are right: in a short clip, or of a
+    head that hardly turns, a smaller turn of a deeper head looks the same (the bas-relief ambiguity).
+    """
 
     rotation_degrees: float  # root mean square over the trusted frames
     jitter_degrees: float  # the same of its change from one trusted frame to the next
