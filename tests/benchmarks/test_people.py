@@ -11,6 +11,7 @@ import pytest
 from arguments.errors import EGSTalkerError
 from benchmarks import people
 from sample.people import PEOPLE
+from sample.performance import HELD_OUT, blink_times
 from tests.tiny_head import make_dataset, quick_speech_models
 
 TINY = """
@@ -72,3 +73,9 @@ def test_all_people_are_judged_unless_some_are_named(tmp_path, monkeypatch, caps
     assert asked == list(PEOPLE) and len(asked) >= 12
     assert run(monkeypatch, "--output_dir", tmp_path, "--cases", "nobody") == 1
     assert "nobody is called 'nobody'" in capsys.readouterr().err
+
+
+def test_the_films_are_long_enough_for_held_out_blinks():
+    scale = people.Scale()
+    middles = blink_times(scale.seconds, np.random.default_rng(0))
+    assert (middles > scale.seconds * (1 - HELD_OUT)).sum() == 2
