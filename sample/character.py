@@ -32,6 +32,7 @@ class Expression:
 
 SHORTER = 0.92  # the parts are modelled with a long face, which this shortens below the eyes
 BELOW = 0.06
+UNDER_HAT = 0.75  # y from which on a hat hides the hair
 
 
 def shortened(points: Array) -> Array:
@@ -165,6 +166,8 @@ def dressed(looks: Looks, behind: bool) -> list[Part]:
     """The parts of a figure but its skin, with hair and what it wears."""
     bare = [ear(-1), ear(1), *([nape()] if behind else [])]
     grown = [] if looks.hair == "bald" else [hair()]
+    if looks.hat:  # what is under it would prick through
+        grown = [replace(p, faces=p.faces[(p.vertices[p.faces, 1] < UNDER_HAT).any(1)]) for p in grown]
     parts = [eyeball(-1), eyeball(1), teeth(False), teeth(True), mouth_cavity()]
     parts += [replace(part, albedo=part.albedo * looks.skin_tint) for part in bare]
     parts += [replace(part, albedo=np.clip(part.albedo * looks.hair_tint, 0.003, 1)) for part in grown]
