@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from arguments.errors import door
+from sample.people import PEOPLE, person
 
 
 def _progress(done: int, total: int) -> None:
@@ -18,17 +19,31 @@ def _progress(done: int, total: int) -> None:
 
 @door
 def main() -> None:
+    people = "\n".join(["people:", *(f"  {name:<12} {one.about}" for name, one in PEOPLE.items())])
     parser = argparse.ArgumentParser(
-        prog="python -m sample", description="Make the built-in sample video and its truth."
+        prog="python -m sample",
+        description="Make the built-in sample video and its truth.",
+        epilog=people,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("path", type=Path, help="the video to write, for instance demo/sample.mp4")
     parser.add_argument("--seconds", type=float, default=24.0, help="length (default: 24)")
-    parser.add_argument("--size", type=int, default=384, help="side in pixels (default: 384)")
+    parser.add_argument("--size", type=int, default=384, help="shorter side in pixels (default: 384)")
     parser.add_argument("--seed", type=int, default=0, help="another seed says and does other things (default: 0)")
+    parser.add_argument("--person", default="usual", help="who is filmed, doing what: see below (default: usual)")
     options = parser.parse_args()
+    chosen = person(options.person)
     from sample.recording import make_sample
 
-    truth = make_sample(options.path, options.seconds, options.size, options.seed, _progress)
+    truth = make_sample(
+        options.path,
+        options.seconds,
+        options.size,
+        options.seed,
+        _progress,
+        looks=chosen.looks,
+        behaviour=chosen.behaviour,
+    )
     print(f"wrote {options.path} and {truth}")
 
 

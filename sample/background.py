@@ -1,4 +1,4 @@
-"""The room behind the figure: a softly lit wall with a picture and a plant, out of focus. It never changes."""
+"""The room behind the figure: a softly lit wall with a picture and a plant, out of focus."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from scipy.ndimage import gaussian_filter
 from sample.parts import linear, noise
 
 
-def paint_background(size: int) -> NDArray[np.float32]:
-    """Linear colours [size, size, 3]."""
-    v, u = (np.mgrid[:size, :size].astype(np.float32) + 0.5) / size
+def paint_background(size: int, width: int | None = None, height: int | None = None) -> NDArray[np.float32]:
+    """Linear colours [height, width, 3] of a picture whose shorter side is ``size`` (a square, unless given).
+
+    The room's furniture is in the square in the middle; what is beyond it is wall and floor.
+    """
+    width, height = width or size, height or size
+    v, u = np.mgrid[:height, :width].astype(np.float32) + 0.5
+    u, v = (u - (width - size) // 2) / size, (v - (height - size) // 2) / size
     points = np.stack([u * 6, v * 6, 0 * u], -1)
     wall = linear(196, 190, 178) * (1.0 - 0.35 * np.hypot(u - 0.3, v - 0.2) + 0.05 * noise(points, 31))[..., None]
     room = wall.astype(np.float32)
@@ -40,3 +45,8 @@ def paint_background(size: int) -> NDArray[np.float32]:
     paint(pot, linear(178, 106, 76), 0.005)
     grain = 0.03 * noise(np.stack([u * size / 2.2, v * size / 2.2, 0 * u], -1), 33)
     return np.clip(room * (1 + grain[..., None]), 0, 1).astype(np.float32)
+
+
+def elsewhere(room: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Another place, for a film that cuts to it: linear colours of a room's shape."""
+    return np.ascontiguousarray(0.15 + 0.6 * room[::-1, ::-1, ::-1])

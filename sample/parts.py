@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
+from sample.meshes import grid_faces, tube
 from sample.shape import EYE_CENTRE, EYE_RADIUS, Array, head_distance, smoothstep
 
-HEAD, NECK, TORSO = 1, 2, 3  # labels; 0 is the background
+HEAD, NECK, TORSO, COVER = 1, 2, 3, 4  # labels; 0 is the background, COVER what is before the face
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,6 @@ def noise(points: Array, seed: int) -> Array:
 def blend(base: Array, colour: Array, amount: Array) -> Array:
     """Mix a colour into an albedo [V, 3] by an amount [V] of 0..1."""
     return base + (colour - base) * np.clip(amount, 0, 1)[:, None]
-
-
-def grid_faces(rows: int, columns: int, wrap: bool = False) -> NDArray[np.int32]:
-    """Triangles of a grid whose rows go down and whose columns go right, seen from outside."""
-    index = np.arange(rows * columns, dtype=np.int32).reshape(rows, columns)
-    if wrap:
-        index = np.concatenate([index, index[:, :1]], 1)
-    a, b, a2, b2 = index[:-1, :-1], index[1:, :-1], index[:-1, 1:], index[1:, 1:]
-    return np.concatenate([np.stack([a, b, b2], -1).reshape(-1, 3), np.stack([a, b2, a2], -1).reshape(-1, 3)])
 
 
 def eyeball(side: int) -> Part:
@@ -225,6 +217,9 @@ def hair() -> Part:
     return Part(points, faces, colour, (0.07, 14.0, 0.03), shade)
 
 
+FLOOR = -9.0  # dm below the head, to which the torso's last ring reaches: no picture shows its end
+
+
 def body() -> Part:
     """Neck and torso in a round-necked jumper: rings of given half-widths down from inside the head."""
     heights = np.array([-0.75, -0.95, -1.2, -1.38, -1.50, -1.60, -1.69, -1.80, -2.0, -2.4, -3.4])
@@ -265,6 +260,7 @@ def body() -> Part:
     colour = skin + (wool - skin) * cloth[:, None]
     under_chin = smoothstep(-0.85, -1.35, y) * 0.62 + 0.38
     shade = np.clip(under_chin * (1 - 0.45 * smoothstep(-0.10, -0.005, inside) * (1 - cloth)), 0.2, 1)
+    points[y < -3.35, 1] = FLOOR
     label = np.where(cloth > 0.5, TORSO, NECK).astype(np.uint8)
     return Part(
         points.astype(np.float32),
@@ -275,3 +271,11 @@ def body() -> Part:
         label,
         smoothstep(-1.5, -0.85, y),
     )
+
+
+def nape() -> Part:
+    """The back of the neck, which only a head that is turned far shows."""
+    points, faces = tube((0, -0.45, -0.27), (0, -1.75, -0.28), 0.36, 0.46)
+    skin = np.tile(linear(215, 147, 123), (len(points), 1)) * (1 + 0.05 * noise(points * 9, 27))[:, None]
+    shade = 0.38 + 0.62 * smoothstep(-0.85, -1.35, points[:, 1])
+    return Part(points, faces, skin, (0.02, 12.0, 0.02), shade, NECK, smoothstep(-1.5, -0.85, points[:, 1]))

@@ -12,6 +12,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sample.lighting import STEADY
+
 SAMPLES = 2  # per pixel and axis
 
 
@@ -37,10 +39,11 @@ def vertex_normals(vertices, faces):
 
 @njit(cache=True, nogil=True, fastmath=True)
 @no_type_check
-def _shade(vertices, normals, albedo, occlusion, gloss):
+def _shade(vertices, normals, albedo, occlusion, gloss, light):
     """Linear colours [V, 3] under a soft key light from the upper left, a cool fill from the right and a sky."""
     colours = np.empty_like(vertices)
     kx, ky, kz = np.float32(-0.42), np.float32(0.50), np.float32(0.757)
+    window, lamp, heaven = light
     fx, fy, fz = np.float32(0.74), np.float32(0.10), np.float32(0.665)
     for v in range(len(vertices)):
         nx, ny, nz = normals[v]
@@ -48,19 +51,21 @@ def _shade(vertices, normals, albedo, occlusion, gloss):
         inverse = 1 / np.sqrt(x * x + y * y + z * z)
         ex, ey, ez = -x * inverse, -y * inverse, -z * inverse
         facing = nx * ex + ny * ey + nz * ez
-        key = max(0.0, (nx * kx + ny * ky + nz * kz + 0.25) / 1.25)
-        fill = max(0.0, (nx * fx + ny * fy + nz * fz + 0.3) / 1.3)
-        sky = 0.5 + 0.5 * ny
+        key = window * max(0.0, (nx * kx + ny * ky + nz * kz + 0.25) / 1.25)
+        fill = lamp * max(0.0, (nx * fx + ny * fy + nz * fz + 0.3) / 1.3)
+        sky = heaven * (0.5 + 0.5 * ny)
         soft = occlusion[v]
         hx, hy, hz = kx + ex, ky + ey, kz + ez
         half = max(0.0, (nx * hx + ny * hy + nz * hz) / np.sqrt(hx * hx + hy * hy + hz * hz))
-        shine = gloss[v, 0] * half ** gloss[v, 1] * soft
-        rim = gloss[v, 2] * max(0.0, 1 - facing) ** 3 * (0.3 + 0.7 * sky)
+        shine = window * gloss[v, 0] * half ** gloss[v, 1] * soft
+        rim = gloss[v, 2] * max(0.0, 1 - facing) ** 3 * (0.3 * heaven + 0.7 * sky)
         for c in range(3):
             warm = (1.0, 0.95, 0.88)[c]
             cool = (0.85, 0.95, 1.05)[c]
             light = (
-                0.78 * warm * key * (0.35 + 0.65 * soft) + 0.27 * cool * fill * soft + 0.26 * (0.35 + 0.65 * sky) * soft
+                0.78 * warm * key * (0.35 + 0.65 * soft)
+                + 0.27 * cool * fill * soft
+                + 0.26 * (0.35 * heaven + 0.65 * sky) * soft
             )
             colours[v, c] = albedo[v, c] * light + shine + rim * cool
     return colours
@@ -113,7 +118,7 @@ def _resolve(image, mask, samples, grain):
     height, width = image.shape[0] // samples, image.shape[1] // samples
     out = np.empty((height, width, 3), np.uint8)
     label = np.empty((height, width), np.uint8)
-    votes = np.empty(4, np.int64)
+    votes = np.empty(5, np.int64)
     gamma, share = np.float32(1 / 2.2), np.float32(1 / (samples * samples))
     for v in range(height):
         for u in range(width):
@@ -158,18 +163,20 @@ def render(
     focal: float,
     background: NDArray[np.float32],
     grain: NDArray[np.float32],
+    light: NDArray[np.float64] = STEADY,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Draw a mesh given in camera coordinates over a background.
 
     vertices, normals [V, 3]; albedo [V, 3] linear 0..1; occlusion [V] 0..1; gloss [V, 3] strength, exponent and rim;
-    faces [F, 3] counter-clockwise from outside; labels [V] in 1..3; focal in pixels; background [H, W, 3] linear 0..1;
-    grain [H, W] added to the bytes. Returns the picture [H, W, 3] uint8 RGB and labels [H, W] uint8.
+    faces [F, 3] counter-clockwise from outside; labels [V] in 1..4; focal in pixels; background [H, W, 3] linear 0..1;
+    grain [H, W] added to the bytes; light [3] what the mesh's key light, fill and sky are multiplied with.
+    Returns the picture [H, W, 3] uint8 RGB and labels [H, W] uint8.
     """
     height, width = background.shape[:2]
     image = np.repeat(np.repeat(background, SAMPLES, 0), SAMPLES, 1)
     depth = np.zeros(image.shape[:2], np.float32)
     mask = np.zeros(image.shape[:2], np.uint8)
-    colours = _shade(vertices, normals, albedo, occlusion, gloss)
+    colours = _shade(vertices, normals, albedo, occlusion, gloss, light)
     _rasterize(
         vertices,
         colours,

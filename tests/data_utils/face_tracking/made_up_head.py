@@ -53,13 +53,3 @@ def make_scene(count: int = 80, seed: int = 0) -> Scene:
     depth = -(shape @ np.swapaxes(rotation, 1, 2) + translation[:, None])[..., 2:]
     relative = (depth + translation[:, None, 2:]) * FOCAL / -translation[:, None, 2:]
     return Scene(shape, rotation, translation, np.concatenate([scene.pixels(shape), relative], -1))
-
-
-def angle_errors(found: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Rotation vectors [N, 3] in degrees from true to found, after the constant turn of the head frame is taken out."""
-    gauge = Rotation.from_matrix(np.swapaxes(true, 1, 2) @ found).mean().as_matrix()
-    return np.degrees(Rotation.from_matrix(np.swapaxes(true @ gauge, 1, 2) @ found).as_rotvec())
-
-
-def rms(vectors: np.ndarray) -> float:
-    return float(np.sqrt((np.asarray(vectors) ** 2).sum(-1).mean()))

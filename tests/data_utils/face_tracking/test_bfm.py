@@ -11,6 +11,7 @@ import torch
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
+from benchmarks.track_accuracy import angle_errors, rms
 from data_utils.face_tracking import bfm, morphable_model
 from data_utils.face_tracking.convert_BFM import convert
 from data_utils.face_tracking.landmark_basis import Detections
@@ -18,7 +19,6 @@ from data_utils.face_tracking.rotations import euler_to_matrix
 from data_utils.preprocess import preprocess
 from sample.recording import prepare
 from tests.data_utils.face_tracking.made_up_bfm import write_front_files, write_morphable_model
-from tests.data_utils.face_tracking.made_up_head import angle_errors, rms
 from tests.data_utils.face_tracking.samples_face import samples_face, true_pixels
 from tests.talking_head import SECONDS, SIZE
 from training.dataset import TalkingHeadDataset

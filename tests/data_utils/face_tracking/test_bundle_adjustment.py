@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks.track_accuracy import angle_errors, rms
 from data_utils.face_tracking.bundle_adjustment import Priors, adjust, choose_key_frames, fit_shape
 from data_utils.face_tracking.perspective import Poses
-from tests.data_utils.face_tracking.made_up_head import FOCAL, SIZE, angle_errors, rms
+from tests.data_utils.face_tracking.made_up_head import FOCAL, SIZE
 
 CENTRE = (SIZE / 2, SIZE / 2)
 

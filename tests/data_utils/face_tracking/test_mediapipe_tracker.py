@@ -9,13 +9,14 @@ from scipy.spatial.transform import Rotation
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
+from benchmarks.track_accuracy import angle_errors, rms
 from data_utils.face_parsing.mediapipe_parser import parse
 from data_utils.face_tracking import TRACKERS
 from data_utils.face_tracking.mediapipe_tracker import track_head, write_track
 from media.images import write_image
 from media.video import read_frames
 from sample import make_sample
-from tests.data_utils.face_tracking.made_up_head import SIZE, Scene, angle_errors, rms
+from tests.data_utils.face_tracking.made_up_head import SIZE, Scene
 
 
 def noisy(scene: Scene, spread: float = 0.4) -> np.ndarray:

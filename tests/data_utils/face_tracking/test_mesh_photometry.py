@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.track_accuracy import angle_errors, rms
 from data_utils.face_tracking import mesh_photometry
 from data_utils.face_tracking.mesh_track import MeshTrack
 from data_utils.face_tracking.perspective import Poses
 from media.images import write_image
 from tests.data_utils.face_tracking import pytorch3d_stand_in
 from tests.data_utils.face_tracking.made_up_bfm import make_face
-from tests.data_utils.face_tracking.made_up_head import angle_errors, rms
 from tests.data_utils.face_tracking.test_model_fitting import as_model, make_clip
 
 WIDTH, HEIGHT, FOCAL = 96, 80, 260.0

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from benchmarks.track_accuracy import angle_errors, rms
 from data_utils.face_tracking.bfm import track_mesh
 from data_utils.face_tracking.jaw_contour import jaw_lines
 from data_utils.face_tracking.landmark_basis import Detections
 from data_utils.face_tracking.morphable_model import MorphableModel, in_head_frame
 from tests.data_utils.face_tracking.made_up_bfm import MadeUpFace, make_face
-from tests.data_utils.face_tracking.made_up_head import angle_errors, rms
 
 SIZE = 512
 TRAIN = 63  # of a clip's 70 frames

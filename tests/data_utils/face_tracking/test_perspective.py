@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks.track_accuracy import angle_errors, rms
 from data_utils.face_tracking.perspective import Poses, fit_poses, pose_jacobian, project
-from tests.data_utils.face_tracking.made_up_head import FOCAL, SIZE, angle_errors, rms
+from tests.data_utils.face_tracking.made_up_head import FOCAL, SIZE
 
 CENTRE = (SIZE / 2, SIZE / 2)
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from arguments.errors import EGSTalkerError
+from benchmarks.track_accuracy import angle_errors, rms
 from data_utils.face_tracking.photometric_adjustment import textured_head
 from data_utils.face_tracking.texture_following import follow
-from tests.data_utils.face_tracking.made_up_head import angle_errors, rms
 from tests.data_utils.face_tracking.painted_head import CENTRE, FOCAL, face, film, look, path
 
 COUNT = 24

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.track_accuracy import angle_errors, rms
 from data_utils.face_tracking.perspective import Poses
 from data_utils.face_tracking.smoothing import EMA, ema_both_ways, measured_noise, smooth, smooth_poses
-from tests.data_utils.face_tracking.made_up_head import angle_errors, rms
 
 
 def test_nothing_is_averaged_across_a_cut():
