@@ -122,6 +122,9 @@ class TrainingSettings:
     final_lr_ratio: float = 0.05
     """Learning rates decay exponentially to this share of their start over the fine stage."""
 
+    closed_eyes_share: float = 0.15
+    """Share of the frames shown in which the eyes are closed, at least and below 1: rare blinks are shown again and
+    again, at most 20 times as often as other frames; 0 shows every frame as often."""
     dssim_weight: float = 0.2
     """Share of D-SSIM in the image loss; L1 has the rest."""
     lips_weight: float = 5.0
@@ -230,6 +233,8 @@ def _check_ranges(settings: ModelSettings | TrainingSettings, where: str) -> Non
         "motion_points",
         "split_shrink",
     )
+    if isinstance(settings, TrainingSettings) and settings.closed_eyes_share >= 1:
+        raise EGSTalkerError(f"{where}: closed_eyes_share is below 1")
     if isinstance(settings, TrainingSettings) and settings.split_scale > settings.prune_scale:
         raise EGSTalkerError(f"{where}: split_scale is at most prune_scale")
     if isinstance(settings, ModelSettings):

@@ -64,6 +64,7 @@ COLUMNS = {
     "lip_closures_kept": ("closures kept", "{:.2f}"),
     "lip_closures_false": ("closures false", "{:.2f}"),
     "blink_correlation": ("blink corr. (given)", "{:.3f}"),
+    "blink_depth": ("blink depth", "{:.2f}"),
     "render_fps": ("render (fps)", "{:.0f}"),
     "end_to_end_fps": ("sound to video (fps)", "{:.0f}"),
 }

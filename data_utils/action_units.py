@@ -17,7 +17,7 @@ from arguments.clock import FPS
 from arguments.errors import EGSTalkerError
 
 STRONGEST = 5.0
-_BLINK = 0.6  # of a person's open eyes: below it both are closing
+BLINK = 0.6  # of a person's open eyes: below it both are closing
 _SHUT = (0.08, 0.5)  # of open: what shut eyes measure, between
 _SHUT_UNSEEN = 0.3  # of open: the same where a clip shows no blink
 _OPEN = 0.1  # of the way to shut: still open
@@ -47,7 +47,7 @@ def action_unit_45(
     opening = share.mean(axis=1)
     difference = (share[:, 0] - share[:, 1])[usable]
     noise = 1.4826 * np.median(np.abs(difference - np.median(difference))) / 2  # of the mean of two
-    depths = [opening[begin:end].min() for begin, end in _runs((opening < _BLINK) & usable)]
+    depths = [opening[begin:end].min() for begin, end in runs((opening < BLINK) & usable)]
     shut = float(np.clip(np.median(depths), *_SHUT)) if depths else _SHUT_UNSEEN
     still_open = max(_OPEN * (1 - shut), min(_OPEN_NOISE * float(noise), _MOST_NOISE))
     closing = (1 - opening - still_open) / (1 - shut - still_open)
@@ -136,7 +136,7 @@ def _frames_of_rows(columns: dict[str, Float64[np.ndarray, "R"]], num_frames: in
     return None
 
 
-def _runs(mask: Bool[np.ndarray, "N"]) -> list[tuple[int, int]]:
+def runs(mask: Bool[np.ndarray, "N"]) -> list[tuple[int, int]]:
     """Begin and end of each stretch of True in ``mask``."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], mask, [0])).astype(int)))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

@@ -33,6 +33,10 @@ _MIN_SIDE = 64  # pixels
 Box = Float[np.ndarray, "4"]  # left, top, right, bottom
 
 
+class NoFaceError(EGSTalkerError):
+    """None of the pictures shows a face."""
+
+
 @dataclass(frozen=True)
 class Crop:
     """A square of the source's upright picture, and the even size that it is scaled to."""
@@ -50,7 +54,12 @@ class Crop:
         return cv2.resize(cut, (self.size, self.size), interpolation=cv2.INTER_AREA)
 
 
-def choose_crop(samples: Sequence[UInt8[np.ndarray, "H W 3"]], seconds: float = 0.0, size: int = DEFAULT_SIZE) -> Crop:
+def choose_crop(
+    samples: Sequence[UInt8[np.ndarray, "H W 3"]],
+    seconds: float = 0.0,
+    size: int = DEFAULT_SIZE,
+    part: str = "the video",
+) -> Crop:
     """The square around the head of the person who is seen the longest.
 
     Where several people are seen, the one who is seen longest is followed, and of two seen as long the larger; a
@@ -60,20 +69,22 @@ def choose_crop(samples: Sequence[UInt8[np.ndarray, "H W 3"]], seconds: float = 
         samples: RGB uint8 frames [H, W, 3], evenly spread over a part of the clip.
         seconds: how long that part is.
         size: pixels of the finished square, where the source has as many.
+        part: what an error calls the part of the clip.
 
     Raises:
-        EGSTalkerError: no face, a face in too few of the samples, or one too small to learn from.
+        NoFaceError: there is none, but for something that looks like one in few of the samples.
+        EGSTalkerError: a face in too few of the samples, or one too small to learn from.
     """
     height, width = samples[0].shape[:2]
     people = _people(_face_boxes(samples))
     person = _seen_longest(people)
     boxes = np.array(list(person.values())).reshape(-1, 4)
     if len(boxes) < MIN_SAMPLE_SHARE * len(samples):
-        raise EGSTalkerError("no face in the video; use one that shows one face from the front throughout")
+        raise NoFaceError(f"no face in {part}; use a video that shows one face from the front throughout")
     missing = 1 - len(boxes) / len(samples)
     if missing > MAX_LOST_SAMPLES:
         away = _when(~np.isin(np.arange(len(samples)), list(person)), seconds)
-        raise EGSTalkerError(f"the face is away for about {missing:.0%} of the video ({away}); cut those parts out")
+        raise EGSTalkerError(f"the face is away for about {missing:.0%} of {part} ({away}); cut those parts out")
     face = float(np.median(boxes[:, 3] - boxes[:, 1]))
     if width == height and face >= KEEP_WHOLE_FROM * width:
         x, y, side = 0, 0, width
@@ -91,6 +102,12 @@ def choose_crop(samples: Sequence[UInt8[np.ndarray, "H W 3"]], seconds: float = 
         when = _when(outside, seconds)
         logger.warning("other people are seen at about %s; the one who is seen longest is followed", when)
     return Crop(x, y, side, min(side, size))
+
+
+def first_face(samples: Sequence[UInt8[np.ndarray, "H W 3"]]) -> int | None:
+    """The first of some pictures, evenly spread, that shows the face that is seen longest; None where none is seen."""
+    person = _seen_longest(_people(_face_boxes(samples)))
+    return min(person) if len(person) >= max(1, MIN_SAMPLE_SHARE * len(samples)) else None
 
 
 def _when(samples: Bool[np.ndarray, "K"], seconds: float) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
 from data_utils.face_mesh_model import NUM_POINTS, FaceMesh
-from data_utils.scene_cuts import CutDetector
+from data_utils.scene_cuts import with_cuts
 
 PATIENCE = 25  # frames for which a lost face is sought where it was
 OTHERS_EVERY = 25  # frames between looks for other faces
@@ -91,11 +91,10 @@ def follow(images: Iterable[Picture]) -> Sightings:
     """Follow one face through RGB images of consecutive frames."""
     points, begins, cuts, others = [], [], [], []
     portraits: dict[int, Portrait] = {}
-    is_cut = CutDetector()
     with _Follower() as follower:
-        for i, image in enumerate(images):
-            cuts.append(is_cut(image))
-            face, begin = follower(image, cuts[-1])
+        for i, (image, is_cut) in enumerate(with_cuts(images, lambda image: image)):
+            cuts.append(is_cut)
+            face, begin = follower(image, is_cut)
             points.append(face)
             begins.append(begin)
             others.append(face is not None and (begin or i % OTHERS_EVERY == 0) and follower.sees_others(image))

@@ -15,7 +15,6 @@ from media.sound_survey import survey
 
 logger = logging.getLogger(__name__)
 
-_WORTH_A_WORD = 0.5  # seconds by which picture and sound may differ before the user is told
 _FULL_SCALE = 0.99  # samples beyond it, several in a row, were cut off when they were recorded
 CLIPPED_SHARE = 1e-3  # of the samples; more can be heard, and disturbs the audio features
 
@@ -23,12 +22,6 @@ CLIPPED_SHARE = 1e-3  # of the samples; more can be heard, and disturbs the audi
 def write_audio(source: Source, folder: DatasetFolder) -> int:
     """Write aud.wav (16 kHz, mono, exactly N / 25 s), aud_train.wav and aud_novel.wav. Returns N."""
     info = source.info
-    if info.audio_start > _WORTH_A_WORD:
-        logger.warning("the sound begins %.1f s after the picture; silence is put before it", info.audio_start)
-    if info.seconds - info.num_frames / FPS > _WORTH_A_WORD:
-        logger.warning("the sound ends after %.1f of %.1f s; the rest is left out", info.audio_end, info.seconds)
-    if info.audio_end - info.num_frames / FPS > _WORTH_A_WORD:
-        logger.warning("the picture ends after %.1f of %.1f s; the rest is left out", info.seconds, info.audio_end)
     length = info.num_frames * SAMPLES_PER_FRAME
     track = source.track.number
     for remark in filter(None, (source.track.line, *survey(source.path, track).remarks)):

@@ -8,21 +8,26 @@ from __future__ import annotations
 import dataclasses
 import functools
 import glob
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from arguments.clock import FPS
+from arguments.clock import FPS, timestamp
 from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.digest import sha256
 from arguments.errors import EGSTalkerError
-from data_utils.crop import DEFAULT_SIZE, SAMPLES, SIZES, Crop, choose_crop
+from data_utils.crop import DEFAULT_SIZE, SAMPLES, SIZES, Crop, NoFaceError, choose_crop, first_face
 from data_utils.track_choice import SILENCE, TrackChoice, choose_track
 from media.container import has_pictures, video_suffixes
 from media.sound import iter_audio
-from media.video import MIN_SECONDS, VideoInfo, probe, sample_frames
+from media.video import MIN_SECONDS, VideoInfo, probe, read_stretch, sample_frames
+
+logger = logging.getLogger(__name__)
+
+_WORTH_A_WORD = 0.5  # seconds by which picture and sound may differ before the user is told
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Source:
 
     @functools.cached_property
     def info(self) -> VideoInfo:
-        """The file's measures.
+        """The file's measures. A warning says what of picture or sound is left out, before anything else is.
 
         Raises:
             EGSTalkerError: unreadable, truncated, without picture or sound, silent, shorter than two seconds, or
@@ -70,6 +75,8 @@ class Source:
         sound = iter_audio(self.path, origin=info.start, seconds=info.seconds, track=self.track.number)
         if all(np.abs(block).max(initial=0) < SILENCE for block in sound):
             raise EGSTalkerError(f"{self.path} is silent; use a video in which the person is heard to speak")
+        for remark in _left_out(info):
+            logger.warning(remark)
         return info
 
     @functools.cached_property
@@ -81,7 +88,51 @@ class Source:
         if self.stands_in:
             return Crop(0, 0, self.info.width, self.info.width)
         fit_frames = num_train_frames(self.info.num_frames)
-        return choose_crop(sample_frames(self.path, fit_frames, SAMPLES), fit_frames / FPS, self.size)
+        samples = sample_frames(self.path, fit_frames, SAMPLES)
+        try:
+            return choose_crop(samples, fit_frames / FPS, self.size, self._learnt_part)
+        except NoFaceError as error:
+            later = self._face_after(fit_frames)
+            if later is None:
+                raise
+            raise EGSTalkerError(
+                f"no face in {self._learnt_part}, but from about {timestamp(later)} on: "
+                "use a video that shows the face from the start, with sound throughout"
+            ) from error
+
+    @property
+    def _learnt_part(self) -> str:
+        """What of the video a head learns from, in words."""
+        if self.info.seconds - self.info.num_frames / FPS > _WORTH_A_WORD:
+            return f"the first {self.info.num_frames / FPS:.1f} s, all that has sound"
+        return "the video"
+
+    def _face_after(self, frame: int) -> float | None:
+        """The second from which on pictures after ``frame`` show a face, with or without sound; None: they do not."""
+        last = int(self.info.seconds * FPS) - 1
+        numbers = np.unique(np.linspace(frame, max(frame, last), SAMPLES).round().astype(int)).tolist()
+        pictures = {
+            number: picture.rgb
+            for wanted in numbers
+            for number, picture in read_stretch(self.path, self.info, range(wanted, wanted + 1))
+        }
+        first = first_face(list(pictures.values())) if pictures else None
+        return None if first is None else list(pictures)[first] / FPS
+
+
+def _left_out(info: VideoInfo) -> list[str]:
+    """What of a video is left out, or filled with silence, as its picture and sound are not of one length."""
+    remarks, used = [], info.num_frames / FPS
+    heard, shown = f"{info.audio_end:.1f}", f"{info.seconds:.1f}"
+    if info.audio_start > _WORTH_A_WORD:
+        remarks.append(f"the sound begins {info.audio_start:.1f} s after the picture; silence is put before it")
+    if info.seconds - used > _WORTH_A_WORD:
+        gone = f"the last {info.seconds - used:.1f} s of picture are left out"
+        remarks.append(f"the sound ends after {heard} of {shown} s: {gone}")
+    if info.audio_end - used > _WORTH_A_WORD:
+        gone = f"the last {info.audio_end - used:.1f} s of sound are left out"
+        remarks.append(f"the picture ends after {shown} of {heard} s: {gone}")
+    return remarks
 
 
 def with_track(source: Source, wanted: int | None, folder: DatasetFolder) -> Source:

@@ -9,6 +9,7 @@ from types import TracebackType
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from data_utils.action_units import BLINK, runs
 from data_utils.face_mesh import eye_distance, eye_opening, lip_gap, mouth_opening, to_68
 from data_utils.face_mesh_model import NUM_POINTS, FaceMesh
 from evaluation.correlation import correlation
@@ -112,6 +113,31 @@ def blink_correlation(render: FaceMotion, truth: FaceMotion) -> float | None:
     the signal that it was given, not whether it would blink by itself at the right times.
     """
     return correlation(render.eye_opening, truth.eye_opening)
+
+
+def blink_depth(render: FaceMotion, truth: FaceMotion) -> float | None:
+    """How far the eyes close in the blinks of the true video, as a share of how far they truly do; 1 is right.
+
+    A blink is where the true eyes are less than ``BLINK`` of their median open. Each video's opening is compared with
+    its own median, in a blink's frames and one on either side. A correlation does not tell: eyes that close half way
+    at the right times have a perfect one.
+
+    Args:
+        render, truth: of two videos of the same N frames.
+
+    Returns:
+        The mean over the blinks; None where there is none, or none that both videos show.
+    """
+    rendered, true = np.asarray(render.eye_opening), np.asarray(truth.eye_opening)
+    seen = np.isfinite(rendered) & np.isfinite(true)
+    if not seen.any():
+        return None
+    closing, truly = (np.where(seen, np.median(series[seen]) - series, 0.0) for series in (rendered, true))
+    depths = [
+        closing[max(begin - 1, 0) : end + 1].max() / truly[begin:end].max()
+        for begin, end in runs((true < BLINK * np.median(true[seen])) & seen)
+    ]
+    return float(np.mean(depths)) if depths else None
 
 
 def _mouth_distances(render: FaceMotion, truth: FaceMotion) -> Float[np.ndarray, "N"]:

@@ -141,6 +141,8 @@ def why_undefined(name: str, render: FaceMotion, truth: FaceMotion) -> str:
     faces = np.isfinite(render.lip_gap) & np.isfinite(truth.lip_gap)
     if name.endswith("_by_chance") and len(truth.mouth_opening) < 2 * LEAST_SHIFT:
         return f"fewer than {2 * LEAST_SHIFT} frames"
+    if name == "blink_depth" and faces.any():
+        return "nobody blinks in the true frames"
     if name.startswith("lip_closures") and faces.any():
         return "lips never close in the " + ("true frames" if "kept" in name else "rendered frames")
     missing = f"no face in {render.frames_without_face} of {seen} rendered frames and in "

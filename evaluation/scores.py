@@ -61,6 +61,8 @@ class Scores:
     blink_correlation: float | None = None
     """-1..1, of the eyes' opening over time. The head is given the true blinks (``au.csv``): this is how well it
     follows them, not whether it would blink so by itself."""
+    blink_depth: float | None = None
+    """How far the eyes close in the true blinks, which are given, as a share of how far they truly do; 1 is right."""
     own_blink_rate: float | None = None
     """Blinks a minute in a film of other speech, which the system has made itself."""
     blink_rate_truth: float | None = None

@@ -11,7 +11,13 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from evaluation.landmarks import FaceWatcher, blink_correlation, landmark_distance, landmark_distance_relative
+from evaluation.landmarks import (
+    FaceWatcher,
+    blink_correlation,
+    blink_depth,
+    landmark_distance,
+    landmark_distance_relative,
+)
 from evaluation.mouth import mouth_figures, why_undefined
 from evaluation.scores import Scores
 from evaluation.truth import TrueFrame
@@ -84,6 +90,7 @@ class PictureScores:
             "landmark_distance_relative": landmark_distance_relative(render, truth),
             **mouth_figures(render, truth),
             "blink_correlation": blink_correlation(render, truth),
+            "blink_depth": blink_depth(render, truth),
         }
         reasons.update({name: why_undefined(name, render, truth) for name, value in motion.items() if value is None})
         return Scores(

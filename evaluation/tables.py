@@ -28,6 +28,7 @@ _LABELS = {
     "lip_closures_false": "lip closures that are false",
     "lip_closures_false_by_chance": "  by chance",
     "blink_correlation": "blink correlation (blinks are given)",
+    "blink_depth": "blink depth (1: as the truth)",
     "own_blink_rate": "blinks a minute, made anew",
     "blink_rate_truth": "  of the person in the clip",
     "render_fps": "render only (frames/s)",

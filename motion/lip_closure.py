@@ -6,7 +6,6 @@ teeth: the gap is all but closed.
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -14,19 +13,24 @@ from data_utils.audio_features.phones import PHONE_NAMES, PHONES, UNIT
 
 BILABIAL = ("P", "B", "M")
 LABIODENTAL = ("F", "V")
-LABIODENTAL_SHARE = 0.7  # how much of its posterior counts: a bilabial's counts whole
+LABIODENTAL_SHARE = 0.7  # how far they close the lips: a bilabial closes them wholly
 LEAST = 0.5  # posterior up to which lips stay open: where noise makes phones doubtful, networks know better
 
 
 def closing(heard: Float[Tensor, "N D"]) -> Float[Tensor, "N"]:
-    """How surely a frame's sound needs closed lips, 0..1: the larger posterior of its two halves, beyond LEAST.
+    """How far a frame's sound needs the lips to close, 0..1: the larger of its two halves.
+
+    What is beyond LEAST of the posterior that the sound is any of these phones counts, times how far they close the
+    lips, each by its share of that posterior.
 
     Args:
         heard: of the extractor ``phones``, whose first 80 values count: an earlier half's 40, then a later half's.
     """
     posterior = phone_posteriors(heard)
-    weights = torch.tensor([_weight(name) for name in PHONE_NAMES], dtype=posterior.dtype, device=posterior.device)
-    return ((posterior @ weights).amax(dim=1) - LEAST).clamp(min=0) / (1 - LEAST)
+    wholly, nearly = (posterior[..., _columns(phones)].sum(dim=-1) for phones in (BILABIAL, LABIODENTAL))
+    either = wholly + nearly
+    sure = (either - LEAST).clamp(min=0) / (1 - LEAST)
+    return (sure * (wholly + LABIODENTAL_SHARE * nearly) / either.clamp(min=LEAST)).amax(dim=1)
 
 
 def phone_posteriors(heard: Float[Tensor, "N D"]) -> Float[Tensor, "N 2 P"]:
@@ -38,7 +42,5 @@ def phone_posteriors(heard: Float[Tensor, "N D"]) -> Float[Tensor, "N 2 P"]:
     return (heard[:, : 2 * PHONES].unflatten(1, (2, PHONES)) * UNIT).softmax(dim=-1)
 
 
-def _weight(phone: str) -> float:
-    if phone in BILABIAL:
-        return 1.0
-    return LABIODENTAL_SHARE if phone in LABIODENTAL else 0.0
+def _columns(phones: tuple[str, ...]) -> list[int]:
+    return [PHONE_NAMES.index(name) for name in phones]

@@ -18,10 +18,12 @@ def write_video(
     audio_start: float = 0.0,
     rotation: int = 0,
     size: tuple[int, int] = (64, 48),
+    pictures: Sequence[np.ndarray] | None = None,
 ) -> Path:
     """A video whose picture k, shown from ``times[k]`` s on, is grey of level 4 k; the left quarter is white.
 
-    ``audio`` is mono at 16 kHz and begins at ``audio_start`` seconds.
+    ``audio`` is mono at 16 kHz and begins at ``audio_start`` seconds. ``pictures`` are shown instead, where given: one
+    for each time, RGB of ``size``.
     """
     with av.open(str(path), "w") as container:
         picture = container.add_stream("libx264", rate=25, options={"crf": "1", "bf": "0"})
@@ -33,8 +35,9 @@ def write_video(
         if audio is not None:
             sound = container.add_stream("pcm_s16le" if path.suffix == ".mov" else "aac", rate=16000, layout="mono")
         for k, time in enumerate(times):
-            image = np.full((size[1], size[0], 3), 4 * k, np.uint8)
+            image = np.full((size[1], size[0], 3), 4 * k % 256, np.uint8)
             image[:, : size[0] // 4] = 255
+            image = image if pictures is None else pictures[k]
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = round(time * 12000), Fraction(1, 12000)
             container.mux(picture.encode(frame))

@@ -41,7 +41,7 @@ from training.motion_guide import MotionGuide
 from training.optimizer import load_state, make_optimizer, set_rates
 from training.pose_corrections import PoseCorrections
 from training.reporter import Reporter
-from training.sampling import frames_of_iteration
+from training.sampling import frames_of_iteration, with_closed_eyes_often
 from training.speech import learn_speech_of
 from training.step import Mark, Step, StepInputs
 from training.stop_signals import AtOnce, StopSignals, stop_signals
@@ -139,6 +139,8 @@ class Trainer:
         self.statistics = GradientStatistics()
         self.moving: torch.Tensor | None = None
         self.gated = False
+        closing = dataset.eyes[dataset.learnt].numpy()
+        self.shown = with_closed_eyes_often(dataset.learnt, closing, self.settings.closed_eyes_share)
         self.look_every = by_device(options.device, cpu=1, gpu=LOOK_EVERY)
         resumed = self._resumable()
         self.motion = self._motion(resumed is not None) if options.model.drive == "motion" else None
@@ -250,8 +252,8 @@ class Trainer:
         settings, train = self.settings, self.dataset.train
         batch = settings.batch if fine else settings.coarse_batch
         seed = settings.seed + fine
-        shown = frames_of_iteration(self.dataset.learnt, iteration, batch, seed)
-        following = frames_of_iteration(self.dataset.learnt, iteration + 1, batch, seed)
+        shown = frames_of_iteration(self.shown, iteration, batch, seed)
+        following = frames_of_iteration(self.shown, iteration + 1, batch, seed)
         chance = np.random.default_rng((settings.seed, fine, iteration))
         guiding = train.start + chance.choice(len(train), settings.motion_frames, p=self.guide.chances.numpy())
         vertices = chance.permutation(len(self.guide.at_rest))[: settings.motion_points]

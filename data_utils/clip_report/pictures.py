@@ -13,7 +13,7 @@ from arguments.clock import FPS
 from data_utils.clip_report.camera import CameraMotion
 from data_utils.face_mesh_model import FaceMesh
 from data_utils.face_tracking.face_topology import EAR_LEFT, EAR_RIGHT
-from data_utils.scene_cuts import THUMBNAIL, CutDetector
+from data_utils.scene_cuts import THUMBNAIL, with_cuts
 from data_utils.source import Source
 from media.video import Picture, read_stretch
 
@@ -57,10 +57,10 @@ def measure_pictures(source: Source) -> PictureMeasures:
     camera = CameraMotion()
     with FaceMesh(tracking=False) as mesh:
         for stretch in stretches(source.info.num_frames):
-            is_cut = CutDetector()
-            for number, picture in read_stretch(source.path, source.info, stretch):
+            shown = read_stretch(source.path, source.info, stretch)
+            for (number, picture), is_cut in with_cuts(shown, lambda item: item[1].thumbnail(THUMBNAIL)):
                 looked_at += 1
-                if is_cut(picture.thumbnail(THUMBNAIL)):
+                if is_cut:
                     cuts.append(number)
                     camera.restart()
                 if (number - stretch.start) % EVERY:

@@ -58,6 +58,7 @@ def test_wrong_settings_are_refused_by_name(values, message):
     ("values", "message"),
     [
         ({"split_scale": 0.6}, "split_scale is at most prune_scale"),
+        ({"closed_eyes_share": 1.0}, "closed_eyes_share is below 1"),
         ({"split_shrink": 0.9}, "split_shrink must be at least 1"),
         ({"checkpoint_minutes": -1}, "checkpoint_minutes must be a finite number of at least 0"),
         ({"perceptual": "alex"}, "perceptual is one of gradients, vgg"),

@@ -12,7 +12,6 @@ from data_utils.crop import choose_crop
 from data_utils.face_mesh import load_or_detect
 from data_utils.one_face import Sightings, box_of, follow
 from data_utils.person import likeness, of_one_person
-from data_utils.scene_cuts import CutDetector
 from data_utils.timeline import spans
 from media.images import read_rgb, write_image
 from media.video import read_frames
@@ -40,20 +39,6 @@ def sides(sightings):
     """L, R or - for each frame."""
     x = box_of(sightings.points)[:, 0]
     return "".join("-" if not f else "L" if x < 200 else "R" for x, f in zip(x, sightings.found, strict=True))
-
-
-def test_a_cut_is_found_where_it_is(heads):
-    other = np.clip(heads[0].astype(int)[:, ::-1] // 2 + 90, 0, 255).astype(np.uint8)
-    is_cut = CutDetector()
-    assert [i for i, image in enumerate([*heads[:20], *[other] * 5, *heads[20:40]]) if is_cut(image)] == [20, 25]
-
-
-def test_a_talking_moving_fading_and_noisy_head_is_no_cut(heads):
-    generator = np.random.default_rng(0)
-    is_cut = CutDetector()
-    for i, head in enumerate(heads):
-        moved = np.roll(head, 2 * i, axis=1) * (1 - 0.01 * i) + generator.normal(0, 12, head.shape)
-        assert not is_cut(np.clip(moved, 0, 255).astype(np.uint8))
 
 
 def test_one_of_two_is_followed_even_while_hidden(heads):

@@ -12,6 +12,7 @@ from evaluation.landmarks import (
     FaceMotion,
     FaceWatcher,
     blink_correlation,
+    blink_depth,
     landmark_distance,
     landmark_distance_relative,
     watch,
@@ -63,6 +64,26 @@ def test_blinks_are_judged_by_the_eyes_and_speech_by_the_mouth() -> None:
     render.eye_opening = [-opening for opening in render.eye_opening]
     assert mouth_figures(render, truth)["mouth_correlation"] == pytest.approx(1.0)
     assert blink_correlation(render, truth) == pytest.approx(-1.0)
+
+
+def _eyes(*openings: float) -> FaceMotion:
+    return FaceMotion(eye_opening=list(openings), mouth_opening=[0.0] * len(openings), lip_gap=[0.0] * len(openings))
+
+
+def test_blinks_are_as_deep_as_the_eyes_close_in_the_true_ones() -> None:
+    truth = _eyes(0.3, 0.3, 0.1, 0.3, 0.3, 0.3, 0.15, 0.1, 0.3, 0.3)
+    assert blink_depth(truth, truth) == pytest.approx(1.0)
+    half_way = _eyes(*[0.3 - (0.3 - opening) / 2 for opening in truth.eye_opening])
+    assert blink_depth(half_way, truth) == pytest.approx(0.5) and blink_correlation(half_way, truth) == pytest.approx(1)
+    late = _eyes(0.2, 0.2, 0.2, 0.1, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2)  # the first, a frame late; the second not at all
+    assert blink_depth(late, truth) == pytest.approx((0.1 / 0.2 + 0) / 2)
+
+
+def test_blinks_that_nobody_makes_or_sees_have_no_depth() -> None:
+    truth = _eyes(0.3, 0.3, 0.1, 0.3, 0.3)
+    assert blink_depth(_eyes(0.3, 0.3, 0.29, 0.3, 0.3), _eyes(0.3, 0.28, 0.25, 0.3, 0.3)) is None
+    assert blink_depth(_eyes(0.3, 0.3, np.nan, 0.3, 0.3), truth) is None
+    assert blink_depth(_eyes(*[np.nan] * 5), truth) is None
 
 
 def test_a_real_face_agrees_with_itself_and_a_moved_one_is_off_by_its_motion(clips: Path) -> None:

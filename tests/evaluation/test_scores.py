@@ -24,6 +24,7 @@ FIGURES = [
     *("lip_closures_kept", "lip_closures_kept_by_chance", "lip_closures_false", "lip_closures_false_by_chance"),
     *(
         "blink_correlation",
+        "blink_depth",
         "own_blink_rate",
         "blink_rate_truth",
         "render_fps",

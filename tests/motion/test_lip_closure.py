@@ -28,7 +28,7 @@ def test_a_bilabial_closes_the_lips(phone):
 
 @pytest.mark.parametrize("phone", ["F", "V"])
 def test_lip_and_teeth_all_but_close_them(phone):
-    assert float(closing(heard(phone, phone))) == pytest.approx((LABIODENTAL_SHARE - LEAST) / (1 - LEAST), abs=0.01)
+    assert float(closing(heard(phone, phone))) == pytest.approx(LABIODENTAL_SHARE, abs=0.01)
 
 
 @pytest.mark.parametrize("phone", [name for name in PHONE_NAMES if name not in "PBMFV"])
@@ -50,12 +50,19 @@ def test_phones_that_share_what_is_heard_add_up():
     assert float(closing(doubtful)) == pytest.approx(0.0, abs=0.01)
 
 
-def test_only_what_is_likelier_than_not_closes_them_and_by_as_much():
+def test_lips_and_teeth_or_both_lips_close_them_by_what_lies_between():
+    values = heard("P", "P")
+    values[0, PHONE_NAMES.index("F")] = values[0, PHONES + PHONE_NAMES.index("F")] = SURE
+    assert float(closing(values)) == pytest.approx((1 + LABIODENTAL_SHARE) / 2, abs=0.01)
+
+
+@pytest.mark.parametrize(("phone", "most"), [("M", 1.0), ("V", LABIODENTAL_SHARE)])
+def test_only_what_is_likelier_than_not_closes_them_and_by_as_much(phone, most):
     values = torch.full((1, 2 * PHONES), -SURE)
     for half in range(2):
-        values[0, half * PHONES + PHONE_NAMES.index("P")] = math.log(0.75) / UNIT
+        values[0, half * PHONES + PHONE_NAMES.index(phone)] = math.log(0.75) / UNIT
         values[0, half * PHONES + PHONE_NAMES.index("T")] = math.log(0.25) / UNIT
-    assert float(closing(values)) == pytest.approx((0.75 - LEAST) / (1 - LEAST), abs=0.01)
+    assert float(closing(values)) == pytest.approx(most * (0.75 - LEAST) / (1 - LEAST), abs=0.01)
 
 
 def test_columns_beyond_the_phones_do_not_count():

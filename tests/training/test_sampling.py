@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from training.sampling import frames_of_iteration
+from training.sampling import HALF_SHUT, MOST_REPEATS, frames_of_iteration, with_closed_eyes_often
 
 
 def test_an_epoch_shows_every_frame_once():
@@ -29,3 +30,34 @@ def test_batches_run_over_the_end_of_an_epoch():
     assert len({tuple(seen[5 * epoch : 5 * epoch + 5]) for epoch in range(12)}) > 6  # each in an order of its own
     small = [i for it in range(5) for i in frames_of_iteration(range(3), it, 7, seed=0)]
     assert all(small.count(i) in (11, 12) for i in range(3))
+
+
+def eyes(count, shut):
+    return np.where(np.isin(np.arange(count), shut), 1.0, 0.1)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.15, 0.3])
+def test_rare_blinks_are_shown_so_often_as_is_asked(share):
+    frames, shut = (
+        list(range(100, 900)),
+        [7, 8, 9, 300, 301, 500, 501, 502, 700, 701, 702, 703, 704, 705, 706, 707, 708],
+    )
+    shown = with_closed_eyes_often(frames, eyes(800, shut), share)
+    closed = [i for i in shown if i - 100 in shut]
+    assert len(closed) / len(shown) == pytest.approx(share, abs=0.02)
+    assert set(shown) == set(frames)
+    assert [i for i in shown if i - 100 not in shut] == [i for i in frames if i - 100 not in shut]
+    assert len({closed.count(i) for i in set(closed)}) == 1  # each of them as often
+
+
+def test_frequent_blinks_and_none_are_left_as_they_are():
+    frames = list(range(50))
+    assert with_closed_eyes_often(frames, eyes(50, range(20)), 0.15) == frames
+    assert with_closed_eyes_often(frames, eyes(50, []), 0.15) == frames
+    assert with_closed_eyes_often(frames, eyes(50, [3]), 0.0) == frames
+    assert with_closed_eyes_often(frames, np.full(50, HALF_SHUT), 0.15) == frames
+
+
+def test_a_single_closed_frame_is_not_shown_for_ever():
+    shown = with_closed_eyes_often(list(range(5000)), eyes(5000, [40]), 0.15)
+    assert shown.count(40) == MOST_REPEATS and len(shown) == 5000 + MOST_REPEATS - 1
