@@ -9,17 +9,18 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, TORSO, to_colours
+from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, TORSO, to_picture
 from media.images import write_image
 
 TIME_KERNEL = (0.25, 0.5, 0.25)  # over neighbouring frames, against flicker
 _RADIUS = 5 / 512  # of the width: how far an edge is drawn
 _SMOOTHNESS = 20.0  # squared Lab levels (0..255) that count as no edge
+_HANGS = 0.02  # of a pixel, from which on hair that moves with the torso makes it a shared one
 _JAW_LINE = 0.006  # of the width: the dark line where the head ends before neck and torso is the head's
 
 
 Picture = UInt8[np.ndarray, "H W 3"]
-Probabilities = Float32[np.ndarray, "h w 4"]  # of background, head, neck and torso
+Probabilities = Float32[np.ndarray, "h w 5"]  # of background, head, neck, torso, and hair that moves with the torso
 Seen = tuple[Picture, Probabilities]
 
 
@@ -39,30 +40,46 @@ def steadied(frames: Iterable[Seen]) -> Iterator[Seen]:
 
 def write_map(path: Path, image: Picture, probabilities: Probabilities) -> None:
     """Write the parsing map of one frame; see :func:`class_map`."""
-    write_image(path, to_colours(class_map(image, probabilities)))
+    write_image(path, to_picture(*class_map(image, probabilities)))
 
 
-def class_map(image: Picture, probabilities: Probabilities) -> UInt8[np.ndarray, "H W"]:
-    """Class numbers, with edges where the picture has them.
+def class_map(
+    image: Picture, probabilities: Probabilities
+) -> tuple[UInt8[np.ndarray, "H W"], UInt8[np.ndarray, "H W"]]:
+    """Class numbers and the head's share of each pixel, with edges where the picture has them.
 
     A guided filter (He, Sun, Tang, "Guided Image Filtering", 2013) lays the probabilities along the picture's edges.
 
     Args:
         image: RGB uint8 [H, W, 3].
-        probabilities: of background, head, neck and torso, float32 [h, w, 4]; any size.
+        probabilities: of background, head, neck, torso and hair that moves with the torso, float32 [h, w, 5]; any size.
+
+    Returns:
+        uint8 [H, W], class numbers: shared hair is of whom it follows the more;
+        uint8 [H, W], 0 to 255: the head's share, fractions where hair hangs below the chin.
     """
     height, width = image.shape[:2]
-    wide = cv2.resize(probabilities[..., 1:], (width, height), interpolation=cv2.INTER_LINEAR)
+    hangs = bool((probabilities[..., 4] > _HANGS).any())
+    wide = cv2.resize(probabilities[..., 1 : 5 if hangs else 4], (width, height), interpolation=cv2.INTER_LINEAR)
     guide = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
     filtered = cv2.ximgproc.guidedFilter(guide, wide, max(2, round(_RADIUS * width)), _SMOOTHNESS, scale=0.5)
-    head, neck, torso = cv2.split(filtered)
-    person = head + neck + torso >= 0.5
-    is_head = ((head >= neck) & (head >= torso) & person).astype(np.uint8)
+    head, neck, torso = cv2.split(filtered)[:3]
+    total = head + neck + torso + (filtered[..., 3] if hangs else 0)
+    person = total >= 0.5
+    shared = person & (filtered[..., 3] > _HANGS) if hangs else np.zeros_like(person)
+    is_head = ((head >= neck) & (head >= torso) & person & ~shared).astype(np.uint8)
     reach = 2 * round(_JAW_LINE * width) + 1
+    is_head = (cv2.dilate(is_head, np.ones((reach, reach), np.uint8)) > 0) & person & ~shared
+    share = np.where(is_head, np.uint8(255), np.uint8(0))
+    if hangs:
+        hair = head + filtered[..., 3]
+        is_hair = np.clip(2 * hair[shared] / total[shared] - 0.5, 0, 1)  # a half where it is as likely as not
+        share[shared] = np.rint(255 * is_hair * np.clip(head[shared] / hair[shared], 0, 1))
+        torso = torso + filtered[..., 3]
     classes = np.where(neck >= torso, np.uint8(NECK), np.uint8(TORSO))
-    classes[cv2.dilate(is_head, np.ones((reach, reach), np.uint8)) > 0] = HEAD
+    classes[share > 127] = HEAD
     classes[~person] = BACKGROUND
-    return classes
+    return classes, share
 
 
 def _averaged(before: Probabilities, here: Probabilities, after: Probabilities) -> Probabilities:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from data_utils.background import clean_background
-from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, TORSO, to_classes, to_colours
+from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, TORSO, to_classes, to_colours, to_picture
 from data_utils.inpaint import fill_from_nearest, fill_smoothly
 from data_utils.torso import separate
 from media.images import read_rgb, read_rgba, write_image
@@ -82,7 +82,7 @@ def scene():
 
 def test_outside_the_head_torso_over_background_is_the_ground_truth(scene):
     image, classes, background = scene
-    torso, truth = separate(image, classes, background)
+    torso, truth = separate(image, to_colours(classes), background)
     alpha = torso[..., 3:] / 255
     composite = alpha * torso[..., :3] + (1 - alpha) * background
     head = cv2.dilate((classes == HEAD).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
@@ -97,8 +97,8 @@ def test_the_torso_goes_on_under_the_head(scene):
     image, classes, background = scene
     image[classes == NECK] = (200, 150, 120)
     image[classes == HEAD] = (10, 10, 200)
-    torso, _ = separate(image, classes, background)
-    under = torso[78, 60:68]
+    torso, _ = separate(image, to_colours(classes), background)
+    under = torso[80, 62:67]
     assert (under[:, 3] == 255).all()
     assert np.abs(under[:, :3].astype(int) - (200, 150, 120)).max() < 10
     assert (torso[30, 50:78, 3] == 0).all()
@@ -106,7 +106,7 @@ def test_the_torso_goes_on_under_the_head(scene):
 
 def test_under_the_head_what_is_nearer_to_the_background_stays_open(scene):
     image, classes, background = scene
-    torso, _ = separate(image, classes, background)
+    torso, _ = separate(image, to_colours(classes), background)
     to_body = cv2.distanceTransform((~np.isin(classes, (NECK, TORSO))).astype(np.uint8), cv2.DIST_L2, 5)
     to_behind = cv2.distanceTransform((classes != BACKGROUND).astype(np.uint8), cv2.DIST_L2, 5)
     filled = (classes == HEAD) & (torso[..., 3] > 0)
@@ -121,7 +121,7 @@ def test_what_goes_on_under_the_head_is_not_tinged_by_head_or_background(scene):
     image[classes == HEAD] = (0, 255, 0)
     image[np.isin(classes, (NECK, TORSO))] = (200, 150, 120)
     soft = cv2.GaussianBlur(image, (3, 3), 0)  # as a camera sees edges
-    torso, _ = separate(soft, classes, background)
+    torso, _ = separate(soft, to_colours(classes), background)
     filled = (classes == HEAD) & (torso[..., 3] > 0)
     assert np.abs(torso[filled][:, :3].astype(int) - (200, 150, 120)).max() <= 3
 
@@ -134,10 +134,10 @@ def test_a_collar_that_touches_the_jaw_does_not_go_on_under_it():
     image = np.zeros((256, 256, 3), np.uint8)
     for kind, colour in ((HEAD, (230, 180, 150)), (NECK, (150, 100, 80)), (TORSO, (250, 250, 255))):
         image[classes == kind] = colour
-    torso, _ = separate(image, classes, np.full_like(image, 90))
+    torso, _ = separate(image, to_colours(classes), np.full_like(image, 90))
     assert (torso[140, 96:164, 3] == 255).all()
     assert np.abs(torso[140, 96:164, :3].astype(int) - (150, 100, 80)).max() < 8
-    shirt_only, _ = separate(image, np.where(classes == NECK, TORSO, classes).astype(np.uint8), np.full_like(image, 90))
+    shirt_only, _ = separate(image, to_colours(np.where(classes == NECK, TORSO, classes)), np.full_like(image, 90))
     assert (shirt_only[140, 78:94, :3] > 240).all()
 
 
@@ -158,16 +158,57 @@ def test_no_dark_seam_shows_where_the_drawn_head_is_a_little_small(dataset):
         assert np.percentile(seam, 95) < 1.15 * np.percentile(beside, 95)
 
 
+def long_haired(side=256):
+    """A head whose hair hangs over a coat on the right: picture, classes, and the head's share of each pixel."""
+    classes = np.zeros((side, side), np.uint8)
+    classes[170:, 20:236] = TORSO
+    classes[140:176, 96:150] = NECK
+    cv2.ellipse(classes, (123, 80), (50, 70), 0, 0, 360, HEAD, -1)
+    share = np.where(classes == HEAD, 255.0, 0.0)
+    share[80:230, 150:185] = np.rint(255 * np.clip((210 - np.arange(80, 230)) / 60, 0, 1))[:, None]
+    hair = np.zeros_like(classes, bool)
+    hair[80:230, 150:185] = True
+    classes[hair] = np.where(share[hair] > 127, HEAD, TORSO)
+    image = np.zeros((side, side, 3), np.uint8)
+    for kind, colour in ((HEAD, (230, 180, 150)), (NECK, (190, 140, 110)), (TORSO, (90, 100, 190))):
+        image[classes == kind] = colour
+    image[hair] = (60, 40, 20)
+    return image, classes, share.astype(np.uint8), hair
+
+
+def test_hair_on_the_shoulders_is_in_both_pictures_and_goes_on_under_the_head():
+    image, classes, share, hair = long_haired()
+    torso, truth = separate(image, to_picture(classes, share), np.full_like(image, 128))
+    shared = hair & (share > 0) & (share < 255)
+    inner = cv2.erode(shared.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    assert inner.sum() > 500
+    assert (torso[inner] == (60, 40, 20, 255)).all()  # whatever the head's share, what is behind is the same hair
+    np.testing.assert_array_equal(truth[inner], image[inner])
+    above = torso[140:148, 160:175]  # wholly the head's, above where the sharing begins
+    assert (above[..., 3] == 255).all()
+    assert np.abs(above[..., :3].astype(int) - (60, 40, 20)).max() < 12
+
+
+def test_what_goes_on_under_the_head_ends_softly():
+    image, classes, share, _ = long_haired()
+    alpha = separate(image, to_picture(classes, share), np.full_like(image, 128))[0][..., 3].astype(int)
+    under = cv2.erode((share == 255).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    steps = np.maximum(np.abs(np.diff(alpha, axis=0))[:, 1:], np.abs(np.diff(alpha, axis=1))[1:])
+    assert alpha[under].max() == 255
+    assert alpha[under].min() == 0
+    assert steps[under[1:, 1:]].max() < 150  # of 255 a pixel, and half of it in pictures of twice the size
+
+
 def test_the_ground_truth_has_the_clean_background(scene):
     image, classes, background = scene
-    truth = separate(image, classes, background)[1]
+    truth = separate(image, to_colours(classes), background)[1]
     np.testing.assert_array_equal(truth[:10], background[:10])
     np.testing.assert_array_equal(truth[110:, 40:90], image[110:, 40:90])
 
 
 def test_a_frame_without_a_body_has_an_empty_torso(scene):
     image, classes, background = scene
-    torso, _ = separate(image, np.where(classes == HEAD, HEAD, BACKGROUND).astype(np.uint8), background)
+    torso, _ = separate(image, to_colours(np.where(classes == HEAD, HEAD, BACKGROUND)), background)
     assert torso[..., 3].max() == 0
 
 

@@ -20,9 +20,10 @@ from media.images import read_rgb, write_image
 
 LABELS = {  # CelebAMask-HQ's numbers in the checkpoint, as its users write them down
     BACKGROUND: (0,),
-    HEAD: (*range(1, 14), 17, 18),  # skin, brows, eyes, glasses, ears, earring, nose, mouth, lips; hair, hat
+    HEAD: (*range(1, 14), 18),  # skin, brows, eyes, glasses, ears, earring, nose, mouth, lips; hat
     NECK: (14, 15),  # neck, necklace
     TORSO: (16,),  # cloth
+    bisenet.HAIR: (17,),
 }
 
 
@@ -177,7 +178,7 @@ def test_scores_are_those_of_the_papers_equations(tmp_path):
     torch.testing.assert_close(scores, expected)
 
 
-def test_the_nineteen_classes_become_the_data_sets_four(monkeypatch):
+def test_the_nineteen_classes_become_the_data_sets_four_and_hair(monkeypatch):
     monkeypatch.setattr(bisenet, "SIDE", 64)
     assert sorted(label for labels in LABELS.values() for label in labels) == list(range(19))
     network = BiSeNet().eval()
@@ -187,7 +188,7 @@ def test_the_nineteen_classes_become_the_data_sets_four(monkeypatch):
         for label in labels:
             network.conv_out.conv_out.bias.data = 9.0 * torch.nn.functional.one_hot(torch.tensor(label), 19)
             shares = class_probabilities(network, [np.zeros((80, 80, 3), np.uint8)])
-            assert shares.shape == (1, 256, 256, 4)
+            assert shares.shape == (1, 256, 256, 5)
             np.testing.assert_allclose(shares.sum(-1), 1, rtol=1e-5)
             assert (shares.argmax(-1) == kind).all()
 
