@@ -162,7 +162,7 @@ def long_haired(side=256):
     """A head whose hair hangs over a coat on the right: picture, classes, and the head's share of each pixel."""
     classes = np.zeros((side, side), np.uint8)
     classes[170:, 20:236] = TORSO
-    classes[140:176, 96:150] = NECK
+    classes[140:176, 96:132] = NECK
     cv2.ellipse(classes, (123, 80), (50, 70), 0, 0, 360, HEAD, -1)
     share = np.where(classes == HEAD, 255.0, 0.0)
     share[80:230, 150:185] = np.rint(255 * np.clip((210 - np.arange(80, 230)) / 60, 0, 1))[:, None]
@@ -184,7 +184,7 @@ def test_hair_on_the_shoulders_is_in_both_pictures_and_goes_on_under_the_head():
     assert inner.sum() > 500
     assert (torso[inner] == (60, 40, 20, 255)).all()  # whatever the head's share, what is behind is the same hair
     np.testing.assert_array_equal(truth[inner], image[inner])
-    above = torso[140:148, 160:175]  # wholly the head's, above where the sharing begins
+    above = torso[142:150, 158:168]  # wholly the head's, above where the sharing begins
     assert (above[..., 3] == 255).all()
     assert np.abs(above[..., :3].astype(int) - (60, 40, 20)).max() < 12
 
