@@ -32,7 +32,8 @@ _ENCODED_RATE = 48000  # Hz; an AAC frame of 1024 samples is then 21 ms, shorter
 class VideoWriter:
     """Streams frames, and sound if given, into an H.264 + AAC mp4 that appears whole or not at all.
 
-    Sound is consumed alongside the pictures, 40 ms for each, and trimmed or padded with silence to their length. ::
+    Sound is consumed alongside the pictures, for each its time, and trimmed or padded with silence to their
+    length. ::
 
         with VideoWriter("out.mp4", 512, 512, audio=iter_audio("speech.wav"), audio_rate=16_000) as writer:
             for frame in frames:
@@ -40,6 +41,7 @@ class VideoWriter:
 
     Args:
         width, height: of the frames, pixels; an odd size grows by one repeated row or column (H.264 wants even ones).
+        fps: frames a second; NTSC's are ``Fraction(30000, 1001)``.
         audio: mono float32 samples, one array or an iterator of blocks; None for a silent file without a sound track.
         audio_rate: samples a second of ``audio``.
         crf: x264's constant quality, 0 (lossless) to 51; 18 looks like the source.
@@ -53,7 +55,7 @@ class VideoWriter:
         width: int,
         height: int,
         *,
-        fps: int = FPS,
+        fps: int | Fraction = FPS,
         audio: np.ndarray | Iterable[np.ndarray] | None = None,
         audio_rate: int = SAMPLE_RATE,
         crf: int = 18,

@@ -8,10 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sample.head import JAW_ANGLE, LID_KEYS, build_skin
-from sample.parts import HEAD, body, ear, eyeball, grid_faces, hair, linear, mouth_cavity, teeth
+from sample.long_hair import braid, loose_hair
+from sample.looks import PLAIN, Looks
+from sample.parts import (
+    HEAD,
+    NECK,
+    Part,
+    body,
+    ear,
+    eyeball,
+    grid_faces,
+    hair,
+    linear,
+    mouth_cavity,
+    nape,
+    noise,
+    teeth,
+)
 from sample.renderer import place, vertex_normals
 from sample.shape import EYE_CENTRE, JAW_HINGE, Array
-from sample.texture import paint_skin
+from sample.texture import beard, paint_skin
+from sample.worn import earrings, glasses, knitted_hat, scarf
 
 
 @dataclass(frozen=True)
@@ -40,16 +57,22 @@ def shortened(points: Array) -> Array:
 class Character:
     """The whole mesh with its colours. ``pose`` bends it for one frame."""
 
-    def __init__(self) -> None:
+    def __init__(self, looks: Looks = PLAIN, behind: bool = False) -> None:
+        """Build the figure; ``behind``: with the back of the neck, for one that turns far."""
         raw = build_skin()
         self.skin = replace(
             raw, vertices=shortened(raw.vertices), shapes=raw.shapes * np.array([1, SHORTER, 1], np.float32)
         )
         self._lashes = _lash_edges(self.skin)
-        rigid = [eyeball(-1), eyeball(1), teeth(False), teeth(True), mouth_cavity(), ear(-1), ear(1), hair(), body()]
-        parts = [*rigid, *(extra for part in rigid for extra in part.extra)]
+        self.face: NDArray[np.intp] = np.flatnonzero((self.skin.vertices[:, 2] > 0.45) & ~self.skin.roll)[::7]
         normals = vertex_normals(raw.vertices, raw.faces)
-        albedo, shade, gloss = paint_skin(raw, normals)
+        albedo, shade, gloss = paint_skin(raw, normals, looks=looks)
+        if looks.beard:
+            length = 0.045 + 0.012 * noise(raw.vertices * [34, 12, 12], 72)
+            grown = raw.vertices + (length * beard(raw))[:, None] * normals
+            self.skin = replace(self.skin, vertices=shortened(grown))
+        whole_parts = dressed(looks, behind)
+        parts = [*whole_parts, *(extra for part in whole_parts for extra in part.extra)]
         strips = sum(2 * len(edge) for edge in self._lashes)
         own = len(self.skin.vertices)
         lash_faces, start = [], own
@@ -149,6 +172,24 @@ class Character:
             self.skin.vertices[v] + np.tensordot(amounts, self.skin.shapes[:, v], 1) for v in self.skin.lip_edges
         )
         return float(np.linalg.norm(upper - lower))
+
+
+def dressed(looks: Looks, behind: bool) -> list[Part]:
+    """The parts of a figure but its skin, with hair and what it wears."""
+    bare = [ear(-1), ear(1), *([nape()] if behind else [])]
+    grown = [] if looks.hair == "bald" else [hair()]
+    parts = [eyeball(-1), eyeball(1), teeth(False), teeth(True), mouth_cavity()]
+    parts += [replace(part, albedo=part.albedo * looks.skin_tint) for part in bare]
+    parts += [replace(part, albedo=np.clip(part.albedo * looks.hair_tint, 0.003, 1)) for part in grown]
+    torso = body()
+    tint = np.where(np.equal(torso.label, NECK)[:, None], looks.skin_tint, 1)
+    parts.append(replace(torso, albedo=torso.albedo * tint))
+    if looks.hair == "long":
+        parts.append(loose_hair(looks.hair_tint))
+    elif looks.hair == "braids":
+        parts += [braid(-1, looks.hair_tint), braid(1, looks.hair_tint)]
+    worn = {"glasses": glasses, "hat": knitted_hat, "earrings": earrings, "scarf": scarf}
+    return parts + [make() for name, make in worn.items() if getattr(looks, name)]
 
 
 def rotation_x(angle: float) -> Array:

@@ -1,4 +1,4 @@
-"""What the figure does over time: speech to mouth, blinks, head, gaze and breath, at 25 frames a second."""
+"""What the figure does over time: speech to mouth, blinks, head, hand, gaze and breath."""
 
 from __future__ import annotations
 
@@ -9,43 +9,56 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from arguments.clock import FPS
+from sample.behaviour import USUAL, USUAL_BLINKS, Behaviour
 from sample.character import Expression, rotation_x, rotation_y, rotation_z
+from sample.hand import HandPath, raise_hand
+from sample.turns import fast_turns, wide_turns
 from sample.voice import SAMPLE_RATE, Utterance, compose, synthesize
 
 HELD_OUT = 1 / 11  # the share at the end that is kept from training
 NECK_PIVOT = np.array([0.0, -0.78, -0.15])
 STAND = np.array([0.0, 0.17, -8.0])  # where the head's origin is when it looks straight ahead, camera frame, dm
+FARTHEST_GAZE = np.radians(25.0)  # of the eyes in the head; farther ones would leave the lids
 
 
 @dataclass(frozen=True)
 class Performance:
-    """N frames of acting and their sound. Frame i shows the moment i / FPS."""
+    """N frames of acting and their sound. Frame i shows the moment times[i]."""
 
     expressions: tuple[Expression, ...]
     rotation: NDArray[np.float64]  # [N, 3, 3] head -> camera
     translation: NDArray[np.float64]  # [N, 3] dm
     stand: NDArray[np.float64]  # [N, 3] dm, where the torso carries the head's origin
     utterance: Utterance
-    sound: NDArray[np.float32]  # [N * SAMPLE_RATE / FPS]
+    sound: NDArray[np.float32]  # at SAMPLE_RATE, as long as the frames
+    times: NDArray[np.float64]  # [N] s
+    hand: HandPath | None = None
 
 
-def perform(frames: int, seed: int = 0) -> Performance:
-    """Act for a number of frames; the same seed and length act the same."""
+def perform(frames: int, seed: int = 0, behaviour: Behaviour = USUAL) -> Performance:
+    """Act for a number of frames; the same seed, length and behaviour act the same."""
     rng = np.random.default_rng([seed, 2024])
-    seconds = frames / FPS
-    times = np.arange(frames) / FPS
+    film_rate = float(behaviour.rate)
+    seconds = frames / film_rate
+    times = np.arange(frames) / film_rate
+    rate = film_rate / FPS
     utterance = compose(seconds, rng)
     sound = synthesize(utterance, seconds, rng)
     mouth = mouth_curves(utterance, times)
-    eye_open = _lid_curve(times, blink_times(seconds, rng))
+    eye_open = _lid_curve(times, blink_times(seconds, rng, behaviour.blinks_per_minute))
 
-    stress = gaussian_filter1d(np.interp(times, times, mouth["jaw"]), 4)
+    stress = gaussian_filter1d(np.interp(times, times, mouth["jaw"]), 4 * rate)
     yaw = np.radians(14.5) * _drift(times, rng, (0.07, 0.26))
     pitch = (
         np.radians(5.8) * _drift(times, rng, (0.10, 0.33))
         - np.radians(1.0)
         + np.radians(5.0) * (stress - stress.mean())
     )
+    own = np.random.default_rng([seed, 2025])  # of what only some do, so that the others' acting is left as it is
+    if behaviour.turns == "fast":
+        yaw = 0.2 * yaw + fast_turns(times, own)
+    elif behaviour.turns == "wide":
+        yaw = 0.2 * yaw + wide_turns(times, own)
     roll = np.radians(4.2) * _drift(times, rng, (0.08, 0.28))
     sway = np.stack([a * _drift(times, rng, (0.06, 0.25)) for a in (0.10, 0.05, 0.15)], 1)
     breath = 0.012 * np.sin(2 * np.pi * 0.27 * times)
@@ -54,8 +67,9 @@ def perform(frames: int, seed: int = 0) -> Performance:
         [rotation_x(p) @ rotation_y(y) @ rotation_z(r) for p, y, r in zip(pitch, yaw, roll, strict=True)]
     ).astype(np.float64)
     translation = STAND + sway + breath[:, None] * [0, 1, 0] + NECK_PIVOT - rotation @ NECK_PIVOT
-    flick = np.cumsum(rng.standard_normal((frames, 2)) * (rng.random((frames, 1)) < 0.035), 0)
-    flick = gaussian_filter1d(np.sin(flick), 0.6, axis=0) * np.radians(1.6)
+    flick = np.cumsum(rng.standard_normal((frames, 2)) * (rng.random((frames, 1)) < 0.035 / rate), 0)
+    flick = gaussian_filter1d(np.sin(flick), 0.6 * rate, axis=0) * np.radians(1.6)
+    gaze = np.clip(-0.7 * yaw, -FARTHEST_GAZE, FARTHEST_GAZE)
     expressions = tuple(
         Expression(
             float(eye_open[i]),
@@ -63,11 +77,12 @@ def perform(frames: int, seed: int = 0) -> Performance:
             float(mouth["wide"][i]),
             float(mouth["round"][i]),
             float(mouth["press"][i]),
-            (float(-0.7 * yaw[i] + flick[i, 0]), float(0.7 * pitch[i] + 0.4 * flick[i, 1])),
+            (float(gaze[i] + flick[i, 0]), float(0.7 * pitch[i] + 0.4 * flick[i, 1])),
         )
         for i in range(frames)
     )
-    return Performance(expressions, rotation, translation, stand, utterance, sound)
+    hand = raise_hand(times, STAND, own) if behaviour.hand else None
+    return Performance(expressions, rotation, translation, stand, utterance, sound, times, hand)
 
 
 def mouth_curves(utterance: Utterance, times: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
@@ -83,13 +98,13 @@ def mouth_curves(utterance: Utterance, times: NDArray[np.float64]) -> dict[str, 
     return curves
 
 
-def blink_times(seconds: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Middles of the blinks: irregular, about 17 a minute, always two in the held-out end of a long clip."""
-    end = seconds * (1 - HELD_OUT)
-    middles, next_one = [], float(rng.uniform(0.7, 1.4))
+def blink_times(seconds: float, rng: np.random.Generator, per_minute: float = USUAL_BLINKS) -> NDArray[np.float64]:
+    """Middles of the blinks: irregular, about so many a minute, always two in the held-out end of a long clip."""
+    end, wait = seconds * (1 - HELD_OUT), USUAL_BLINKS / per_minute
+    middles, next_one = [], wait * float(rng.uniform(0.7, 1.4))
     while next_one < end - 0.3:
         middles.append(next_one)
-        next_one += float(rng.uniform(2.4, 4.6))
+        next_one += wait * float(rng.uniform(2.4, 4.6))
     if seconds - end >= 1.6:
         middles += [end + 0.24 * (seconds - end), end + 0.76 * (seconds - end)]
     return np.array(middles)

@@ -113,7 +113,7 @@ def _resolve(image, mask, samples, grain):
     height, width = image.shape[0] // samples, image.shape[1] // samples
     out = np.empty((height, width, 3), np.uint8)
     label = np.empty((height, width), np.uint8)
-    votes = np.empty(4, np.int64)
+    votes = np.empty(5, np.int64)
     gamma, share = np.float32(1 / 2.2), np.float32(1 / (samples * samples))
     for v in range(height):
         for u in range(width):
@@ -162,7 +162,7 @@ def render(
     """Draw a mesh given in camera coordinates over a background.
 
     vertices, normals [V, 3]; albedo [V, 3] linear 0..1; occlusion [V] 0..1; gloss [V, 3] strength, exponent and rim;
-    faces [F, 3] counter-clockwise from outside; labels [V] in 1..3; focal in pixels; background [H, W, 3] linear 0..1;
+    faces [F, 3] counter-clockwise from outside; labels [V] in 1..4; focal in pixels; background [H, W, 3] linear 0..1;
     grain [H, W] added to the bytes. Returns the picture [H, W, 3] uint8 RGB and labels [H, W] uint8.
     """
     height, width = background.shape[:2]

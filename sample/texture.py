@@ -6,12 +6,14 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from sample.head import Skin
+from sample.looks import PLAIN, Looks
 from sample.parts import blend, hair_thickness, linear, noise
 from sample.shape import MOUTH_CORNER, Array, occlusion, smoothstep
 
 
-def paint_skin(skin: Skin, normals: Array, seed: int = 5) -> tuple[Array, Array, Array]:
+def paint_skin(skin: Skin, normals: Array, seed: int = 5, looks: Looks = PLAIN) -> tuple[Array, Array, Array]:
     """Return albedo [V, 3] (linear), occlusion [V] (0..1) and gloss [V, 3] (strength, exponent, rim) of the skin."""
+    hair_tint = looks.hair_tint / looks.skin_tint  # all is tinted as skin in the end
     p = skin.vertices
     x, y, z = p.T
     side = np.abs(x)
@@ -28,13 +30,19 @@ def paint_skin(skin: Skin, normals: Array, seed: int = 5) -> tuple[Array, Array,
     colour *= (1 + mottle)[:, None]
     colour = blend(colour, linear(205, 120, 100), 0.16 + 0.3 * noise(p * 4, seed + 3))
     colour = _freckles(colour, p, seed)
-    colour = _brows(colour, p, seed)
+    colour = _brows(colour, p, seed, hair_tint)
     colour, lip = _lips(colour, skin, seed)
     colour = _lids(colour, skin)
     hollow = np.exp(-(((side - 0.058) / 0.036) ** 2) - ((y + 0.315) / 0.034) ** 2 - ((z - 1.01) / 0.06) ** 2)
     colour = blend(colour, linear(60, 26, 22), 1.5 * hollow)
     roots = smoothstep(-0.05, 0.05, hair_thickness(p) + 0.03 * noise(p * [20, 6, 6], seed + 4))
-    colour = blend(colour, linear(88, 56, 38), 0.85 * roots * (z > -2))
+    if looks.hair != "bald":
+        colour = blend(colour, linear(88, 56, 38) * hair_tint, 0.85 * roots * (z > -2))
+    if looks.beard:
+        grown = beard(skin)
+        strands = noise(np.stack([x * 30, y * 9, z * 9], 1), seed + 7)
+        hairs = linear(74, 46, 30) * hair_tint * np.exp(0.5 * strands)[:, None]
+        colour = colour + (hairs - colour) * (0.92 * grown)[:, None]
     shade = np.clip(occlusion(p, normals), 0.08, 1).astype(np.float32)
     shade[skin.roll] = 0.45
     gloss = np.zeros((len(p), 3), np.float32)
@@ -42,7 +50,20 @@ def paint_skin(skin: Skin, normals: Array, seed: int = 5) -> tuple[Array, Array,
     nose = np.exp(-((side / 0.08) ** 2) - ((y + 0.18) / 0.12) ** 2) * front
     gloss[:, 0] += 0.04 * nose + 0.10 * lip
     gloss[:, 1] += 22 * lip
-    return np.clip(colour, 0.004, 1).astype(np.float32), shade, gloss
+    return np.clip(colour * looks.skin_tint, 0.004, 1).astype(np.float32), shade, gloss
+
+
+def beard(skin: Skin) -> Array:
+    """Where a full beard grows, 0..1 for each vertex of the skin [V]: jaw, chin and upper lip, not the lips."""
+    x, y, z = skin.vertices.T
+    side = np.abs(x)
+    ragged = 0.03 * noise(skin.vertices * 14, 71)
+    top = np.where(side < 0.30, -0.36, -0.36 + 0.9 * (side - 0.30)) + ragged  # rises from the lip's corner to the ear
+    below = smoothstep(0.0, -0.07, y - np.minimum(top, 0.05)) * smoothstep(-0.10, 0.10, z) * smoothstep(-1.12, -1.0, y)
+    across = np.clip(side / (1.12 * MOUTH_CORNER), 0, 1)
+    lips = 0.115 * np.sqrt(np.clip(1 - across**2.2, 0, 1)) + 0.006
+    bare = smoothstep(1.15, 0.95, np.abs(skin.above_mouth) / lips) * (side < 1.12 * MOUTH_CORNER) * (z > 0.5)
+    return (below * (1 - bare) * ~skin.roll).astype(np.float32)
 
 
 def _freckles(colour: Array, p: Array, seed: int) -> Array:
@@ -67,7 +88,7 @@ def _freckles(colour: Array, p: Array, seed: int) -> Array:
     return colour
 
 
-def _brows(colour: Array, p: Array, seed: int) -> Array:
+def _brows(colour: Array, p: Array, seed: int, tint: Array) -> Array:
     x, y, z = p.T
     side = np.abs(x)
     s = (side - 0.11) / 0.42
@@ -76,7 +97,7 @@ def _brows(colour: Array, p: Array, seed: int) -> Array:
     hairs = noise(np.stack([side * 40 - y * 30, y * 12 + side * 4, 3 * np.sign(x)], 1), seed + 5)
     inside = 1 - ((y - arc) / (thick * (1 + 0.25 * hairs))) ** 2
     cover = smoothstep(0.0, 0.7, inside) * smoothstep(-0.06, 0.10, s) * smoothstep(1.06, 0.85, s) * (z > 0.3)
-    return blend(colour, linear(58, 36, 25), cover * (0.86 + 0.14 * hairs))
+    return blend(colour, linear(58, 36, 25) * tint, cover * (0.86 + 0.14 * hairs))
 
 
 def _lips(colour: Array, skin: Skin, seed: int) -> tuple[Array, Array]:
