@@ -1,8 +1,9 @@
 """Head, neck, torso and background from FaceMesh geometry, selfie segmentation and the clip's own colours.
 
-The person comes from MediaPipe's selfie segmentation. Above the earlobes the person is head (skull, hair, ears), inside
-the face's outline as well; elsewhere hair, neck and torso are told apart by colour: histograms that the training part
-gives (hair above the forehead, skin in the face, clothes at the bottom), with a prior that follows the head's pose.
+The person comes from MediaPipe's selfie segmentation, as far as it hangs together with the face. Above the earlobes the
+person is head (skull, hair, ears), inside the face's outline as well; elsewhere hair, neck and torso are told apart by
+colour: histograms that the training part gives (hair above the forehead, skin in the face, clothes at the bottom), with
+a prior that follows the head's pose. Hair passes from head to torso below the chin.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from arguments.dataset_folder import DatasetFolder, num_train_frames
 from data_utils.face_mesh import load_or_detect
 from data_utils.face_parsing.class_map import steadied, write_map
 from data_utils.face_parsing.head_region import HeadRegion, fall, head_region
+from data_utils.face_parsing.person_outline import of_the_face
 from data_utils.lost_frames import frames_to_fit, spread
 from data_utils.parallel import ranges, run_jobs
 from data_utils.quiet import import_mediapipe, quiet_stderr
@@ -30,7 +32,6 @@ _COLOUR_FRAMES = 16  # sampled for the histograms
 _COLOUR_BITS = 5  # of each channel, in the histograms
 _COLLAR = 0.12  # clothes' share beside the jaw before any colour is seen
 _BEHIND_STRANDS = 0.5  # hair's prior between neck and strands
-_FINGER = 9  # pixels of the working side
 _HAIR, _SKIN, _CLOTHES = range(3)
 _UNSEEN = (0.02, 0.02, 0.2)  # of a uniform distribution, for colours that no histogram has: clothes, as a rule
 _SHADES = (0.55, 0.75, 0.9)  # of skin and hair that shadows make of them, such as the chin's on the neck
@@ -93,18 +94,18 @@ def _parse_range(
 def _probabilities(
     image: UInt8[np.ndarray, "H W 3"],
     points: Float32[np.ndarray, "478 3"],
-    person: PersonMask,
+    person: Callable[[UInt8[np.ndarray, "h w 3"]], Float32[np.ndarray, "h w"]],
     colours: Float32[np.ndarray, "C 3"],
 ) -> Float32[np.ndarray, "h w 5"]:
     """How likely each pixel of the picture at working size is of each class, and hair that moves with the torso."""
     small, points = _at_working_size(image, points)
     region = head_region(points, *small.shape[:2])
-    is_person = np.maximum(_without_wisps(person(small)), region.oval)
+    is_person, above = of_the_face(person(small), region)
+    is_person = np.maximum(is_person, region.oval)
     likelihood = cv2.split(np.take(colours, _colour_index(small), axis=0))
     hair, neck, torso = (prior * of_colour for prior, of_colour in zip(_priors(region), likelihood, strict=True))
     hair_colour = cv2.blur(likelihood[_HAIR] / sum(likelihood), (5, 5)) > 0.4
     hair = cv2.blur(hair / (hair + neck + torso), (5, 5))
-    above = region.above
     hair *= _hangs_from_crown((hair > 0.4) | (above & hair_colour), region, is_person)
     behind = _behind_strands(hair > 0.5, region)
     if behind.any():
@@ -115,13 +116,6 @@ def _probabilities(
     neck = (1 - hair) * _above_collar(evidence)
     torso, hold = 1 - hair - neck, region.hold
     return cv2.merge([1 - is_person, *(part * is_person for part in (hair * hold, neck, torso, hair * (1 - hold)))])
-
-
-def _without_wisps(is_person: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
-    """Person probability, doubted where less than a finger wide: what the network sees in patterns behind."""
-    finger = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_FINGER, _FINGER))
-    broad = cv2.morphologyEx((is_person > 0.5).astype(np.uint8), cv2.MORPH_OPEN, finger)
-    return is_person * np.where(broad > 0, np.float32(1), np.float32(0.6))
 
 
 def _priors(
