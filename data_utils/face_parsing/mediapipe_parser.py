@@ -145,11 +145,12 @@ def _behind_strands(hair: Bool[np.ndarray, "h w"], region: HeadRegion) -> Float3
 def _hangs_from_crown(
     hair: Bool[np.ndarray, "h w"], region: HeadRegion, is_person: Float32[np.ndarray, "h w"]
 ) -> Bool[np.ndarray, "h w"]:
-    """The parts of ``hair`` that reach up to the crown; a dark collar does not."""
+    """The parts of ``hair`` that reach up to the crown or, beside the face, to the ears; a dark collar does not."""
     strand = np.ones((7, 7), np.uint8)  # thinner links do not count: outlines are dark, too
     likely = cv2.erode((hair & ~region.oval & (is_person > 0.5)).astype(np.uint8), strand)
     _, labels = cv2.connectedComponents(likely, connectivity=4)
-    from_crown = np.bincount(labels[region.above & (region.down < -0.15)], minlength=labels.max() + 1) > 0
+    beside_ear = (region.down < 0.15) & (np.abs(region.across) > 0.85)  # where braids begin; the chin is at some 0.4
+    from_crown = np.bincount(labels[region.above & (region.down < -0.15) | beside_ear], minlength=labels.max() + 1) > 0
     from_crown[0] = False
     return cv2.dilate(from_crown[labels].astype(np.uint8), strand) > 0
 

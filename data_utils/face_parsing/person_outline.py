@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float32
 from data_utils.face_parsing.head_region import HeadRegion
 
 _FINGER = 9  # pixels of the working side: links that are thinner do not count
-_WISP, _STRAY = 0.6, 0.3  # by what thin things are doubted, those on the person and those away from it
+_WISP, _STRAY = 0.6, 0.3  # by what thin things are doubted, and those that float beside or over the head
 _FAR, _NEAR = 2.2, 1.8  # half widths of the face: hair that gets so far on one side gets further than this on the other
 _FRONTAL = 0.2  # half widths: the face's outline is off the ears' middle by more where the back of the head shows
 _LEVEL = 0.05  # face heights, within which both sides are compared
@@ -44,7 +44,7 @@ def of_the_face(
     outside = _sticks_out(linked, region)
     others = ((broad > 0) & ~(own | from_below)[labels]) | outside
     reach = cv2.dilate(linked.astype(np.uint8), finger) > 0
-    wisps = np.where(reach, np.float32(_WISP), np.float32(_STRAY))
+    wisps = np.where(reach | (region.down > 0), np.float32(_WISP), np.float32(_STRAY))
     kept = is_person * np.where(broad > 0, np.float32(1), wisps)
     gone = (cv2.dilate(others.astype(np.uint8), finger) > 0) & ~linked | outside  # with its corners, which are thin
     kept[gone] = 0
