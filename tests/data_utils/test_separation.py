@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from data_utils.background import clean_background
+from arguments.dataset_folder import DatasetFolder
+from data_utils.background import MARGIN, clean_background
 from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, TORSO, to_classes, to_colours, to_picture
 from data_utils.inpaint import fill_from_nearest, fill_smoothly
 from data_utils.torso import separate
@@ -34,8 +35,6 @@ def test_opencv_reads_the_colours_that_trainers_expect(tmp_path):
 
 
 def test_the_background_shows_what_was_behind_the_person(dataset, tmp_path):
-    from arguments.dataset_folder import DatasetFolder
-
     folder = DatasetFolder(tmp_path)
     y, x = np.mgrid[:96, :96]
     scene = np.stack([x * 2, y * 2, 255 - x], -1).astype(np.uint8)
@@ -53,8 +52,6 @@ def test_the_background_shows_what_was_behind_the_person(dataset, tmp_path):
 
 
 def test_what_the_person_uncovers_for_a_moment_only_is_seen(tmp_path):
-    from arguments.dataset_folder import DatasetFolder
-
     folder = DatasetFolder(tmp_path)
     scene = np.full((64, 64, 3), (40, 90, 160), np.uint8)
     scene[20:40, 24:40] = (220, 60, 30)  # behind the person but in frames 52 to 54
@@ -66,6 +63,46 @@ def test_what_the_person_uncovers_for_a_moment_only_is_seen(tmp_path):
         write_image(folder.parsing_map(i), to_colours(classes))
     background = clean_background(folder, 200).astype(int)
     assert np.abs(background - scene)[22:38, 26:38].mean() < 4
+
+
+def test_what_parsing_misses_beside_the_person_is_not_left_behind(tmp_path):
+    """An earring that no map has, of a person who sits still for three quarters of the clip."""
+    folder = DatasetFolder(tmp_path)
+    behind = np.full((200, 200, 3), (90, 110, 130), np.uint8)
+    for i in range(40):
+        left = 60 if i < 30 else 90
+        image, classes = behind.copy(), np.zeros((200, 200), np.uint8)
+        image[60:, left : left + 50], classes[60:, left : left + 50] = (10, 200, 10), HEAD
+        image[100:112, left - 8 : left] = (250, 220, 40)
+        write_image(folder.frame(i), image)
+        write_image(folder.parsing_map(i), to_colours(classes))
+    background = clean_background(folder, 40).astype(int)
+    assert np.abs(background - behind)[98:114, 50:60].max() < 12
+
+
+def test_the_border_of_what_was_never_seen_is_no_edge(tmp_path):
+    """Steps across it are no larger than the scene's own steps around it."""
+    folder = DatasetFolder(tmp_path)
+    rng = np.random.default_rng(0)
+    smooth = cv2.GaussianBlur(rng.normal(0, 400, (160, 160, 3)), (0, 0), 6)
+    behind = np.clip(128 + smooth + rng.normal(0, 4, smooth.shape), 0, 255).astype(np.uint8)
+    classes = np.zeros((160, 160), np.uint8)
+    cv2.ellipse(classes, (80, 80), (30, 44), 0, 0, 360, HEAD, -1)
+    classes[110:, 30:130] = TORSO
+    image = np.where((classes != BACKGROUND)[..., None], np.uint8(250), behind)
+    for i in range(3):
+        write_image(folder.frame(i), image)
+        write_image(folder.parsing_map(i), to_colours(classes))
+    background = clean_background(folder, 3).astype(float).mean(-1)
+    away = cv2.distanceTransform((classes == BACKGROUND).astype(np.uint8), cv2.DIST_C, 3)
+    covered = away <= round(MARGIN * 160)
+    near = cv2.dilate(covered.astype(np.uint8), np.ones((17, 17), np.uint8)) > 0
+    steps = np.abs(np.diff(background, axis=1))
+    across = covered[:, 1:] != covered[:, :-1]
+    around = ~covered[:, 1:] & ~covered[:, :-1] & near[:, 1:]
+    assert across.sum() > 100
+    assert steps[across].mean() < 1.25 * steps[around].mean()
+    assert np.percentile(steps[across], 95) < 1.5 * np.percentile(steps[around], 95)
 
 
 @pytest.fixture
