@@ -61,7 +61,7 @@ def _away(folder: DatasetFolder, i: int) -> UInt8[np.ndarray, "H W"]:
     """How many pixels away the person is, along rows or columns, whichever is more; 255 where it is that or more."""
     behind = to_classes(read_rgb(folder.parsing_map(i))) == BACKGROUND
     distance = cv2.distanceTransform(behind.astype(np.uint8), cv2.DIST_C, 3)
-    return np.minimum(distance, 255).astype(np.uint8)
+    return cv2.convertScaleAbs(distance)  # which ends at 255
 
 
 def _median(

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
 from arguments.dataset_folder import DatasetFolder
-from data_utils.face_parsing.classes import BACKGROUND, NECK, head_share, to_classes
+from data_utils.face_parsing.classes import BACKGROUND, NECK, to_classes_and_share
 from data_utils.inpaint import fill_from_nearest
 from data_utils.parallel import ranges, run_jobs
 from media.images import read_rgb, read_rgb_or_rgba, write_image
@@ -58,7 +58,7 @@ def separate(
         RGB uint8 [H, W, 3]: the frame with ``background`` outside the person.
     """
     side = image.shape[1]
-    classes, share = to_classes(parsing[..., :3]), head_share(parsing)
+    classes, share = to_classes_and_share(parsing)
     head, behind = share == 255, classes == BACKGROUND
     body = ~(head | behind)
     to_head, to_behind, to_body = (_distance_to(mask) for mask in (head, behind, body))
@@ -74,7 +74,8 @@ def separate(
         clean = body & (np.minimum(to_head, to_behind) > max(1.5, _STAINED * side))
         source, neck = clean if clean.any() else body, classes == NECK
         hanging = body & (share > 0)
-        fill = _continued(image, (source & ~neck & ~hanging, source & neck & ~hanging, source & hanging))
+        kinds = source & ~neck & ~hanging, source & neck & ~hanging, source & hanging
+        fill = _continued(image, tuple(kind for k, kind in enumerate(kinds) if k == 0 or kind.any()))
         colour = cv2.copyTo(fill, head.astype(np.uint8), image.copy())
     else:
         colour = image

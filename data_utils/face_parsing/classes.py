@@ -40,27 +40,33 @@ def to_picture(classes: UInt8[np.ndarray, "H W"], head: UInt8[np.ndarray, "H W"]
         RGBA uint8 [H, W, 4], or RGB [H, W, 3] where no pixel is shared.
     """
     colours, share = to_colours(classes), np.where(classes == HEAD, head, 255 - head)
-    if (share == 255).all():
-        return colours
-    return np.concatenate([colours, share[..., None].astype(np.uint8)], axis=2)
+    return colours if (share == 255).all() else np.dstack([colours, share])
 
 
 def head_share(picture: UInt8[np.ndarray, "H W C"]) -> UInt8[np.ndarray, "H W"]:
-    """How much of each pixel of a parsing map is the head's: face, hair and ears.
+    """How much of each pixel of a parsing map is the head's; see :func:`to_classes_and_share`."""
+    return to_classes_and_share(picture)[1]
+
+
+def to_classes_and_share(
+    picture: UInt8[np.ndarray, "H W C"],
+) -> tuple[UInt8[np.ndarray, "H W"], UInt8[np.ndarray, "H W"]]:
+    """Class numbers from a parsing map's picture, and how much of each pixel is the head's: face, hair and ears.
 
     Args:
         picture: RGB or RGBA uint8 [H, W, 3 or 4]; an alpha under a half is none of ours and says nothing.
 
     Returns:
-        uint8 [H, W], 0 to 255; over 127 where the class is head.
+        uint8 [H, W], class numbers;
+        uint8 [H, W], 0 to 255: over 127 where the class is head.
     """
     classes = to_classes(picture[..., :3])
-    whole = np.where(classes == HEAD, np.uint8(255), np.uint8(0))
-    if picture.shape[2] == 3:
-        return whole
-    alpha = picture[..., 3]
-    shared = (alpha > 127) & (classes != BACKGROUND)
-    return np.where(shared, np.where(classes == HEAD, alpha, 255 - alpha), whole)
+    share = np.where(classes == HEAD, np.uint8(255), np.uint8(0))
+    if picture.shape[2] == 4:
+        alpha = picture[..., 3]
+        shared = (alpha > 127) & (alpha < 255) & (classes != BACKGROUND)
+        np.copyto(share, share ^ ~alpha, where=shared)  # alpha of the head's 255, 255 - alpha of the others' 0
+    return classes, share
 
 
 def to_classes(picture: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W"]:
