@@ -149,8 +149,13 @@ def _hangs_from_crown(
     strand = np.ones((7, 7), np.uint8)  # thinner links do not count: outlines are dark, too
     likely = cv2.erode((hair & ~region.oval & (is_person > 0.5)).astype(np.uint8), strand)
     _, labels = cv2.connectedComponents(likely, connectivity=4)
-    beside_ear = (region.down < 0.15) & (np.abs(region.across) > 0.85)  # where braids begin; the chin is at some 0.4
-    from_crown = np.bincount(labels[region.above & (region.down < -0.15) | beside_ear], minlength=labels.max() + 1) > 0
+    off_axis, count = np.abs(region.across), labels.max() + 1
+    beside_ear = (region.down < 0.15) & (off_axis > 0.85) & (off_axis < 1.1)  # where braids begin
+    crown, ears, wide = (
+        np.bincount(labels[where], minlength=count) > 0
+        for where in (region.above & (region.down < -0.15), beside_ear, off_axis > 1.4)  # as shoulders are
+    )
+    from_crown = crown | (ears & ~wide)
     from_crown[0] = False
     return cv2.dilate(from_crown[labels].astype(np.uint8), strand) > 0
 
