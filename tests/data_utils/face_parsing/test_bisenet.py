@@ -260,3 +260,21 @@ def test_a_wrong_file_is_refused_in_one_line_and_never_run(tmp_path, monkeypatch
         load_bisenet(tmp_path / "w.pth")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "ran").exists()
+
+
+def test_hair_below_the_chin_passes_to_the_torso_where_the_mesh_says_how_low_it_is():
+    probabilities = np.zeros((256, 256, 5), np.float32)
+    probabilities[..., bisenet.HAIR] = 1
+    points = np.zeros((478, 3), np.float32)
+    points[:, 0] = 128
+    points[[10, 152, 132, 361], 1] = 40, 120, 80, 80  # forehead, chin and earlobes: a face 80 pixels high
+    points[[132, 234], 0], points[[361, 454], 0] = 98, 158
+    picture = np.zeros((256, 256, 3), np.uint8)
+    _, parted = bisenet._hair_parted((picture, probabilities), points)
+    np.testing.assert_allclose(parted[..., HEAD] + parted[..., bisenet.HAIR], 1, atol=1e-6)
+    assert (parted[:120, :, HEAD] == 1).all()
+    assert 0.3 < parted[152, 60, HEAD] < 0.7  # 0.4 face heights below the chin
+    assert (parted[190:, :, HEAD] == 0).all()
+    _, whole = bisenet._hair_parted((picture, probabilities), None)
+    assert (whole[..., HEAD] == 1).all()
+    assert (whole[..., bisenet.HAIR] == 0).all()
