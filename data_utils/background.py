@@ -15,6 +15,8 @@ from media.images import read_rgb
 SAMPLES = 40  # frames, spread over the clip
 SECOND_LOOK = 400  # frames in which to look for what those do not show
 MARGIN = 0.015  # of the frame's side, kept from the person: edges are soft and shadows cling to them
+WIDE_MARGIN = 0.05  # kept where the person ever is so far away: parsing misses earrings, hair ties and loose strands
+FAR_ENOUGH = 5  # frames with the person so far away that make a median of their own
 MIN_SEEN = 2  # frames in which a pixel must be background to be believed
 _ROWS = 64  # handled at once, to bound memory
 
@@ -22,9 +24,10 @@ _ROWS = 64  # handled at once, to bound memory
 def clean_background(folder: DatasetFolder, num_frames: int) -> UInt8[np.ndarray, "H W 3"]:
     """Per-pixel median of the frames in which the pixel is background.
 
-    Pixels that the person uncovers only for moments are the mean of these moments; those that stay covered are filled
-    smoothly from around. Frames in which the face is lost are left out: they may show another scene, and what hides a
-    face hides it from parsing, too.
+    Where the person is near a pixel in some frames and far from it in others, the latter count. Pixels that the
+    person uncovers only for moments are the mean of these moments; those that stay covered are filled smoothly from
+    around. Frames in which the face is lost are left out: they may show another scene, and what hides a face hides it
+    from parsing, too.
 
     Returns:
         RGB uint8 [H, W, 3].
@@ -34,7 +37,9 @@ def clean_background(folder: DatasetFolder, num_frames: int) -> UInt8[np.ndarray
     usable = shown if len(shown) else frames
     wanted = spread(usable, SAMPLES)
     frames = np.stack([read_rgb(folder.frame(i)) for i in wanted])
-    hidden = np.stack([_hidden(folder, i) for i in wanted])
+    away = np.stack([_away(folder, i) for i in wanted])
+    far = away > round(WIDE_MARGIN * frames.shape[2])
+    hidden = np.where(far.sum(0) >= FAR_ENOUGH, ~far, away <= round(MARGIN * frames.shape[2]))
     seen = (~hidden).sum(0)
     background = np.empty(frames.shape[1:], np.float32)
     for top in range(0, len(background), _ROWS):
@@ -43,7 +48,7 @@ def clean_background(folder: DatasetFolder, num_frames: int) -> UInt8[np.ndarray
     known = seen >= min(MIN_SEEN, len(wanted))
     total, times = np.zeros_like(background), np.zeros(known.shape, np.float32)
     for i in spread(usable, SECOND_LOOK):
-        uncovered = ~(known | _hidden(folder, i))
+        uncovered = ~known & (_away(folder, i) > round(MARGIN * known.shape[1]))
         if uncovered.any():
             total[uncovered] += read_rgb(folder.frame(i))[uncovered]
             times += uncovered
@@ -52,11 +57,11 @@ def clean_background(folder: DatasetFolder, num_frames: int) -> UInt8[np.ndarray
     return np.clip(np.rint(fill_smoothly(background, known | late)), 0, 255).astype(np.uint8)
 
 
-def _hidden(folder: DatasetFolder, i: int) -> Bool[np.ndarray, "H W"]:
-    """Where the person, or what clings to them, is in front."""
-    person = (to_classes(read_rgb(folder.parsing_map(i))) != BACKGROUND).astype(np.uint8)
-    reach = 2 * round(MARGIN * person.shape[1]) + 1
-    return cv2.dilate(person, np.ones((reach, reach), np.uint8)) > 0
+def _away(folder: DatasetFolder, i: int) -> UInt8[np.ndarray, "H W"]:
+    """How many pixels away the person is, along rows or columns, whichever is more; 255 where it is that or more."""
+    behind = to_classes(read_rgb(folder.parsing_map(i))) == BACKGROUND
+    distance = cv2.distanceTransform(behind.astype(np.uint8), cv2.DIST_C, 3)
+    return cv2.convertScaleAbs(distance)  # which ends at 255
 
 
 def _median(

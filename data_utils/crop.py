@@ -1,4 +1,7 @@
-"""One fixed square around the head: hair, neck and the top of the shoulders, with room for the head's motion."""
+"""One fixed square around the head: hair, neck and the top of the shoulders, with room for the head's motion.
+
+Where the picture is too small for all of that, the square holds the chin first, then the hair, then the shoulders.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,8 @@ DEFAULT_SIZE = 512  # pixels of the finished square; larger crops are scaled dow
 SIZES = (256, 1024)  # that may be asked for
 SIDE = 2.4  # of the square, in heights of the face (hairline to chin)
 LOWER = 0.1  # the square's centre lies this many face heights below the face's, for more neck than sky
+HAIR = 0.5  # face heights above the hairline that hair, or a cap, takes; skulls alone take some 0.35
+CHIN = 0.1  # face heights below the chin that an open mouth takes
 KEEP_WHOLE_FROM = 0.25  # a square video whose face is at least this share of its side is not cropped
 MAX_LOST_SAMPLES = 0.35  # of the sampled frames without the face; the frame-by-frame check later is stricter
 MIN_SAMPLE_SHARE = 0.1  # with the face in fewer of them there is none, but for something that looks like one
@@ -120,9 +125,16 @@ def _square(boxes: Float[np.ndarray, "K 4"], face: float, width: int, height: in
     right, bottom = np.percentile(boxes[:, 2:], 95, axis=0)
     wandering = max(0.0, (right - left) - float(np.median(boxes[:, 2] - boxes[:, 0])), (bottom - top) - face)
     side = min(round(SIDE * face + wandering), width, height)
-    x = round((left + right) / 2 - side / 2)
-    y = round((top + bottom) / 2 + LOWER * face - side / 2)
-    return int(np.clip(x, 0, width - side)), int(np.clip(y, 0, height - side)), side
+    crown, chin = max(top - HAIR * face, 0.0), min(bottom + CHIN * face, float(height))
+    if chin - crown > side:
+        logger.warning(
+            "the head is %.0f pixels tall as it moves, the square can have %d: it holds the chin, not all of the hair",
+            *(chin - crown, side),
+        )
+    x = (left + right) / 2 - side / 2
+    y = (top + bottom) / 2 + LOWER * face - side / 2
+    y = max(min(y, crown), chin - side)  # up to the hair, but not above the chin
+    return int(np.clip(round(x), 0, width - side)), int(np.clip(round(y), 0, height - side)), side
 
 
 def _people(boxes: list[Float[np.ndarray, "_ 4"]]) -> list[dict[int, Box]]:

@@ -13,7 +13,7 @@ import numpy as np
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils.wholeness import READS, TRACK, TRANSFORMS_TRAIN, count_frames
-from media.images import read_rgb, read_rgba
+from media.images import read_rgb, read_rgb_or_rgba, read_rgba
 
 _TASK_OF = {"ori_imgs": 3, "parsing": 4, "torso_imgs": 6, "gt_imgs": 6}
 
@@ -31,14 +31,14 @@ def cure(folder: DatasetFolder, task: int) -> str:
     return f"{video} and run preprocess.sh again"
 
 
-def read_picture(folder: DatasetFolder, path: Path, *, alpha: bool = False) -> np.ndarray:
-    """A picture of the dataset, RGB or with ``alpha`` RGBA, uint8 [H, W, 3 or 4].
+def read_picture(folder: DatasetFolder, path: Path, *, alpha: bool | None = False) -> np.ndarray:
+    """A picture of the dataset, RGB or with ``alpha`` RGBA, uint8 [H, W, 3 or 4]; as the file is where that is None.
 
     Raises:
         EGSTalkerError: it is missing or damaged; says what makes it again.
     """
     try:
-        return read_rgba(path) if alpha else read_rgb(path)
+        return {None: read_rgb_or_rgba, False: read_rgb, True: read_rgba}[alpha](path)
     except EGSTalkerError as error:
         raise EGSTalkerError(f"{str(error).partition(';')[0]}; {picture_cure(folder, path)}") from error
 

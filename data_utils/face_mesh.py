@@ -123,13 +123,27 @@ def load_or_detect(folder: DatasetFolder, *, done: Callable[[int], None] = lambd
     paths = FRAMES.files(folder)
     if not paths:
         raise EGSTalkerError(f"{folder.frames} has no frames; run preprocess.sh with --task 3")
-    track = _load(folder.face_mesh, paths)
+    track = load(folder)
     if track is None:
         track = detect_in_files(paths, done=done)
         save(track, folder)
         for remark in track.remarks:
             logger.warning(remark)
     return track
+
+
+def load(folder: DatasetFolder) -> FaceMeshTrack | None:
+    """The clip's mesh from face_mesh.npz; None where that is missing, damaged or older than the frames."""
+    frames = FRAMES.files(folder)
+    try:
+        if folder.face_mesh.stat().st_mtime < max(frame.stat().st_mtime for frame in frames):
+            return None
+        with np.load(folder.face_mesh, allow_pickle=False) as arrays:
+            track = FaceMeshTrack(arrays["points"], arrays["found"])
+    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error):
+        return None
+    whole = track.points.shape == (len(frames), NUM_POINTS, 3) and track.found.shape == (len(frames),)
+    return track if whole and np.isfinite(track.points).all() else None
 
 
 def save(track: FaceMeshTrack, folder: DatasetFolder) -> None:
@@ -207,18 +221,6 @@ def _detect_range(paths: list[Path], frames: range) -> Sightings:
     cv2.setNumThreads(1)
     first = max(0, frames.start - WARM_UP_FRAMES)
     return follow(read_rgb(paths[i]) for i in range(first, frames.stop))[frames.start - first :]
-
-
-def _load(file: Path, frames: list[Path]) -> FaceMeshTrack | None:
-    try:
-        if file.stat().st_mtime < max(frame.stat().st_mtime for frame in frames):
-            return None
-        with np.load(file, allow_pickle=False) as arrays:
-            track = FaceMeshTrack(arrays["points"], arrays["found"])
-    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error):
-        return None
-    whole = track.points.shape == (len(frames), NUM_POINTS, 3) and track.found.shape == (len(frames),)
-    return track if whole and np.isfinite(track.points).all() else None
 
 
 def _check_found(found: Bool[np.ndarray, "N"], sightings: Sightings) -> None:

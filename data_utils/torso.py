@@ -1,8 +1,8 @@
 """What stands behind and around the head: torso pictures, and frames over the clean background.
 
 A rendered head is laid over ``background + torso picture`` and compared with the ground-truth frame, so outside the
-head the two agree to the pixel. Under the head the torso goes on for a while, so that no hole opens when the head moves
-a little.
+head the two agree to the pixel. Under the head the torso goes on for a while and fades, so that no hole opens when the
+head moves a little. Hair that is shared between the two is in both: the head's lies over the torso's.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
 from arguments.dataset_folder import DatasetFolder
-from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, to_classes
+from data_utils.face_parsing.classes import BACKGROUND, NECK, to_classes_and_share
 from data_utils.inpaint import fill_from_nearest
 from data_utils.parallel import ranges, run_jobs
-from media.images import read_rgb, write_image
+from media.images import read_rgb, read_rgb_or_rgba, write_image
 
 UNDER_HEAD = 0.10  # of the frame's side: how far the torso goes on under the head
 _RIM = 0.012  # of the side, along the head's outline against the background, where it does not
 _EDGE_SIGMA = 1 / 512  # of the side, and a pixel at least: how soft the outline is against the new background
 _STAINED = 0.004  # of the side: torso pixels this near something else are tinged by it and are no source of colour
-_NECK_FIRST = 0.1  # of the side: the neck goes on under the head where clothes are nearer by less than this
+_CLOTHES_LAST = 0.1  # of the side: neck and hair go on under the head where clothes are nearer by less than this
 _FILL_SIGMA = 0.012  # of the side; blurs the streaks of what goes on under the head
+_FADE = 0.015  # of the side, over which what goes on under the head ends
+_MIX_SIGMA = 0.015  # of the side, over which neck, hair and clothes pass into each other there
 _COARSE = 4  # pixels to one, where colours that nobody sees are made up
 
 
@@ -43,20 +45,21 @@ def make_torso_images(
 
 
 def separate(
-    image: UInt8[np.ndarray, "H W 3"], classes: UInt8[np.ndarray, "H W"], background: UInt8[np.ndarray, "H W 3"]
+    image: UInt8[np.ndarray, "H W 3"], parsing: UInt8[np.ndarray, "H W C"], background: UInt8[np.ndarray, "H W 3"]
 ) -> tuple[UInt8[np.ndarray, "H W 4"], UInt8[np.ndarray, "H W 3"]]:
     """Torso picture and ground truth of one frame.
 
     Args:
         image, background: RGB uint8 [H, W, 3].
-        classes: of the parsing map, [H, W].
+        parsing: the parsing map, RGB or RGBA uint8 [H, W, 3 or 4].
 
     Returns:
         RGBA uint8 [H, W, 4]: torso and neck, in-painted under the head's lower edge, elsewhere transparent;
         RGB uint8 [H, W, 3]: the frame with ``background`` outside the person.
     """
     side = image.shape[1]
-    head, behind = classes == HEAD, classes == BACKGROUND
+    classes, share = to_classes_and_share(parsing)
+    head, behind = share == 255, classes == BACKGROUND
     body = ~(head | behind)
     to_head, to_behind, to_body = (_distance_to(mask) for mask in (head, behind, body))
     person = cv2.GaussianBlur(np.where(behind, np.uint8(0), np.uint8(255)), (0, 0), max(1.0, _EDGE_SIGMA * side))
@@ -64,12 +67,15 @@ def separate(
 
     alpha = np.zeros_like(person)
     if body.any():
-        under = head & (to_body <= UNDER_HEAD * side) & (to_body < to_behind) & (to_behind > _RIM * side)
         beside = ~head & (body | (to_head >= to_body))
         alpha[beside] = person[beside]
-        alpha[under] = 255
+        inward = np.minimum(UNDER_HEAD * side - to_body, np.minimum(to_behind - to_body, to_behind - _RIM * side))
+        alpha[head] = np.rint(np.clip(inward[head] / (_FADE * side), 0, 1) * 255)
         clean = body & (np.minimum(to_head, to_behind) > max(1.5, _STAINED * side))
-        fill = _continued(image, classes == NECK, clean if clean.any() else body)
+        source, neck = clean if clean.any() else body, classes == NECK
+        hanging = body & (share > 0)
+        kinds = source & ~neck & ~hanging, source & neck & ~hanging, source & hanging
+        fill = _continued(image, tuple(kind for k, kind in enumerate(kinds) if k == 0 or kind.any()))
         colour = cv2.copyTo(fill, head.astype(np.uint8), image.copy())
     else:
         colour = image
@@ -81,8 +87,8 @@ def _make_range(folder: DatasetFolder, torso: Path, ground_truth: Path, frames: 
     cv2.setNumThreads(1)
     background = read_rgb(folder.background)
     for i in frames:
-        classes = to_classes(read_rgb(folder.parsing_map(i)))
-        picture, truth = separate(read_rgb(folder.frame(i)), classes, background)
+        parsing = read_rgb_or_rgba(folder.parsing_map(i))
+        picture, truth = separate(read_rgb(folder.frame(i)), parsing, background)
         write_image(torso / f"{i}.png", picture)
         write_image(ground_truth / f"{i}.jpg", truth)
 
@@ -105,22 +111,28 @@ def _blended(
 
 
 def _continued(
-    image: UInt8[np.ndarray, "H W 3"], neck: Bool[np.ndarray, "H W"], source: Bool[np.ndarray, "H W"]
+    image: UInt8[np.ndarray, "H W 3"], parts: tuple[Bool[np.ndarray, "H W"], ...]
 ) -> UInt8[np.ndarray, "H W 3"]:
-    """What goes on under the head: the colours of the nearest ``source``, rather the neck's.
+    """What goes on under the head: the colours of the nearest of ``parts``, of the first of them at a disadvantage.
 
-    A collar that touches the jaw hides the neck only there; under the head the neck goes on.
+    They are clothes, neck and hanging hair. A collar that touches the jaw hides the neck only there, and the strands
+    that fall over a coat come from above: under the head these two go on.
     """
-    height, width = source.shape
+    height, width = image.shape[:2]
     small = (max(1, width // _COARSE), max(1, height // _COARSE))
     fills, distances = [], []
-    for part in (source & neck, source & ~neck):
+    for part in parts:
         weight = cv2.resize(part.astype(np.float32), small, interpolation=cv2.INTER_AREA)
         seen = cv2.copyTo(image, part.astype(np.uint8), np.zeros_like(image))
         colours = cv2.resize(seen, small, interpolation=cv2.INTER_AREA).astype(np.float32)
         known = weight > min(0.2, weight.max() / 2)
         fills.append(fill_from_nearest(colours / np.where(known, weight, 1)[..., None], known))
         distances.append(_distance_to(known))
-    from_neck = (distances[0] <= distances[1] + _NECK_FIRST * max(small))[..., None]
-    fill = cv2.GaussianBlur(np.where(from_neck, fills[0], fills[1]), (0, 0), _FILL_SIGMA * max(small))
+    distances[0] += _CLOTHES_LAST * max(small)
+    nearest = np.argmin(distances, axis=0)
+    shares = [
+        cv2.GaussianBlur((nearest == k).astype(np.float32), (0, 0), _MIX_SIGMA * max(small)) for k in range(len(parts))
+    ]
+    fill = sum(share[..., None] * fill for share, fill in zip(shares, fills, strict=True))
+    fill = cv2.GaussianBlur(fill, (0, 0), _FILL_SIGMA * max(small))
     return cv2.resize(np.clip(np.rint(fill), 0, 255).astype(np.uint8), (width, height))

@@ -50,6 +50,21 @@ def read_rgba(path: Path) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
 
 
+def read_rgb_or_rgba(path: Path) -> np.ndarray:
+    """Read an image file in colour, with its transparency where it has one.
+
+    Returns:
+        RGB or RGBA uint8 [H, W, 3 or 4].
+
+    Raises:
+        EGSTalkerError: it is missing, or not a readable image.
+    """
+    image = _decode(path, cv2.IMREAD_UNCHANGED)
+    if image.dtype != np.uint8 or image.ndim != 3:
+        return read_rgb(path)
+    return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+
+
 def read_grey(path: Path) -> np.ndarray:
     """Read an image file in grey.
 

@@ -18,7 +18,7 @@ from data_utils.landmark_file import read_landmarks
 from data_utils.lost_frames import interpolate_lost
 from data_utils.track_file import check_finite
 from imaging.boxes import LEFT_EYE, MOUTH, RIGHT_EYE, Box, crop_margin, feature_box, head_region
-from imaging.masks import read_head_mask
+from imaging.masks import read_head_share
 from scene.reference_clip import ReferenceClip
 from training.landmark_surface import landmark_surface
 
@@ -29,7 +29,7 @@ class CroppedFrame:
 
     image: UInt8[np.ndarray, "H W 3"]  # the frame over the clean background
     background: UInt8[np.ndarray, "H W 3"]  # clean background with the torso over it
-    head: Bool[np.ndarray, "H W"]
+    head: UInt8[np.ndarray, "H W"]  # the head's share of each pixel, 0 to 255
 
 
 class TalkingHeadDataset(ReferenceClip):
@@ -68,11 +68,18 @@ class TalkingHeadDataset(ReferenceClip):
         return self.usable(self.train)
 
     def head_mask(self, i: int) -> Bool[np.ndarray, "H W"]:
-        """Pixels that parsing calls head. Raises EGSTalkerError for a missing or damaged map or one of another size."""
-        mask = read_head_mask(self.folder, i)
-        if mask.shape != (self.height, self.width):
+        """Pixels that are the head's for the most part; raises as :meth:`head_share` does."""
+        return self.head_share(i) > 127
+
+    def head_share(self, i: int) -> UInt8[np.ndarray, "H W"]:
+        """How much of each pixel is the head's, 0 to 255.
+
+        Raises EGSTalkerError for a missing or damaged parsing map or one of another size.
+        """
+        share = read_head_share(self.folder, i)
+        if share.shape != (self.height, self.width):
             raise self._of_another_size(self.folder.parsing_map(i))
-        return mask
+        return share
 
     def head_boxes(self) -> tuple[Int[np.ndarray, "N 2"], tuple[int, int]]:
         """Top left corners [N, 2] (x, y) and the one size (width, height) of boxes around every frame's head.
@@ -95,7 +102,7 @@ class TalkingHeadDataset(ReferenceClip):
     def _heads(self) -> tuple[Int[np.ndarray, "N 4"], Bool[np.ndarray, "N"]]:
         """The box (left, top, right, bottom) around every frame's head, and whether parsing found one there."""
         with ThreadPoolExecutor(2) as pool:
-            regions = list(pool.map(lambda i: head_region(self.head_mask(i)), range(self.num_frames)))
+            regions = list(pool.map(lambda i: head_region(self.head_share(i) > 0), range(self.num_frames)))
         boxes = (region or Box(0, 0, self.width, self.height) for region in regions)
         return np.array([astuple(box) for box in boxes]), np.array([region is not None for region in regions])
 
@@ -108,7 +115,7 @@ class TalkingHeadDataset(ReferenceClip):
         whole = read_picture(self.folder, path)
         if whole.shape[:2] != (self.height, self.width):
             raise self._of_another_size(path)
-        return CroppedFrame(whole[inside], self.backdrops.compose(i)[inside], self.head_mask(i)[inside])
+        return CroppedFrame(whole[inside], self.backdrops.compose(i)[inside], self.head_share(i)[inside])
 
     def _of_another_size(self, path: Path) -> EGSTalkerError:
         return EGSTalkerError(f"{path} has another size than frame 0; {picture_cure(self.folder, path)}")

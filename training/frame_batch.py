@@ -21,8 +21,8 @@ class FrameBatch:
     """The frame over the clean background, 0..1."""
     background: Float[Tensor, "B H W 3"]
     """Clean background with the torso over it, 0..1."""
-    head: Bool[Tensor, "B H W"]
-    """Pixels of the head: face, hair and ears."""
+    head: Float[Tensor, "B H W"]
+    """How much of each pixel is the head's (face, hair and ears), 0..1: fractions where hair lies on the shoulders."""
     mouth: Bool[Tensor, "B H W"]
     """Pixels of the box around the lips."""
     eyes: Bool[Tensor, "B H W"]

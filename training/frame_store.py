@@ -18,7 +18,7 @@ from scene.drive import Drive
 from training.dataset import TalkingHeadDataset
 from training.frame_batch import FrameBatch
 
-CHANNELS = 7  # of a frame as it is kept: image 3, background 3, head mask 1
+CHANNELS = 7  # of a frame as it is kept: image 3, background 3, head's share 1
 HOST_BYTES = 3 << 30  # decoded pictures kept in the host's memory
 DEVICE_SHARE = 0.6  # of a GPU's free memory that pictures may take
 DECODERS = 16  # threads at most
@@ -102,7 +102,7 @@ class FrameStore:
             drive=self.drive(which, Camera(camera.viewmats, intrinsics, self.width, self.height)),
             image=pictures[..., :3].float().div_(255),
             background=pictures[..., 3:6].float().div_(255),
-            head=pictures[..., 6].bool(),
+            head=pictures[..., 6].float().div_(255),
             mouth=boxes[:, 0],
             eyes=boxes[:, 1] | boxes[:, 2],
             corner=corner,

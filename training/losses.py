@@ -45,7 +45,8 @@ def image_losses(
     """Terms that compare a rendered batch, and what of it the head covers, with the truth.
 
     L1 and D-SSIM as in 3D Gaussian Splatting (Kerbl et al. 2023, equation 7); extra L1 at the lips (EGSTalker, section
-    3.4) and at the eyes; L1 between rendered opacity and the head's mask, so that the head does not paint the torso.
+    3.4) and at the eyes; L1 between rendered opacity and the head's share of each pixel, so that the
+    head does not paint the torso.
     """
     error = (image - frames.image).abs().mean(dim=-1)
     share = settings.dssim_weight
@@ -55,7 +56,7 @@ def image_losses(
         dssim=share * (1 - ssim(*pictures).mean()),
         lips=settings.lips_weight * _mean_inside(error, frames.mouth) * 0.1,
         eyes=settings.eyes_weight * _mean_inside(error, frames.eyes) * 0.1,
-        mask=settings.mask_weight * (alpha[..., 0] - frames.head.float()).abs().mean(),
+        mask=settings.mask_weight * (alpha[..., 0] - frames.head).abs().mean(),
         perceptual=settings.perceptual_weight * perceptual(*pictures),
     )
 

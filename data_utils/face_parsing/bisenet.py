@@ -2,7 +2,7 @@
 
 Network: :mod:`data_utils.face_parsing.bisenet_network`. Classes: Lee et al., "MaskGAN: Towards Diverse and Interactive
 Facial Image Manipulation" (2020). They are joined as AD-NeRF and its successors do (Guo et al. 2021): what is worn on
-the head belongs to it, a necklace to the neck.
+the head belongs to it, a necklace to the neck. Hair below the chin passes to the torso, by the clip's face mesh.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from torch.nn import functional
 from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.device import CPU, GPU, fastest_device, multiplies_bfloat16, on_gpu
 from arguments.errors import EGSTalkerError
+from data_utils.face_mesh import load
 from data_utils.face_parsing.bisenet_network import NUM_CLASSES, BiSeNet
-from data_utils.face_parsing.class_map import Seen, steadied, write_map
+from data_utils.face_parsing.class_map import Probabilities, Seen, steadied, write_map
 from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, TORSO
+from data_utils.face_parsing.head_region import head_region
 from data_utils.parallel import MAX_WORKERS, available_cores
 from data_utils.wholeness import FRAMES
 from media.images import read_rgb
@@ -43,9 +45,9 @@ CELEBAMASK_HQ = (
     *("background", "skin", "left brow", "right brow", "left eye", "right eye", "glasses", "left ear", "right ear"),
     *("earring", "nose", "mouth", "upper lip", "lower lip", "neck", "necklace", "cloth", "hair", "hat"),
 )
-CLASSES = tuple(
-    {"background": BACKGROUND, "neck": NECK, "necklace": NECK, "cloth": TORSO}.get(name, HEAD) for name in CELEBAMASK_HQ
-)
+HAIR = 4  # apart from the other four, until it is known how low it hangs
+_JOINED = {"background": BACKGROUND, "neck": NECK, "necklace": NECK, "cloth": TORSO, "hair": HAIR}
+CLASSES = tuple(_JOINED.get(name, HEAD) for name in CELEBAMASK_HQ)
 
 
 def parse(folder: DatasetFolder, target: Path, done: Callable[[int], None] = lambda frames: None) -> None:
@@ -67,7 +69,12 @@ def parse(folder: DatasetFolder, target: Path, done: Callable[[int], None] = lam
     with ThreadPoolExecutor(workers) as pool:
         try:
             fit_frames = num_train_frames(len(paths))  # held-out frames steady no others
-            parts = (steadied(_parsed(network, part, pool)) for part in (paths[:fit_frames], paths[fit_frames:]))
+            mesh = load(folder)
+            points = [None] * len(paths) if mesh is None else list(mesh.points)
+            parts = (
+                steadied(map(_hair_parted, _parsed(network, paths[part], pool), points[part]))
+                for part in (slice(fit_frames), slice(fit_frames, None))
+            )
             for i, (image, probabilities) in enumerate(itertools.chain.from_iterable(parts)):
                 drawn.append(pool.submit(write_map, target / f"{i}.png", image, probabilities))
                 if len(drawn) > 2 * workers:
@@ -113,8 +120,8 @@ def load_bisenet(path: Path) -> BiSeNet:
 
 def class_probabilities(
     network: BiSeNet, images: list[UInt8[np.ndarray, "_ _ 3"]]
-) -> Float32[np.ndarray, "B 256 256 4"]:
-    """Of background, head, neck and torso, from RGB pictures of any size."""
+) -> Float32[np.ndarray, "B 256 256 5"]:
+    """Of background, head without hair, neck, torso and hair, from RGB pictures of any size."""
     weight = network.conv_out.conv_out.weight
     resized = np.stack([cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR) for image in images])
     batch = torch.from_numpy(resized).to(weight.device).permute(0, 3, 1, 2).float() / 255
@@ -126,9 +133,23 @@ def class_probabilities(
         return _joined(scores.softmax(1)).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
-def _joined(shares: Float[Tensor, "B 19 h w"]) -> Float[Tensor, "B 4 h w"]:
+def _hair_parted(seen: Seen, points: Float32[np.ndarray, "478 3"] | None) -> Seen:
+    """Hair shared out between head and torso by how low it hangs below a face's ``points``; all the head's without."""
+    image, probabilities = seen
+    hair = probabilities[..., HAIR]
+    hold = np.ones_like(hair)
+    if points is not None:
+        scale = np.array([_WORKING_SIDE / image.shape[1], _WORKING_SIDE / image.shape[0], 1], np.float32)
+        hold = head_region(points * scale, _WORKING_SIDE, _WORKING_SIDE).hold
+    parted: Probabilities = probabilities.copy()
+    parted[..., HEAD] += hair * hold
+    parted[..., HAIR] = hair * (1 - hold)
+    return image, parted
+
+
+def _joined(shares: Float[Tensor, "B 19 h w"]) -> Float[Tensor, "B 5 h w"]:
     """The sums over the classes that are one here."""
-    belongs = torch.zeros(4, NUM_CLASSES, device=shares.device)
+    belongs = torch.zeros(HAIR + 1, NUM_CLASSES, device=shares.device)
     belongs[list(CLASSES), list(range(NUM_CLASSES))] = 1
     return torch.einsum("kc,bchw->bkhw", belongs, shares)
 

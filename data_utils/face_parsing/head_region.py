@@ -14,6 +14,7 @@ OVAL = (
     *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
 _FOREHEAD, _CHIN, _EARLOBES, _EARS = 10, 152, (132, 361), (234, 454)
+_HOLD = (0.1, 0.7)  # face heights below the chin, between which hair passes from head to torso: shoulders are about 0.5
 _FEATURES = (  # eyes with brows, and the mouth: not skin
     (70, 63, 105, 66, 107, 133, 153, 144, 33),
     (336, 296, 334, 293, 300, 263, 373, 380, 362),
@@ -35,6 +36,11 @@ class HeadRegion:
     def above(self) -> Bool[np.ndarray, "H W"]:
         """Where a person's pixels are the head's (skull, hair, ears)."""
         return (self.down < 0) & (self.down > -1.8) & (np.abs(self.across) < 2.4)
+
+    @property
+    def hold(self) -> Float32[np.ndarray, "H W"]:
+        """How much of hair follows the head: all of it down to the chin, less on the shoulders, 0 below."""
+        return fall(self.down - self.chin, *_HOLD)
 
 
 def head_region(points: Float[np.ndarray, "478 3"], height: int, width: int) -> HeadRegion:
@@ -66,6 +72,11 @@ def head_region(points: Float[np.ndarray, "478 3"], height: int, width: int) -> 
         oval=oval > 0,
         skin=skin > 0,
     )
+
+
+def fall(value: Float32[np.ndarray, "*s"], begin: float, end: float) -> Float32[np.ndarray, "*s"]:
+    """1 up to ``begin``, 0 from ``end`` on, straight between."""
+    return np.minimum(np.maximum((end - value) * (1 / (end - begin)), 0), 1)
 
 
 def _filled(polygon: Float32[np.ndarray, "C 2"], height: int, width: int) -> UInt8[np.ndarray, "{height} {width}"]:

@@ -1,8 +1,9 @@
 """Head, neck, torso and background from FaceMesh geometry, selfie segmentation and the clip's own colours.
 
-The person comes from MediaPipe's selfie segmentation. Above the earlobes the person is head (skull, hair, ears), inside
-the face's outline as well; elsewhere hair, neck and torso are told apart by colour: histograms that the training part
-gives (hair above the forehead, skin in the face, clothes at the bottom), with a prior that follows the head's pose.
+The person comes from MediaPipe's selfie segmentation, as far as it hangs together with the face. Above the earlobes the
+person is head (skull, hair, ears), inside the face's outline as well; elsewhere hair, neck and torso are told apart by
+colour: histograms that the training part gives (hair above the forehead, skin in the face, clothes at the bottom), with
+a prior that follows the head's pose. Hair passes from head to torso below the chin.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from scipy.ndimage import gaussian_filter
 from arguments.dataset_folder import DatasetFolder, num_train_frames
 from data_utils.face_mesh import load_or_detect
 from data_utils.face_parsing.class_map import steadied, write_map
-from data_utils.face_parsing.head_region import HeadRegion, head_region
+from data_utils.face_parsing.head_region import HeadRegion, fall, head_region
+from data_utils.face_parsing.person_outline import of_the_face
 from data_utils.lost_frames import frames_to_fit, spread
 from data_utils.parallel import ranges, run_jobs
 from data_utils.quiet import import_mediapipe, quiet_stderr
@@ -29,7 +31,7 @@ WORKING_SIDE = 256  # pixels; classes are weighed at this size and their edges d
 _COLOUR_FRAMES = 16  # sampled for the histograms
 _COLOUR_BITS = 5  # of each channel, in the histograms
 _COLLAR = 0.12  # clothes' share beside the jaw before any colour is seen
-_FINGER = 9  # pixels of the working side
+_BEHIND_STRANDS = 0.5  # hair's prior between neck and strands
 _HAIR, _SKIN, _CLOTHES = range(3)
 _UNSEEN = (0.02, 0.02, 0.2)  # of a uniform distribution, for colours that no histogram has: clothes, as a rule
 _SHADES = (0.55, 0.75, 0.9)  # of skin and hair that shadows make of them, such as the chin's on the neck
@@ -92,30 +94,28 @@ def _parse_range(
 def _probabilities(
     image: UInt8[np.ndarray, "H W 3"],
     points: Float32[np.ndarray, "478 3"],
-    person: PersonMask,
+    person: Callable[[UInt8[np.ndarray, "h w 3"]], Float32[np.ndarray, "h w"]],
     colours: Float32[np.ndarray, "C 3"],
-) -> Float32[np.ndarray, "h w 4"]:
-    """How likely each pixel of the picture at working size is of each class."""
+) -> Float32[np.ndarray, "h w 5"]:
+    """How likely each pixel of the picture at working size is of each class, and hair that moves with the torso."""
     small, points = _at_working_size(image, points)
     region = head_region(points, *small.shape[:2])
-    is_person = np.maximum(_without_wisps(person(small)), region.oval)
+    is_person, above = of_the_face(person(small), region)
+    is_person = np.maximum(is_person, region.oval)
     likelihood = cv2.split(np.take(colours, _colour_index(small), axis=0))
     hair, neck, torso = (prior * of_colour for prior, of_colour in zip(_priors(region), likelihood, strict=True))
     hair_colour = cv2.blur(likelihood[_HAIR] / sum(likelihood), (5, 5)) > 0.4
     hair = cv2.blur(hair / (hair + neck + torso), (5, 5))
-    above = region.above
     hair *= _hangs_from_crown((hair > 0.4) | (above & hair_colour), region, is_person)
+    behind = _behind_strands(hair > 0.5, region)
+    if behind.any():
+        inner = _BEHIND_STRANDS * behind * likelihood[_HAIR]
+        hair = np.maximum(hair, cv2.blur(inner / (inner + neck + (1 - behind) * torso), (5, 5)))
     hair[above | region.oval] = 1
     evidence = np.where((hair < 0.5) & (is_person > 0.5), np.log(neck / torso), np.float32(0))
     neck = (1 - hair) * _above_collar(evidence)
-    return cv2.merge([1 - is_person, hair * is_person, neck * is_person, (1 - hair - neck) * is_person])
-
-
-def _without_wisps(is_person: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
-    """Person probability, doubted where less than a finger wide: what the network sees in patterns behind."""
-    finger = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_FINGER, _FINGER))
-    broad = cv2.morphologyEx((is_person > 0.5).astype(np.uint8), cv2.MORPH_OPEN, finger)
-    return is_person * np.where(broad > 0, np.float32(1), np.float32(0.6))
+    torso, hold = 1 - hair - neck, region.hold
+    return cv2.merge([1 - is_person, *(part * is_person for part in (hair * hold, neck, torso, hair * (1 - hold)))])
 
 
 def _priors(
@@ -124,25 +124,38 @@ def _priors(
     """Hair, neck and torso before any colour is seen, outside the parts that are head for sure."""
     below = region.down - region.chin  # in face heights
     off_axis = np.abs(region.across)
-    neck = 0.02 + _fall(off_axis, 0.75, 1.05) * _fall(below, 0.15, 0.55)
-    hair = (0.53 - 0.5 * _fall(off_axis, 0.45, 0.9)) * _fall(below, 0.0, 1.2) * _fall(off_axis, 1.3, 2.0)
-    torso = np.maximum(0.62 - 0.6 * _fall(below, 0.0, 0.5) + np.float32(0.3) * (off_axis > 1.2), _COLLAR)
+    neck = 0.02 + fall(off_axis, 0.75, 1.05) * fall(below, 0.15, 0.55)
+    hair = (0.53 - 0.5 * fall(off_axis, 0.45, 0.9)) * fall(below, 0.0, 1.2) * fall(off_axis, 1.3, 2.0)
+    torso = np.maximum(0.62 - 0.6 * fall(below, 0.0, 0.5) + np.float32(0.3) * (off_axis > 1.2), _COLLAR)
     return hair, neck, torso
 
 
-def _fall(value: Float32[np.ndarray, "h w"], begin: float, end: float) -> Float32[np.ndarray, "h w"]:
-    """1 up to ``begin``, 0 from ``end`` on, straight between."""
-    return np.minimum(np.maximum((end - value) * (1 / (end - begin)), 0), 1)
+def _behind_strands(hair: Bool[np.ndarray, "h w"], region: HeadRegion) -> Float32[np.ndarray, "h w"]:
+    """0..1, how little a collar is to be expected: beside the jaw, where a strand hangs further out in the same row.
+
+    What is between it and the neck is hair in its own shadow, which the colour of dark clothes resembles.
+    """
+    to_the_left = np.maximum.accumulate(hair, axis=1)
+    to_the_right = np.maximum.accumulate(hair[:, ::-1], axis=1)[:, ::-1]
+    outside = np.where(region.across < 0, to_the_left, to_the_right) & (region.down > 0)
+    beside_neck = 1 - fall(np.abs(region.across), 0.55, 0.8)
+    return outside * beside_neck * fall(region.down - region.chin, 0.1, 0.4)
 
 
 def _hangs_from_crown(
     hair: Bool[np.ndarray, "h w"], region: HeadRegion, is_person: Float32[np.ndarray, "h w"]
 ) -> Bool[np.ndarray, "h w"]:
-    """The parts of ``hair`` that reach up to the crown; a dark collar does not."""
+    """The parts of ``hair`` that reach up to the crown or, beside the face, to the ears; a dark collar does not."""
     strand = np.ones((7, 7), np.uint8)  # thinner links do not count: outlines are dark, too
     likely = cv2.erode((hair & ~region.oval & (is_person > 0.5)).astype(np.uint8), strand)
     _, labels = cv2.connectedComponents(likely, connectivity=4)
-    from_crown = np.bincount(labels[region.above & (region.down < -0.15)], minlength=labels.max() + 1) > 0
+    off_axis, count = np.abs(region.across), labels.max() + 1
+    beside_ear = (region.down < 0.15) & (off_axis > 0.85) & (off_axis < 1.1)  # where braids begin
+    crown, ears, wide = (
+        np.bincount(labels[where], minlength=count) > 0
+        for where in (region.above & (region.down < -0.15), beside_ear, off_axis > 1.4)  # as shoulders are
+    )
+    from_crown = crown | (ears & ~wide)
     from_crown[0] = False
     return cv2.dilate(from_crown[labels].astype(np.uint8), strand) > 0
 

@@ -22,7 +22,7 @@ from arguments.atomic import atomic_path
 from arguments.dataset_folder import DatasetFolder, num_train_frames
 from arguments.errors import EGSTalkerError
 from data_utils.face_mesh import load_or_detect
-from data_utils.face_parsing.classes import HEAD, to_classes
+from data_utils.face_parsing.classes import head_share
 from data_utils.face_tracking import face_topology, rotations
 from data_utils.face_tracking.bundle_adjustment import Priors, adjust, choose_key_frames, fit_shape
 from data_utils.face_tracking.expression import head_frame_vertices
@@ -39,7 +39,7 @@ from data_utils.face_tracking.tracking_report import write_tracking_report
 from data_utils.lost_frames import frames_to_fit
 from data_utils.timeline import spans
 from data_utils.wholeness import FRAMES
-from media.images import read_grey, read_rgb
+from media.images import read_grey, read_rgb_or_rgba
 
 logger = logging.getLogger(__name__)
 
@@ -115,8 +115,8 @@ def record_trust(folder: DatasetFolder, trust: Float64[np.ndarray, "N"], found: 
 
 
 def head_mask_of(folder: DatasetFolder) -> HeadMask:
-    """The head's pixels by a dataset's parsing maps."""
-    return lambda i: to_classes(read_rgb(folder.parsing_map(i))) == HEAD
+    """The pixels that are wholly the head's by a dataset's parsing maps: hair on the shoulders moves with both."""
+    return lambda i: head_share(read_rgb_or_rgba(folder.parsing_map(i))) == 255
 
 
 def scene_cuts(folder: DatasetFolder) -> list[int]:

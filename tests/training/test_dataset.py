@@ -11,7 +11,8 @@ import torch
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
-from media.images import write_image
+from data_utils.face_parsing.classes import BACKGROUND, HEAD, TORSO, head_share, to_picture
+from media.images import read_rgb, write_image
 from tests.tiny_head import SIZE, make_dataset
 from training.dataset import TalkingHeadDataset
 
@@ -89,3 +90,17 @@ def test_vertices_that_are_no_numbers_are_refused(folder):
     torch.save({"vertices": torch.zeros(22, 5, 3, dtype=torch.int64)}, folder.track_params)
     with pytest.raises(EGSTalkerError, match="--task 8"):
         TalkingHeadDataset(folder.root)
+
+
+def test_shared_hair_is_in_the_crop_with_its_share_and_in_the_mask_from_a_half_on(folder):
+    share = head_share(read_rgb(folder.parsing_map(3)))
+    row, column = np.argwhere(share == 255).max(axis=0)
+    share[row - 3, column // 2], share[row - 2, column // 2] = 200, 50
+    classes = np.where(share > 127, HEAD, np.where(share > 0, TORSO, BACKGROUND)).astype(np.uint8)
+    write_image(folder.parsing_map(3), to_picture(classes, share))
+    dataset = TalkingHeadDataset(folder.root)
+    np.testing.assert_array_equal(dataset.head_share(3), share)
+    np.testing.assert_array_equal(dataset.head_mask(3), share > 127)
+    (x, y), (width, height) = dataset.head_boxes()[0][3], dataset.head_boxes()[1]
+    np.testing.assert_array_equal(dataset.crop(3).head, share[y : y + height, x : x + width])
+    assert {50, 200} <= set(np.unique(dataset.crop(3).head).tolist())

@@ -25,8 +25,8 @@ def picture(value: float) -> torch.Tensor:
 
 def frames_of(image: torch.Tensor) -> FrameBatch:
     blank = torch.zeros(1, 32, 32, dtype=torch.bool)
-    head, mouth, eyes = blank.clone(), blank.clone(), blank.clone()
-    head[:, :16], mouth[:, 20:24, 10:20], eyes[:, 4:6, 4:28] = True, True, True
+    head, mouth, eyes = torch.zeros(1, 32, 32), blank.clone(), blank.clone()
+    head[:, :16], mouth[:, 20:24, 10:20], eyes[:, 4:6, 4:28] = 1.0, True, True
     zero = torch.zeros(1, dtype=torch.long)
     camera = Camera.from_focal(torch.eye(4)[None], 30.0, 32, 32)
     drive = Drive(torch.zeros(1, 1, 2), zero[None], torch.zeros(1, 1), camera)
@@ -40,8 +40,16 @@ def losses_of(image: torch.Tensor, truth: torch.Tensor, alpha: torch.Tensor):
 def test_a_perfect_picture_with_the_heads_own_mask_costs_nothing():
     torch.manual_seed(0)
     truth = torch.rand(1, 32, 32, 3)
-    alpha = frames_of(truth).head.float()[..., None]
+    alpha = frames_of(truth).head[..., None]
     assert losses_of(truth, truth, alpha).total().item() == pytest.approx(0, abs=1e-5)
+
+
+def test_hair_that_is_shared_asks_the_head_for_its_share_of_the_opacity():
+    frames = replace(frames_of(picture(0.5)), head=torch.full((1, 32, 32), 0.3))
+    for opacity, cost in ((0.3, 0.0), (1.0, 0.7), (0.0, 0.3)):
+        alpha = torch.full((1, 32, 32, 1), opacity)
+        losses = image_losses(picture(0.5), alpha, frames, SETTINGS, multi_scale_gradients)
+        assert losses.mask.item() == pytest.approx(0.5 * cost, abs=1e-6)
 
 
 def test_each_term_sees_its_own_part_of_the_picture():

@@ -20,9 +20,10 @@ from media.images import read_rgb, write_image
 
 LABELS = {  # CelebAMask-HQ's numbers in the checkpoint, as its users write them down
     BACKGROUND: (0,),
-    HEAD: (*range(1, 14), 17, 18),  # skin, brows, eyes, glasses, ears, earring, nose, mouth, lips; hair, hat
+    HEAD: (*range(1, 14), 18),  # skin, brows, eyes, glasses, ears, earring, nose, mouth, lips; hat
     NECK: (14, 15),  # neck, necklace
     TORSO: (16,),  # cloth
+    bisenet.HAIR: (17,),
 }
 
 
@@ -177,7 +178,7 @@ def test_scores_are_those_of_the_papers_equations(tmp_path):
     torch.testing.assert_close(scores, expected)
 
 
-def test_the_nineteen_classes_become_the_data_sets_four(monkeypatch):
+def test_the_nineteen_classes_become_the_data_sets_four_and_hair(monkeypatch):
     monkeypatch.setattr(bisenet, "SIDE", 64)
     assert sorted(label for labels in LABELS.values() for label in labels) == list(range(19))
     network = BiSeNet().eval()
@@ -187,7 +188,7 @@ def test_the_nineteen_classes_become_the_data_sets_four(monkeypatch):
         for label in labels:
             network.conv_out.conv_out.bias.data = 9.0 * torch.nn.functional.one_hot(torch.tensor(label), 19)
             shares = class_probabilities(network, [np.zeros((80, 80, 3), np.uint8)])
-            assert shares.shape == (1, 256, 256, 4)
+            assert shares.shape == (1, 256, 256, 5)
             np.testing.assert_allclose(shares.sum(-1), 1, rtol=1e-5)
             assert (shares.argmax(-1) == kind).all()
 
@@ -259,3 +260,21 @@ def test_a_wrong_file_is_refused_in_one_line_and_never_run(tmp_path, monkeypatch
         load_bisenet(tmp_path / "w.pth")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "ran").exists()
+
+
+def test_hair_below_the_chin_passes_to_the_torso_where_the_mesh_says_how_low_it_is():
+    probabilities = np.zeros((256, 256, 5), np.float32)
+    probabilities[..., bisenet.HAIR] = 1
+    points = np.zeros((478, 3), np.float32)
+    points[:, 0] = 128
+    points[[10, 152, 132, 361], 1] = 40, 120, 80, 80  # forehead, chin and earlobes: a face 80 pixels high
+    points[[132, 234], 0], points[[361, 454], 0] = 98, 158
+    picture = np.zeros((256, 256, 3), np.uint8)
+    _, parted = bisenet._hair_parted((picture, probabilities), points)
+    np.testing.assert_allclose(parted[..., HEAD] + parted[..., bisenet.HAIR], 1, atol=1e-6)
+    assert (parted[:120, :, HEAD] == 1).all()
+    assert 0.3 < parted[152, 60, HEAD] < 0.7  # 0.4 face heights below the chin
+    assert (parted[190:, :, HEAD] == 0).all()
+    _, whole = bisenet._hair_parted((picture, probabilities), None)
+    assert (whole[..., HEAD] == 1).all()
+    assert (whole[..., bisenet.HAIR] == 0).all()

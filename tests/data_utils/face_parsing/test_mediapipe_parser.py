@@ -28,18 +28,19 @@ def test_hair_beside_the_face_is_hair_even_where_its_way_up_is_narrow():
     assert not kept[96:104, 44:80].any()
 
 
-def test_a_pattern_behind_is_doubted_and_a_person_is_not():
-    person = np.zeros((SIDE, SIDE), np.float32)
-    person[30:, 40:90] = 0.95
-    person[40:44, 90:] = 0.7  # a stripe that the network takes for the person
-    left = mediapipe_parser._without_wisps(person)
-    assert left[40:44, 94:].max() < 0.5
-    np.testing.assert_array_equal(left[40:, 44:86], person[40:, 44:86])
-
-
 def test_collars_beside_the_jaw_are_clothes_by_a_faint_colour_and_skin_stays_neck():
     where = region()
     _, neck, torso = mediapipe_parser._priors(where)
     beside_jaw = (np.abs(where.across) > 0.5) & (np.abs(where.across) < 0.7) & (np.abs(where.down - where.chin) < 0.05)
     assert (neck[beside_jaw] > torso[beside_jaw]).all()
     assert (neck[beside_jaw] < 10 * torso[beside_jaw]).all()
+
+
+def test_dark_gaps_between_neck_and_strands_are_no_collar():
+    where, hair = region(), np.zeros((SIDE, SIDE), bool)
+    hair[60:110, 90:100] = True  # a strand to the right of the face
+    behind = mediapipe_parser._behind_strands(hair, where)
+    assert behind[80, 86] > 0.9  # between jaw and strand
+    assert behind[80, 64] == 0  # the neck
+    assert behind[80, 40] == 0  # the other side, where nothing hangs
+    assert behind[116:].max() == 0  # a collar may be below
