@@ -1,8 +1,8 @@
 """Where something hides the face: a hand, a microphone, a cup before the chin.
 
 The skin at each point of the mesh keeps its colour, but for light, which changes slowly over the face. What is before
-it has another colour in many points at once. The eyes' and the lips' own points change with expression and are left
-out.
+it has another colour in many points at once. Lids, brows and lips, and the
+skin that they move, are left out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, UInt8
+from jaxtyping import Bool, Float32, Float64, Int, UInt8
 from scipy.ndimage import label, median_filter
 
 from data_utils.face_tracking import face_topology
@@ -73,7 +73,7 @@ def covered_share(
     Raises:
         EGSTalkerError: an image is unreadable.
     """
-    points = np.setdiff1d(np.arange(face_topology.NUM_MESH), np.concatenate(face_topology.openings()))
+    points = _steady_points(shape)
     normals = vertex_normals(shape)[points]
     places = shape[points]
     wanted = np.flatnonzero(trusted)
@@ -102,6 +102,20 @@ def covered_share(
     seen = np.isfinite(off[..., 0]).sum(axis=1)
     share[wanted] = np.where(seen < _FEWEST, 0.0, unlike.sum(axis=1) / np.maximum(seen, 1))
     return share
+
+
+def _steady_points(shape: Float64[np.ndarray, "478 3"]) -> Int[np.ndarray, "P"]:
+    """The mesh's points whose skin neither lids, brows nor lips move: none of theirs, nor two edges away."""
+    moving = np.zeros(face_topology.NUM_LANDMARKS, bool)
+    moving[np.concatenate(face_topology.openings())] = True
+    above = shape[:, 1] > shape[face_topology.NOSE_BASE, 1]  # below, skin moves with the jaw, which shows skin again
+    moving |= above & (face_topology.landmark_noise(shape) >= face_topology.RIGID_BELOW)
+    a, b = face_topology.mesh_edges().T
+    for _ in range(2):
+        near = moving.copy()
+        near[a[moving[b]]] = near[b[moving[a]]] = True
+        moving = near
+    return np.flatnonzero(~moving[: face_topology.NUM_MESH])
 
 
 def _colours(
