@@ -28,7 +28,7 @@ def pictures(scene, folder, hand: bool, light: float = 0.0):
         ):
             image += tone * np.exp(-((x - u) ** 2 + (y - v) ** 2) / 18)[..., None]
         if hand and HAND.start <= i < HAND.stop:
-            image[110:] = (150, 120, 110)
+            image[104:] = (150, 120, 110)
         image *= 1 + light * np.sin(i / 5) * (x[..., None] - 100) / 100
         files.append(folder / f"{i}.png")
         write_image(files[-1], np.clip(image + rng.normal(0, 2, image.shape), 0, 255).astype(np.uint8))
