@@ -1,8 +1,7 @@
 """Where something hides the face: a hand, a microphone, a cup before the chin.
 
 The skin at each point of the mesh keeps its colour, but for light, which changes slowly over the face. What is before
-it has another colour in many points at once. Lids, brows and lips, and the
-skin that they move, are left out.
+it has another colour in many points at once. Lids, brows and lips, and the skin that they move, are left out.
 """
 
 from __future__ import annotations
