@@ -31,7 +31,7 @@ from data_utils.face_tracking.feature_tracks import STRAY, FeatureTracks, track_
 from data_utils.face_tracking.head_points import HeadMask
 from data_utils.face_tracking.initial_shape import fit_orthographic, head_frame
 from data_utils.face_tracking.perspective import Poses, fit_poses, weak_perspective_poses
-from data_utils.face_tracking.photometric_adjustment import textured_head
+from data_utils.face_tracking.photometric_adjustment import INDEPENDENT_WHEN_WIDE, textured_head
 from data_utils.face_tracking.rigid_points import KEY_FRAMES, Observed, RigidPoints
 from data_utils.face_tracking.smoothing import smooth_poses
 from data_utils.face_tracking.texture_following import follow
@@ -203,7 +203,9 @@ def _follow(
             trust = found.astype(np.float64)
         first = smoothed(trust > 0)
         shape = _fit_landmark_shape(seen, usable, first, shape, noise, focal, centre)
-        head = textured_head(frames, first, usable, shape, focal, centre, head_mask)
+        wide = _widest_turn(first.rotation[usable & (trust > 0)]) > WIDE
+        independent = INDEPENDENT_WHEN_WIDE if wide else 1.0
+        head = textured_head(frames, first, usable, shape, focal, centre, head_mask, independent)
         if head is None:
             if len(features.points) < MIN_FEATURES:
                 logger.warning("the head shows too little texture to follow; poses rest on the landmarks alone")
@@ -212,7 +214,7 @@ def _follow(
         poses, trust = followed.poses, followed.trust
         if not (trust > 0)[usable].any():
             raise EGSTalkerError("the head cannot be followed in this video; use one that shows a face from the front")
-        if _widest_turn(poses.rotation[usable & (trust > 0)]) < WIDE:
+        if not wide:
             break
     poses = smoothed(trust > 0)
     reprojection = rigid.reprojection(poses, usable, focal, centre)

@@ -35,8 +35,9 @@ _NOISE = 1.0  # grey levels that are always allowed for
 _SEEN_SHARE = 0.3  # of the key frames near a point's reference that must show it
 _GAIN_SPREAD = 0.1
 _START_SPREAD = np.array([0.01, 0.01, 0.01, 0.02, 0.02, 0.08])  # rad and decimetres: how well a pose is known before
-_INDEPENDENT = 1 / 1000  # share of the observations: errors by slant, shade and gloss go together over a whole view
-_START_PRECISION = 1 / (_START_SPREAD**2 * _INDEPENDENT)
+INDEPENDENT_WHEN_WIDE = (
+    1 / 1000
+)  # share of the observations where a head turns far: slant, shade and gloss err together
 _REGION_TURN, _REGION_HEIGHT = 0.6, 0.5  # rad about the head's axis, decimetres: about a hand's breadth
 
 
@@ -64,6 +65,7 @@ def textured_head(
     focal: float,
     centre: tuple[float, float],
     head_mask: HeadMask | None = None,
+    independent: float = 1.0,
 ) -> TexturedHead | None:
     """The points, depths and texture under which the whole head looks alike in the key frames.
 
@@ -75,6 +77,8 @@ def textured_head(
         focal: pixels.
         centre: principal point, pixels.
         head_mask: gives the pixels of a frame that show the head; without it the face alone is used.
+        independent: share of the observations whose errors are independent, 0 to 1: the less, the more the poses that
+            are given hold. Views that share few points tell next to nothing of the angle between them.
 
     Returns:
         the head; None where too little of it has texture.
@@ -86,14 +90,14 @@ def textured_head(
     points = _choose_points(frames, start, references, shape, focal, centre, head_mask)
     key = choose_key_frames(start.rotation, usable, KEY_FRAMES)
     views = in_threads(lambda i: head_views(frames[i], start[i : i + 1], points, focal, centre), key.tolist())
-    problem = _Problem([view[0] for view in views], points, focal, centre, _SEEN_SHARE / len(references))
+    problem = _Problem([view[0] for view in views], points, focal, centre, _SEEN_SHARE / len(references), independent)
     solved = problem.solve(start[key])
     if solved is None:
         return None
     state, precision = solved
     texture, precisions = [state.texture], [precision]
     for level in range(1, LEVELS):
-        coarse = _Problem([view[level] for view in views], points, focal, centre, problem.often)
+        coarse = _Problem([view[level] for view in views], points, focal, centre, problem.often, independent)
         values, _ = coarse.look(state)
         texture.append(np.nan_to_num(_median(values)).astype(np.float64))
         precisions.append(coarse.precision(values, replace(state, texture=texture[-1])))
@@ -139,10 +143,17 @@ class _Problem:
     """Poses and gains of K key frames, depths and texture of P points: Levenberg-Marquardt with Cauchy's loss."""
 
     def __init__(
-        self, views: Sequence[HeadView], points: HeadPoints, focal: float, centre: tuple[float, float], often: float
+        self,
+        views: Sequence[HeadView],
+        points: HeadPoints,
+        focal: float,
+        centre: tuple[float, float],
+        often: float,
+        independent: float,
     ) -> None:
         """``often`` is the share of the key frames that must show a point."""
         self.views, self.points, self.often = views, points, often
+        self.start_precision = 1 / (_START_SPREAD**2 * independent)  # precision of the first poses
         self.focal, self.centre = views[0].camera(focal, centre)
 
     def places(self, state: _State) -> Float64[np.ndarray, "P 3"]:
@@ -206,7 +217,7 @@ class _Problem:
         squared = np.nan_to_num(values - state.gain[:, None] * state.texture) ** 2 * precision
         data = CAUCHY_WIDTH**2 * np.log1p(squared / CAUCHY_WIDTH**2).sum()
         depth = (state.depth**2 / self.points.spread**2).sum()
-        moved = (state.off**2 * _START_PRECISION).sum()
+        moved = (state.off**2 * self.start_precision).sum()
         return float(data + depth + moved + ((state.gain - 1) ** 2).sum() / _GAIN_SPREAD**2)
 
     def _step(
@@ -231,10 +242,10 @@ class _Problem:
 
         camera = np.swapaxes(weighted, 1, 2) @ by_camera  # [K, 7, 7]
         camera[:, 6, 6] += 1 / _GAIN_SPREAD**2
-        camera[:, range(6), range(6)] += _START_PRECISION
+        camera[:, range(6), range(6)] += self.start_precision
         camera[:, range(7), range(7)] = camera[:, range(7), range(7)] * damped + 1e-9
         camera_side = -(np.swapaxes(weighted, 1, 2) @ residual[..., None])[..., 0]
-        camera_side[:, :6] -= state.off * _START_PRECISION
+        camera_side[:, :6] -= state.off * self.start_precision
         camera_side[:, 6] -= (state.gain - 1) / _GAIN_SPREAD**2
 
         held = 1 / self.points.spread**2
