@@ -16,7 +16,7 @@ SAMPLES = 40  # frames, spread over the clip
 SECOND_LOOK = 400  # frames in which to look for what those do not show
 MARGIN = 0.015  # of the frame's side, kept from the person: edges are soft and shadows cling to them
 WIDE_MARGIN = 0.05  # kept where the person ever is so far away: parsing misses earrings, hair ties and loose strands
-FAR_ENOUGH = 5  # frames with the person so far away that make a median of their own
+FAR_ENOUGH = 10  # frames with the person so far away that make a median of their own, and outlast a mask that fails
 MIN_SEEN = 2  # frames in which a pixel must be background to be believed
 _ROWS = 64  # handled at once, to bound memory
 
@@ -61,7 +61,7 @@ def _away(folder: DatasetFolder, i: int) -> UInt8[np.ndarray, "H W"]:
     """How many pixels away the person is, along rows or columns, whichever is more; 255 where it is that or more."""
     behind = to_classes(read_rgb(folder.parsing_map(i))) == BACKGROUND
     distance = cv2.distanceTransform(behind.astype(np.uint8), cv2.DIST_C, 3)
-    return cv2.convertScaleAbs(distance)  # which ends at 255
+    return np.minimum(distance, 255).astype(np.uint8)  # where there is nobody, the distance is infinite
 
 
 def _median(

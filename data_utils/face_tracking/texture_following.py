@@ -24,7 +24,7 @@ from data_utils.parallel import in_threads
 
 TRUSTED = 0.5  # correlation with the texture from which on a pose is believed
 _SURE = 0.8  # from which on nothing better is looked for
-_COARSE = (TRUSTED, 0.65, 0.8)  # the same by level: less detail is alike more easily
+_COARSE = (TRUSTED, 0.75, 0.9)  # the same by level: less detail is alike more easily
 _ITERATIONS = 10
 _PATIENCE = 3  # frames for which a pass goes on without one to believe
 
