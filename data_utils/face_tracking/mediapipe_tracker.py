@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -193,29 +193,31 @@ def _follow(
     def smoothed(known: Bool[np.ndarray, "N"]) -> Poses:
         return smooth_poses(poses.filled(known, fit_frames), cuts, usable & known)
 
-    for stray in (STRAY, _STRAY_OF_GOOD_POSES):
-        if frames is None:
-            break
-        first = smoothed(trust > 0)
-        features = track_features(frames, first, found, shape, focal, centre, fit_frames, stray)
-        if len(features.points) >= MIN_FEATURES:
-            shape, focal, poses, rigid = _from_features(features, seen, usable, first, shape, noise, focal, centre)
-            trust = found.astype(np.float64)
-        first = smoothed(trust > 0)
-        shape = _fit_landmark_shape(seen, usable, first, shape, noise, focal, centre)
-        wide = _widest_turn(first.rotation[usable & (trust > 0)]) > WIDE
-        independent = INDEPENDENT_WHEN_WIDE if wide else 1.0
-        head = textured_head(frames, first, usable, shape, focal, centre, head_mask, independent)
-        if head is None:
-            if len(features.points) < MIN_FEATURES:
-                logger.warning("the head shows too little texture to follow; poses rest on the landmarks alone")
-            break
-        followed = follow(frames, first, found, head, focal, centre, cuts)
-        poses, trust = followed.poses, followed.trust
-        if not (trust > 0)[usable].any():
-            raise EGSTalkerError("the head cannot be followed in this video; use one that shows a face from the front")
-        if not wide:
-            break
+    if frames:
+        for stray in (STRAY, _STRAY_OF_GOOD_POSES):
+            first = smoothed(trust > 0)
+            wide = _widest_turn(first.rotation[usable & (trust > 0)]) > WIDE
+            features = track_features(frames, first, found, shape, focal, centre, fit_frames, stray)
+            if len(features.points) >= MIN_FEATURES:
+                prior = _portrait(centre) if wide else Priors(focal, focal_spread=0.15)
+                shape, focal, poses, rigid = _from_features(features, seen, usable, first, shape, noise, prior, centre)
+                trust = found.astype(np.float64)
+            first = smoothed(trust > 0)
+            shape = _fit_landmark_shape(seen, usable, first, shape, noise, focal, centre)
+            independent = INDEPENDENT_WHEN_WIDE if wide else 1.0
+            head = textured_head(frames, first, usable, shape, focal, centre, head_mask, independent)
+            if head is None:
+                if len(features.points) < MIN_FEATURES:
+                    logger.warning("the head shows too little texture to follow; poses rest on the landmarks alone")
+                break
+            followed = follow(frames, first, found, head, focal, centre, cuts)
+            poses, trust = followed.poses, followed.trust
+            if not (trust > 0)[usable].any():
+                raise EGSTalkerError(
+                    "the head cannot be followed in this video; use one that shows a face from the front"
+                )
+            if not wide:
+                break
     poses = smoothed(trust > 0)
     reprojection = rigid.reprojection(poses, usable, focal, centre)
     shape = _fit_landmark_shape(seen, usable & (trust > 0), poses, shape, noise, focal, centre)
@@ -248,6 +250,11 @@ def write_track(head: HeadTrack, target: Path) -> None:
         torch.save(tensors, file)
 
 
+def _portrait(centre: tuple[float, float]) -> Priors:
+    """What is believed of a camera before anything is seen; and of one whose landmarks mislead."""
+    return Priors(PORTRAIT_FOCAL * 2 * max(centre), focal_spread=0.35)
+
+
 def _from_landmarks(
     landmarks: Float[np.ndarray, "N 478 3"],
     found: Bool[np.ndarray, "N"],
@@ -258,7 +265,7 @@ def _from_landmarks(
     flat = fit_orthographic(landmarks, usable)
     rotation, scale, origin = flat.rotation.copy(), flat.scale.copy(), flat.origin.copy()
     rotation[~found], scale[~found], origin[~found] = np.eye(3), 1.0, 0.0
-    prior = Priors(PORTRAIT_FOCAL * 2 * max(centre), focal_spread=0.35)
+    prior = _portrait(centre)
     start = weak_perspective_poses(rotation, scale, origin, prior.focal, centre)
     noise = face_topology.landmark_noise(flat.shape) * _LANDMARK_NOISE * float(np.median(scale[usable])) / 10
     key = choose_key_frames(rotation, usable, KEY_FRAMES)
@@ -275,11 +282,11 @@ def _from_features(
     start: Poses,
     shape: Float64[np.ndarray, "478 3"],
     noise: Float64[np.ndarray, "478"],
-    focal: float,
+    prior: Priors,
     centre: tuple[float, float],
 ) -> tuple[Float64[np.ndarray, "478 3"], float, Poses, RigidPoints]:
     """Shape, focal length and N poses by tracked skin; and the rigid points of both, in N frames."""
-    prior = Priors(PORTRAIT_FOCAL * 2 * max(centre), focal_spread=0.35, shape_spread=0.1, evidence=1.0)
+    prior = replace(prior, shape_spread=0.1, evidence=1.0)
     believed = np.full(len(features.points), _FEATURE_NOISE * 2 * max(centre))
     key = choose_key_frames(start.rotation, usable, KEY_FRAMES)
     fitted = adjust(features.pixels[key], start[key], features.points, believed, centre, prior, features.seen[key])

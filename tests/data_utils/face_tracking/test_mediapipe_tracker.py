@@ -115,7 +115,7 @@ def test_the_samples_poses_are_right_and_steady(sample_folder):
     params = torch.load(folder.track_params, weights_only=True)
     rotation = Rotation.from_euler("XYZ", params["euler"].double().numpy() * (1, 1, -1)).as_matrix()
     errors = angle_errors(rotation, truth["rotation"])
-    assert rms(errors) < 0.55 and rms(np.diff(errors, axis=0)) < 0.08
+    assert rms(errors) < 0.5 and rms(np.diff(errors, axis=0)) < 0.08
     assert (params["trust"] > 0.9).all()
     assert folder.read_record()["tracker"] == "mediapipe"
     assert float(params["reprojection"].median()) < 1.0
