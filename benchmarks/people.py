@@ -87,7 +87,7 @@ def judge(name: str, folder: Path, scale: Scale) -> dict[str, Any]:
     figures: dict[str, Any] = {"case": name, "frames": len(truth.present)}
     figures |= dataclasses.asdict(track_accuracy(dataset, truth)) | dataclasses.asdict(parsing_accuracy(dataset, truth))
     if scale.iterations:
-        figures |= scores_of_head(dataset.root, model, truth.eye_open, scale.iterations)
+        figures |= scores_of_head(dataset.root, model, scale.iterations)
     return figures | {"seconds": round(time.monotonic() - begun, 1)}
 
 
@@ -104,7 +104,7 @@ def draw(name: str, film: Path, scale: Scale) -> None:
         )
 
 
-def scores_of_head(dataset: Path, model: Path, eye_open: Any, iterations: int) -> dict[str, float | None]:
+def scores_of_head(dataset: Path, model: Path, iterations: int) -> dict[str, float | None]:
     """Train a small head on a dataset and measure it on what is held out."""
     from benchmarks.film_accuracy import film_accuracy
     from evaluation.evaluate import evaluate_split
@@ -120,8 +120,8 @@ def scores_of_head(dataset: Path, model: Path, eye_open: Any, iterations: int) -
     clip, motion = ReferenceClip(dataset), motion_of(head, model)
     origin = Origin.of(head, clip, iteration, motion)
     scores = evaluate_split(head, clip, clip.val, origin=origin, motion=motion).as_dict()
-    film = film_accuracy(head, clip, motion, eye_open)
-    return {name: scores[name] for name in ("head_psnr", "landmark_distance")} | dataclasses.asdict(film)
+    film = film_accuracy(head, clip, motion)
+    return {name: scores[name] for name in ("head_psnr", "landmark_distance", "blink_depth")} | dataclasses.asdict(film)
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:

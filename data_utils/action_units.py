@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Float32, Float64
 from arguments.atomic import atomic_path
 from arguments.clock import FPS
 from arguments.errors import EGSTalkerError
+from data_utils.timeline import runs
 
 STRONGEST = 5.0
 BLINK = 0.6  # of a person's open eyes: below it both are closing
@@ -134,9 +135,3 @@ def _frames_of_rows(columns: dict[str, Float64[np.ndarray, "R"]], num_frames: in
         if abs(duration * FPS - num_frames) <= max(1, _TOLERANCE * num_frames):
             return times * FPS
     return None
-
-
-def runs(mask: Bool[np.ndarray, "N"]) -> list[tuple[int, int]]:
-    """Begin and end of each stretch of True in ``mask``."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask, [0])).astype(int)))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

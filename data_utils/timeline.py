@@ -1,4 +1,4 @@
-"""Frames of a clip as times that a person can look up."""
+"""Stretches of a clip's frames, and as times that a person can look up."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import numpy as np
 from jaxtyping import Bool
 
 from arguments.clock import FPS, timestamp
+
+
+def runs(marked: Bool[np.ndarray, "N"]) -> list[tuple[int, int]]:
+    """Begin and end (exclusive) of each stretch in which something is the case."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], marked, [0])).astype(int)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def spans(marked: Bool[np.ndarray, "N"], *, rate: float = FPS, most: int = 6) -> str:
@@ -16,7 +22,6 @@ def spans(marked: Bool[np.ndarray, "N"], *, rate: float = FPS, most: int = 6) ->
         rate: entries a second.
         most: spans that are written out.
     """
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], marked, [0])).astype(int)))
-    ends = [(timestamp(a / rate), timestamp((b - 1) / rate)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    ends = [(timestamp(begin / rate), timestamp((end - 1) / rate)) for begin, end in runs(marked)]
     texts = [first if first == last else f"{first}-{last}" for first, last in ends]
     return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")

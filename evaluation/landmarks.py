@@ -9,9 +9,10 @@ from types import TracebackType
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from data_utils.action_units import BLINK, runs
+from data_utils.action_units import BLINK
 from data_utils.face_mesh import eye_distance, eye_opening, lip_gap, mouth_opening, to_68
 from data_utils.face_mesh_model import NUM_POINTS, FaceMesh
+from data_utils.timeline import runs
 from evaluation.correlation import correlation
 from imaging.boxes import MOUTH
 

@@ -19,6 +19,7 @@ from scipy.ndimage import grey_opening
 from scipy.signal import find_peaks, lfilter
 
 from arguments.clock import FPS
+from data_utils.timeline import runs
 
 LONGEST = 15  # frames: lids that are down for longer, 0.6 s, squint or look down
 LEAST_DEPTH = 0.25  # of the intensity's range: clips whose strongest rises are lower show jitter
@@ -250,10 +251,8 @@ def _level_of_rest(
 
 def _likeliness(activity: Float[np.ndarray, "N"]) -> Float[np.ndarray, "N"]:
     """How much more likely than while somebody speaks a blink is in each frame: where a phrase has ended."""
-    silent = activity <= 0
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent, [0]]).astype(int)))
     likely = np.ones(len(activity))
-    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+    for begin, end in runs(activity <= 0):
         if begin > 0 and end - begin >= LEAST_PAUSE:
             likely[begin : min(end, begin + PHRASE_END)] += PHRASE_PULL
     return likely

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from sample.meshes import grid_faces, tube
-from sample.shape import EYE_CENTRE, EYE_RADIUS, Array, head_distance, smoothstep
+from sample.shape import EYE_CENTRE, EYE_RADIUS, Array, bracketed, smoothstep
 
 HEAD, NECK, TORSO, COVER = 1, 2, 3, 4  # labels; 0 is the background, COVER what is before the face
 
@@ -184,11 +184,7 @@ def hair() -> Part:
     centre = np.array([0, 0.30, -0.02], np.float32)
     level = np.cos(lat)
     directions = np.stack([np.sin(az) * level, np.sin(lat), np.cos(az) * level], -1).reshape(-1, 3).astype(np.float32)
-    near, far = np.full(len(directions), 0.3, np.float32), np.full(len(directions), 1.6, np.float32)
-    for _ in range(13):
-        middle = 0.5 * (near + far)
-        within = head_distance(centre + directions * middle[:, None]) < 0
-        near, far = np.where(within, middle, near), np.where(within, far, middle)
+    _, far = bracketed(centre, directions, 0.3, 13)
     skin = centre + directions * far[:, None]
     x, y, z = skin.T
     ragged = 0.028 * noise(np.stack([x * 16, y * 3, z * 5], 1), 11) + 0.02 * noise(skin * 6, 12)

@@ -80,13 +80,23 @@ def head_distance(points: Array) -> Array:
 
 def surface_radius(directions: Array) -> Array:
     """Distance (dm) from ``CENTRE`` to the skin along unit directions [..., 3], by bisection."""
-    near = np.full(directions.shape[:-1], 0.25, np.float32)
-    far = np.full(directions.shape[:-1], 1.6, np.float32)
-    for _ in range(15):
-        middle = 0.5 * (near + far)
-        inside = head_distance(CENTRE + directions * middle[..., None]) < 0
-        near, far = np.where(inside, middle, near), np.where(inside, far, middle)
+    near, far = bracketed(CENTRE, directions, 0.25, 15)
     return 0.5 * (near + far)
+
+
+def bracketed(centre: Array, directions: Array, least: float, rounds: int) -> tuple[Array, Array]:
+    """Distances (dm) from ``centre`` between which the skin lies along unit directions [..., 3], by bisection.
+
+    The first is within the head and the second is not; each of the ``rounds`` halves what lies between ``least`` and
+    1.6 dm.
+    """
+    near = np.full(directions.shape[:-1], least, np.float32)
+    far = np.full(directions.shape[:-1], 1.6, np.float32)
+    for _ in range(rounds):
+        middle = 0.5 * (near + far)
+        inside = head_distance(centre + directions * middle[..., None]) < 0
+        near, far = np.where(inside, middle, near), np.where(inside, far, middle)
+    return near, far
 
 
 def surface_point(azimuth: Array, latitude: Array) -> Array:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sample.meshes import grid_faces, wire
 from sample.parts import HEAD, TORSO, Part, blend, linear, noise
-from sample.shape import EYE_CENTRE, Array, head_distance, smoothstep
+from sample.shape import EYE_CENTRE, Array, bracketed, smoothstep
 
 
 def glasses() -> Part:
@@ -40,11 +40,7 @@ def knitted_hat(colour: tuple[int, int, int] = (150, 52, 58)) -> Part:
     centre = np.array([0, 0.42, -0.04], np.float32)
     level = np.cos(lat)
     directions = np.stack([np.sin(az) * level, np.sin(lat), np.cos(az) * level], -1).reshape(-1, 3).astype(np.float32)
-    near, far = np.full(len(directions), 0.3, np.float32), np.full(len(directions), 1.6, np.float32)
-    for _ in range(13):
-        middle = 0.5 * (near + far)
-        within = head_distance(centre + directions * middle[:, None]) < 0
-        near, far = np.where(within, middle, near), np.where(within, far, middle)
+    _, far = bracketed(centre, directions, 0.3, 13)
     la, a = lat.ravel(), az.ravel()
     edge = 0.24 * smoothstep(0.2, -0.9, np.cos(a)) - 0.16 * np.cos(a) - 0.02  # below which latitude the hat ends
     down = la + edge  # 0 at the edge

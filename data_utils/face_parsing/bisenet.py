@@ -27,7 +27,7 @@ from arguments.device import CPU, GPU, fastest_device, multiplies_bfloat16, on_g
 from arguments.errors import EGSTalkerError
 from data_utils.face_mesh import load
 from data_utils.face_parsing.bisenet_network import NUM_CLASSES, BiSeNet
-from data_utils.face_parsing.class_map import Probabilities, Seen, steadied, write_map
+from data_utils.face_parsing.class_map import HANGING, Probabilities, Seen, steadied, write_map
 from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, TORSO
 from data_utils.face_parsing.head_region import head_region
 from data_utils.parallel import MAX_WORKERS, available_cores
@@ -45,7 +45,7 @@ CELEBAMASK_HQ = (
     *("background", "skin", "left brow", "right brow", "left eye", "right eye", "glasses", "left ear", "right ear"),
     *("earring", "nose", "mouth", "upper lip", "lower lip", "neck", "necklace", "cloth", "hair", "hat"),
 )
-HAIR = 4  # apart from the other four, until it is known how low it hangs
+HAIR = HANGING  # all of it, until it is known how low it hangs
 _JOINED = {"background": BACKGROUND, "neck": NECK, "necklace": NECK, "cloth": TORSO, "hair": HAIR}
 CLASSES = tuple(_JOINED.get(name, HEAD) for name in CELEBAMASK_HQ)
 

@@ -13,6 +13,7 @@ from data_utils.face_parsing.classes import BACKGROUND, HEAD, NECK, TORSO, to_pi
 from media.images import write_image
 
 TIME_KERNEL = (0.25, 0.5, 0.25)  # over neighbouring frames, against flicker
+HANGING = 4  # in probabilities, after the four classes: hair that moves with the torso
 _RADIUS = 5 / 512  # of the width: how far an edge is drawn
 _SMOOTHNESS = 20.0  # squared Lab levels (0..255) that count as no edge
 _HANGS = 0.02  # of a pixel, from which on hair that moves with the torso makes it a shared one
@@ -60,7 +61,7 @@ def class_map(
         uint8 [H, W], 0 to 255: the head's share, fractions where hair hangs below the chin.
     """
     height, width = image.shape[:2]
-    hair = probabilities[..., HEAD] + probabilities[..., 4]
+    hair = probabilities[..., HEAD] + probabilities[..., HANGING]
     rough = cv2.merge([hair, probabilities[..., NECK], probabilities[..., TORSO]])
     wide = cv2.resize(rough, (width, height), interpolation=cv2.INTER_LINEAR)
     guide = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
@@ -71,11 +72,10 @@ def class_map(
     reach = 2 * round(_JAW_LINE * width) + 1
     share = np.where(person & (cv2.dilate(is_head, np.ones((reach, reach), np.uint8)) > 0), np.uint8(255), np.uint8(0))
     classes = np.where(neck >= torso, np.uint8(NECK), np.uint8(TORSO))
-    hangs = (probabilities[..., 4] > _HANGS).any(axis=1)
+    hangs = (probabilities[..., HANGING] > _HANGS).any(axis=1)
     if hangs.any():
-        below = slice(
-            max(0, int(hangs.argmax()) - _AROUND) * height // len(hangs), None
-        )  # rows: above is nothing shared
+        first = max(0, int(hangs.argmax()) - _AROUND)
+        below = slice(first * height // len(hangs), None)  # rows; above them nothing is shared
         hair, others = head[below], neck[below] + torso[below]
         passed = _passed(probabilities, (width, height))[below]
         shared = person[below] & (passed > _HANGS) & (hair > _HANGS)
@@ -90,7 +90,7 @@ def class_map(
 def _passed(probabilities: Probabilities, size: tuple[int, int]) -> Float32[np.ndarray, "H W"]:
     """How much of the hair here and near here has passed from head to torso, 0..1, in a picture of ``size``."""
     window = (2 * _AROUND + 1, 2 * _AROUND + 1)
-    hanging, held = (cv2.blur(np.ascontiguousarray(probabilities[..., k]), window) for k in (4, HEAD))
+    hanging, held = (cv2.blur(np.ascontiguousarray(probabilities[..., k]), window) for k in (HANGING, HEAD))
     return cv2.resize(hanging / (hanging + held + 1e-6), size, interpolation=cv2.INTER_LINEAR)
 
 

@@ -8,15 +8,13 @@ as a Compact Image Code", 1983), and from farther away.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, UInt8
 
 from data_utils.face_tracking.head_points import HeadPoints
 from data_utils.face_tracking.perspective import Poses, project
-from media.images import read_grey
 
 LEVELS = 3  # each half as large as the one before
 _FINE = 1 / 340  # of the image side, the finest detail that is looked at,
@@ -39,14 +37,14 @@ class HeadView:
 
 
 def head_views(
-    path: Path, pose: Poses, points: HeadPoints, focal: float, centre: tuple[float, float], levels: int = LEVELS
+    grey: UInt8[np.ndarray, "H W"],
+    pose: Poses,
+    points: HeadPoints,
+    focal: float,
+    centre: tuple[float, float],
+    levels: int = LEVELS,
 ) -> list[HeadView]:
-    """The first ``levels`` levels of a frame around where a pose puts the points.
-
-    Raises:
-        EGSTalkerError: the image is unreadable.
-    """
-    grey = read_grey(path)
+    """The first ``levels`` levels of a frame around where a pose puts the points."""
     side, coarsest = max(grey.shape), 2 ** (levels - 1)
     pixels = project(pose.transform(points.places[::7]), focal, centre)[0]
     margin = _MARGIN * side * coarsest  # a coarse level is looked at from farther away

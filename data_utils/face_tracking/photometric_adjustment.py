@@ -35,9 +35,7 @@ _NOISE = 1.0  # grey levels that are always allowed for
 _SEEN_SHARE = 0.3  # of the key frames near a point's reference that must show it
 _GAIN_SPREAD = 0.1
 _START_SPREAD = np.array([0.01, 0.01, 0.01, 0.02, 0.02, 0.08])  # rad and decimetres: how well a pose is known before
-INDEPENDENT_WHEN_WIDE = (
-    1 / 1000
-)  # share of the observations where a head turns far: slant, shade and gloss err together
+INDEPENDENT_WHEN_WIDE = 1 / 1000  # of the observations where a head turns far: slant, shade and gloss err together
 _REGION_TURN, _REGION_HEIGHT = 0.6, 0.5  # rad about the head's axis, decimetres: about a hand's breadth
 
 
@@ -89,7 +87,9 @@ def textured_head(
     references = choose_references(start.rotation, usable, REFERENCES_APART, REFERENCES)
     points = _choose_points(frames, start, references, shape, focal, centre, head_mask)
     key = choose_key_frames(start.rotation, usable, KEY_FRAMES)
-    views = in_threads(lambda i: head_views(frames[i], start[i : i + 1], points, focal, centre), key.tolist())
+    views = in_threads(
+        lambda i: head_views(read_grey(frames[i]), start[i : i + 1], points, focal, centre), key.tolist()
+    )
     problem = _Problem([view[0] for view in views], points, focal, centre, _SEEN_SHARE / len(references), independent)
     solved = problem.solve(start[key])
     if solved is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, UInt8
 
 from data_utils.face_tracking import rotations
 from data_utils.face_tracking.direct_alignment import FEWEST, align, correlations
@@ -21,6 +21,7 @@ from data_utils.face_tracking.perspective import Poses
 from data_utils.face_tracking.photometric_adjustment import TexturedHead
 from data_utils.face_tracking.smoothing import shots
 from data_utils.parallel import in_threads
+from media.images import read_grey
 
 TRUSTED = 0.5  # correlation with the texture from which on a pose is believed
 _SURE = 0.8  # from which on nothing better is looked for
@@ -69,28 +70,28 @@ def follow(
         EGSTalkerError: an image is unreadable.
     """
 
-    def place(i: int, pose: Poses) -> _Placed:
-        return _place(frames[i], pose, head, focal, centre)
+    def place(i: int, poses: list[Poses]) -> _Placed:
+        grey = read_grey(frames[i])
+        return _best(*(_place(grey, pose, head, focal, centre) for pose in poses))
 
     wanted = np.flatnonzero(usable).tolist()
-    placed = dict(zip(wanted, in_threads(lambda i: place(i, start[i : i + 1]), wanted), strict=True))
+    placed = dict(zip(wanted, in_threads(lambda i: place(i, [start[i : i + 1]]), wanted), strict=True))
     for shot in shots(len(frames), cuts):
         inside = range(shot.start, shot.stop)
         ahead = _pass([i for i in inside if i in placed], placed, place)
         back = _pass([i for i in reversed(inside) if i in placed], placed, place)
         for i in ahead.keys() | back.keys():
-            candidates = [placed[i], *(p[i] for p in (ahead, back) if i in p)]
-            placed[i] = max(candidates, key=lambda candidate: candidate.trust)
+            placed[i] = _best(placed[i], *(found[i] for found in (ahead, back) if i in found))
     rotation, translation = start.rotation.copy(), start.translation.copy()
     trust = np.zeros(len(frames))
-    for i, found in placed.items():
-        if found.trust >= TRUSTED:
-            rotation[i], translation[i], trust[i] = found.pose.rotation[0], found.pose.translation[0], found.trust
+    for i, here in placed.items():
+        if here.trust >= TRUSTED:
+            rotation[i], translation[i], trust[i] = here.pose.rotation[0], here.pose.translation[0], here.trust
     return Followed(Poses(rotation, translation), trust)
 
 
 def _pass(
-    order: Iterable[int], placed: dict[int, _Placed], place: Callable[[int, Poses], _Placed]
+    order: Iterable[int], placed: dict[int, _Placed], place: Callable[[int, list[Poses]], _Placed]
 ) -> dict[int, _Placed]:
     """The doubtful among the frames placed anew, each from where the two before it in ``order`` lead."""
     found: dict[int, _Placed] = {}
@@ -98,8 +99,8 @@ def _pass(
     for i in order:
         here = placed[i]
         if here.trust < _SURE and before and abs(i - before[-1][0]) <= _PATIENCE:
-            found[i] = max([place(i, pose) for pose in _led_to(before, i)], key=lambda candidate: candidate.trust)
-            here = max(here, found[i], key=lambda candidate: candidate.trust)
+            found[i] = place(i, _led_to(before, i))
+            here = _best(here, found[i])
         if here.trust >= TRUSTED:
             before = [*before[-1:], (i, here.pose)]
     return found
@@ -124,18 +125,24 @@ def _led_to(before: list[tuple[int, Poses]], i: int) -> list[Poses]:
     ]
 
 
-def _place(path: Path, pose: Poses, head: TexturedHead, focal: float, centre: tuple[float, float]) -> _Placed:
+def _best(*candidates: _Placed) -> _Placed:
+    return max(candidates, key=lambda candidate: candidate.trust)
+
+
+def _place(
+    grey: UInt8[np.ndarray, "H W"], pose: Poses, head: TexturedHead, focal: float, centre: tuple[float, float]
+) -> _Placed:
     """The pose that a frame's texture tells, from ``pose`` on: as it is, and if it does not fit, from farther away."""
-    (finest,) = head_views(path, pose, head.points, focal, centre, levels=1)
+    (finest,) = head_views(grey, pose, head.points, focal, centre, levels=1)
     near = _aligned(finest, 0, pose, head, focal, centre)
     if near.trust >= _SURE:
         return near
     by_level: dict[int, _Placed] = {}
-    for level, view in reversed(list(enumerate(head_views(path, pose, head.points, focal, centre)))):
+    for level, view in reversed(list(enumerate(head_views(grey, pose, head.points, focal, centre)))):
         by_level[level] = _aligned(view, level, pose, head, focal, centre)
         if by_level[level].trust >= TRUSTED:
             pose = by_level[level].pose
-    best = max(near, by_level[0], key=lambda placed: placed.trust)
+    best = _best(near, by_level[0])
     if best.trust >= TRUSTED:
         return best
     return next((by_level[level] for level in range(1, LEVELS) if by_level[level].trust >= _COARSE[level]), best)

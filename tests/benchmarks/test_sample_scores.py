@@ -12,7 +12,6 @@ from scipy.spatial.transform import Rotation
 
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
-from benchmarks.film_accuracy import blink_depth
 from benchmarks.parsing_accuracy import parsing_accuracy
 from benchmarks.sample_truth import HEAD_BOX, SampleTruth, read_sample_truth
 from benchmarks.track_accuracy import track_accuracy, trust_of
@@ -134,15 +133,3 @@ def test_parsing_that_is_true_overlaps_wholly_and_a_hand_does_not_count(tmp_path
     larger = truth.masks.copy()
     larger[:, 20:30, 40:90] = 1  # hair that the parser misses
     assert parsing_accuracy(folder, replace(truth, masks=larger)).head_iou == pytest.approx(50 / 60, abs=0.01)
-
-
-def test_the_depth_of_blinks_is_a_share_of_the_true_ones():
-    lids = np.ones(40)
-    lids[10:13], lids[30:32] = 0.0, 0.2
-    true = 0.1 + 0.2 * lids
-    half = 0.3 - 0.5 * (0.3 - true)
-    seen = np.ones(40, bool)
-    assert blink_depth(true, true, lids, seen) == pytest.approx(1)
-    assert blink_depth(half, true, lids, seen) == pytest.approx(0.5)
-    assert blink_depth(np.full(40, 0.3), true, lids, seen) == pytest.approx(0)
-    assert blink_depth(true, true, np.ones(40), seen) is None

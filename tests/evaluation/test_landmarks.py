@@ -79,6 +79,17 @@ def test_blinks_are_as_deep_as_the_eyes_close_in_the_true_ones() -> None:
     assert blink_depth(late, truth) == pytest.approx((0.1 / 0.2 + 0) / 2)
 
 
+def test_the_depth_of_blinks_is_a_share_of_the_true_ones() -> None:
+    lids = np.ones(40)
+    lids[10:13], lids[30:32] = 0.0, 0.2
+    true = 0.1 + 0.2 * lids
+    half = 0.3 - 0.5 * (0.3 - true)
+    assert blink_depth(_eyes(*true), _eyes(*true)) == pytest.approx(1)
+    assert blink_depth(_eyes(*half), _eyes(*true)) == pytest.approx(0.5)
+    assert blink_depth(_eyes(*[0.3] * 40), _eyes(*true)) == pytest.approx(0)
+    assert blink_depth(_eyes(*true), _eyes(*[0.3] * 40)) is None
+
+
 def test_blinks_that_nobody_makes_or_sees_have_no_depth() -> None:
     truth = _eyes(0.3, 0.3, 0.1, 0.3, 0.3)
     assert blink_depth(_eyes(0.3, 0.3, 0.29, 0.3, 0.3), _eyes(0.3, 0.28, 0.25, 0.3, 0.3)) is None
