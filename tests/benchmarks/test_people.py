@@ -46,7 +46,7 @@ def test_a_head_is_trained_and_scored(tmp_path, monkeypatch):
     monkeypatch.setattr(people, "CONFIGS", tmp_path / "tiny.py")
     dataset = make_dataset(tmp_path / "set").root
     with quick_speech_models():
-        scores = people.scores_of_head(dataset, tmp_path / "model", np.ones(500), 3)
+        scores = people.scores_of_head(dataset, tmp_path / "model", 3)
     assert scores["head_psnr"] is not None and scores["head_psnr"] > 8
     assert scores["head_off"] is None and scores["blink_depth"] is None  # its pictures show no face
     assert set(scores) <= set(people.COLUMNS)
