@@ -31,6 +31,7 @@ class HeadRegion:
     chin: float  # where the chin is on ``down``
     oval: Bool[np.ndarray, "H W"]  # inside the face's outline
     skin: Bool[np.ndarray, "H W"]  # inside the outline, away from eyes, brows, mouth and the outline itself
+    turn: float  # of the face away from the camera, sideways, radians: about three quarters of the head's
 
     @property
     def above(self) -> Bool[np.ndarray, "H W"]:
@@ -52,6 +53,7 @@ def head_region(points: Float[np.ndarray, "478 3"], height: int, width: int) -> 
         width: of the picture, pixels.
     """
     flat = points[:, :2].astype(np.float32)
+    from_ear_to_ear = points[_EARS[1]] - points[_EARS[0]]
     axis = flat[_CHIN] - flat[_FOREHEAD]
     face_height = float(np.linalg.norm(axis)) + 1e-6
     axis = axis / face_height
@@ -71,6 +73,7 @@ def head_region(points: Float[np.ndarray, "478 3"], height: int, width: int) -> 
         chin=float((flat[_CHIN] - origin) @ axis) / face_height,
         oval=oval > 0,
         skin=skin > 0,
+        turn=float(np.arctan2(abs(from_ear_to_ear[2]), np.linalg.norm(from_ear_to_ear[:2]))),
     )
 
 

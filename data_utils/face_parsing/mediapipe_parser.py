@@ -101,7 +101,6 @@ def _probabilities(
     small, points = _at_working_size(image, points)
     region = head_region(points, *small.shape[:2])
     is_person, above = of_the_face(person(small), region)
-    is_person = np.maximum(is_person, region.oval)
     likelihood = cv2.split(np.take(colours, _colour_index(small), axis=0))
     hair, neck, torso = (prior * of_colour for prior, of_colour in zip(_priors(region), likelihood, strict=True))
     hair_colour = cv2.blur(likelihood[_HAIR] / sum(likelihood), (5, 5)) > 0.4

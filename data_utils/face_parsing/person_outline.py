@@ -1,7 +1,9 @@
 """What of a person's mask belongs to the one whose face is followed: not flags, pictures and people behind.
 
 Segmentation marks whatever looks like a person anywhere. What hangs together with the face is kept, and of a mass that
-sticks out on one side of the head, as a flag does that the hair touches, as much as the other side has.
+sticks out on one side of the head, as a flag does that the hair touches, as much as the other side has. What the face
+mesh covers is a person's, whatever segmentation says; in a face that is turned far, the mesh is less exact than that.
+And so is what a person encloses and segmentation is undecided about, as it is about stripes of clothes.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from data_utils.face_parsing.head_region import HeadRegion
 _FINGER = 9  # pixels of the working side: links that are thinner do not count
 _WISP, _STRAY = 0.6, 0.3  # by what thin things are doubted, and those that float beside or over the head
 _FAR, _NEAR = 2.2, 1.8  # half widths of the face: hair that gets so far on one side gets further than this on the other
-_FRONTAL = 0.2  # half widths: the face's outline is off the ears' middle by more where the back of the head shows
+_TURNED = 0.4  # radians: beyond it the back of the head sticks out on one side, and the mesh beyond the other
+_SEEN = 0.1  # probability of a person below which the mesh of a turned face is not believed
+_UNDECIDED = 0.3  # probability from which on what a person encloses is no gap, as arms leave one
 _LEVEL = 0.05  # face heights, within which both sides are compared
 _ROOM = 0.1  # half widths by which one side of the hair may exceed the other
 
@@ -33,11 +37,12 @@ def of_the_face(
         float32 [h, w], 0..1: none where something else is, but for what reaches the picture's bottom, as arms do;
         bool [h, w]: above the earlobes, linked to the face.
     """
+    face = region.oval & (is_person > _SEEN) if region.turn > _TURNED else region.oval
     finger = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_FINGER, _FINGER))
-    likely = ((is_person > 0.5) | region.oval).astype(np.uint8)
-    broad = cv2.morphologyEx(likely, cv2.MORPH_OPEN, finger) | region.oval
+    likely = ((is_person > 0.5) | face).astype(np.uint8)
+    broad = cv2.morphologyEx(likely, cv2.MORPH_OPEN, finger) | face.astype(np.uint8)
     count, labels = cv2.connectedComponents(broad, connectivity=4)
-    own = np.bincount(labels[region.oval], minlength=count) > 0
+    own = np.bincount(labels[face], minlength=count) > 0
     from_below = np.bincount(labels[-1], minlength=count) > 0
     own[0] = from_below[0] = False
     linked = own[labels]
@@ -48,7 +53,19 @@ def of_the_face(
     kept = is_person * np.where(broad > 0, np.float32(1), wisps)
     gone = (cv2.dilate(others.astype(np.uint8), finger) > 0) & ~linked | outside  # with its corners, which are thin
     kept[gone] = 0
+    kept[face | _hole(kept < 0.5, is_person)] = 1
     return kept, region.above & reach & ~gone
+
+
+def _hole(behind: Bool[np.ndarray, "h w"], is_person: Float32[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """What of the background has no way out but below, where segmentation was undecided."""
+    count, labels = cv2.connectedComponents(behind.astype(np.uint8), connectivity=4)
+    area = np.bincount(labels.ravel(), minlength=count)
+    hole = np.bincount(labels.ravel(), is_person.ravel(), count) > _UNDECIDED * area
+    hole[0] = False
+    for way_out in (labels[0], labels[:, 0], labels[:, -1]):
+        hole[way_out] = False
+    return hole[labels]
 
 
 def _sticks_out(linked: Bool[np.ndarray, "h w"], region: HeadRegion) -> Bool[np.ndarray, "h w"]:
@@ -56,7 +73,7 @@ def _sticks_out(linked: Bool[np.ndarray, "h w"], region: HeadRegion) -> Bool[np.
     off_axis, left = np.abs(region.across), region.across < 0
     beside = linked & (region.down < 0)
     far = [off_axis[beside & side].max(initial=0) for side in (left, ~left)]
-    if max(far) < _FAR or min(far) > _NEAR or abs(region.across[region.oval].mean()) > _FRONTAL:
+    if max(far) < _FAR or min(far) > _NEAR or region.turn > _TURNED:
         return np.zeros_like(linked)
     side = left if far[0] > far[1] else ~left
     level = np.floor(region.down / -_LEVEL).astype(np.int64).clip(0)

@@ -1,8 +1,9 @@
 """Points of the skin followed through the clip with sub-pixel precision, where FaceMesh's landmarks jitter by a pixel.
 
 Corners (Shi and Tomasi, "Good Features to Track", 1994) are picked on the rigid part of the face in a few reference
-frames of different pose and found again in every frame of like pose by pyramidal Lucas-Kanade (Bouguet, 2001), always
-from the reference and never from frame to frame: nothing drifts.
+frames of different pose and found again in other frames, always from the reference and never from frame to frame:
+nothing drifts. Views of like pose share many points; what is said of the angle between far views rests on points that
+both show, at another slant.
 """
 
 from __future__ import annotations
@@ -12,24 +13,27 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, UInt8
+from jaxtyping import Bool, Float32, Float64
 
-from data_utils.face_tracking import rotations
-from data_utils.face_tracking.face_surface import depths_at, rigid_faces
+from data_utils.face_tracking import face_topology, rotations
+from data_utils.face_tracking.face_surface import depths_at, rigid_faces, vertex_normals
 from data_utils.face_tracking.perspective import Poses, project
+from data_utils.face_tracking.skin_patches import Skin, local_contrast, match, match_warped
 from data_utils.lost_frames import frames_to_fit
 from data_utils.parallel import in_threads
 from media.images import read_grey
 
 MAX_REFERENCES = 16
 FEATURES_PER_REFERENCE = 90
-REFERENCES_PER_FRAME = 2
+REFERENCES_PER_FRAME = 2  # of like pose,
+FAR_REFERENCES_PER_FRAME = 2  # and of other poses
 _SPACING = 0.08  # rad between the poses of references
-_REACH = 0.35  # rad from a reference beyond which its features look too different
+_REACH = 0.35  # rad from a reference beyond which its features look too different,
+_FAR_REACH = 0.85  # and beyond which they are not seen, however they are drawn
 _WINDOW = 0.08  # decimetres: side of the patch that is matched
 _APART = 0.05  # decimetres between features
-STRAY = 0.12  # decimetres: a match farther from where a pose by landmarks expects it is a mismatch
-_LEVELS = 2  # of the pyramid, above full size
+_STRAY = 0.12  # decimetres: a match farther from where a pose by landmarks expects it is a mismatch;
+_STRAY_OF_KNOWN = 0.06  # by a pose that features led to
 
 
 @dataclass(frozen=True)
@@ -41,14 +45,6 @@ class FeatureTracks:
     seen: Bool[np.ndarray, "N M"]
 
 
-@dataclass(frozen=True)
-class _Reference:
-    frame: int
-    grey: UInt8[np.ndarray, "H W"]
-    pixels: Float64[np.ndarray, "m 2"]
-    points: Float64[np.ndarray, "m 3"]
-
-
 def track_features(
     frames: list[Path],
     poses: Poses,
@@ -57,19 +53,19 @@ def track_features(
     focal: float,
     centre: tuple[float, float],
     fit_frames: int | None = None,
-    stray: float = STRAY,
+    known: bool = False,
 ) -> FeatureTracks:
     """Follow skin points through all frames.
 
     Args:
         frames: N image files.
-        poses: N first poses, good to a few pixels.
+        poses: N first poses, good to a few pixels; or, if ``known``, to one or two.
         usable: [N] frames where a face is seen.
         shape: [478, 3] head frame.
         focal: pixels.
         centre: principal point, pixels.
         fit_frames: the references are among the first so many frames; among all unless given.
-        stray: decimetres; a match farther from where its pose expects it is a mismatch.
+        known: matches must be nearer to where poses expect them, and are looked for in references of other poses, too.
 
     Raises:
         EGSTalkerError: an image is unreadable.
@@ -77,6 +73,7 @@ def track_features(
     candidates = frames_to_fit(usable, fit_frames)
     scale = focal / float(np.median(-poses.translation[candidates, 2]))
     window = max(9, 2 * round(_WINDOW * scale / 2) + 1)
+    stray = (_STRAY_OF_KNOWN if known else _STRAY) * scale
     references = [
         _reference(frames[i], i, poses[i : i + 1], shape, focal, centre, scale, window)
         for i in choose_references(poses.rotation, candidates)
@@ -88,18 +85,29 @@ def track_features(
     apart = _angles(poses.rotation, poses.rotation[[reference.frame for reference in references]])
 
     def of_frame(i: int) -> None:
-        grey = read_grey(frames[i])
-        for k in np.argsort(apart[i])[:REFERENCES_PER_FRAME]:
-            columns = slice(starts[k], starts[k + 1])
-            if counts[k] and apart[i, k] < _REACH:
-                expected = project(poses[i : i + 1].transform(references[k].points), focal, centre)[0]
-                if i == references[k].frame:
-                    pixels[i, columns], seen[i, columns] = references[k].pixels, True
-                else:
-                    pixels[i, columns], seen[i, columns] = _match(references[k], grey, expected, window, stray * scale)
+        contrast = local_contrast(read_grey(frames[i]))
+        near, far = _references_of(apart[i])
+        for k in near + far * known:
+            reference, columns = references[k], slice(starts[k], starts[k + 1])
+            if i == reference.frame:
+                pixels[i, columns], seen[i, columns] = reference.pixels, True
+            elif counts[k]:
+                find = match if k in near else match_warped
+                pixels[i, columns], seen[i, columns] = find(
+                    reference, contrast, poses[i : i + 1], focal, centre, window, stray
+                )
 
     in_threads(of_frame, np.flatnonzero(usable).tolist())
     return FeatureTracks(np.concatenate([reference.points for reference in references]), pixels, seen)
+
+
+def _references_of(apart: Float64[np.ndarray, "K"]) -> tuple[list[int], list[int]]:
+    """The references to look for in a frame, by how far (rad) each is: those of like pose, and some farther ones."""
+    order = np.argsort(apart).tolist()
+    near = [k for k in order[:REFERENCES_PER_FRAME] if apart[k] < _REACH]
+    others = [k for k in order if k not in near and apart[k] < _FAR_REACH]
+    steps = np.linspace(0, len(others) - 1, FAR_REFERENCES_PER_FRAME) if others else np.zeros(0)
+    return near, [others[step] for step in np.unique(steps.round().astype(int))]
 
 
 def choose_references(
@@ -147,7 +155,7 @@ def _reference(
     centre: tuple[float, float],
     scale: float,
     window: int,
-) -> _Reference:
+) -> Skin:
     grey = read_grey(path)
     camera = pose.transform(shape)[0]
     outline = project(camera, focal, centre)
@@ -164,34 +172,5 @@ def _reference(
     x = (pixels[:, 0] - centre[0]) * -depth / focal
     y = (centre[1] - pixels[:, 1]) * -depth / focal
     points = (np.stack([x, y, depth], axis=-1) - pose.translation) @ pose.rotation[0]
-    return _Reference(frame, grey, pixels, points)
-
-
-def _match(
-    reference: _Reference,
-    grey: UInt8[np.ndarray, "H W"],
-    expected: Float64[np.ndarray, "m 2"],
-    window: int,
-    stray: float,
-) -> tuple[Float64[np.ndarray, "m 2"], Bool[np.ndarray, "m"]]:
-    """Where a reference's features are in a frame [m, 2], and which are near where they were expected [m]."""
-    margin = window * 2**_LEVELS
-    both = np.concatenate([reference.pixels, expected])
-    left, top = np.maximum(np.floor(both.min(axis=0)).astype(int) - margin, 0)
-    right, bottom = np.ceil(both.max(axis=0)).astype(int) + margin
-    if right <= left or bottom <= top:
-        return expected, np.zeros(len(expected), bool)
-    corner = np.array([left, top]) + 0.5
-    tracked, status, _ = cv2.calcOpticalFlowPyrLK(
-        reference.grey[top:bottom, left:right],
-        grey[top:bottom, left:right],
-        np.ascontiguousarray(reference.pixels - corner, np.float32).reshape(-1, 1, 2),
-        np.ascontiguousarray(expected - corner, np.float32).reshape(-1, 1, 2),
-        winSize=(window, window),
-        maxLevel=_LEVELS,
-        criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.005),
-        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
-    )
-    pixels = tracked[:, 0].astype(np.float64) + corner
-    near = np.linalg.norm(pixels - expected, axis=-1) < stray
-    return pixels, (status[:, 0] > 0) & near & np.isfinite(pixels).all(axis=-1)
+    nearest = np.linalg.norm(points[:, None] - shape[: face_topology.NUM_MESH], axis=-1).argmin(axis=1)
+    return Skin(frame, local_contrast(grey), pose, pixels, points, vertex_normals(shape)[nearest])

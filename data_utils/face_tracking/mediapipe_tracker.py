@@ -27,7 +27,7 @@ from data_utils.face_tracking import face_topology, rotations
 from data_utils.face_tracking.bundle_adjustment import Priors, adjust, choose_key_frames, fit_shape
 from data_utils.face_tracking.expression import head_frame_vertices
 from data_utils.face_tracking.face_cover import covered, covered_share
-from data_utils.face_tracking.feature_tracks import STRAY, FeatureTracks, track_features
+from data_utils.face_tracking.feature_tracks import FeatureTracks, track_features
 from data_utils.face_tracking.head_points import HeadMask
 from data_utils.face_tracking.initial_shape import fit_orthographic, head_frame
 from data_utils.face_tracking.perspective import Poses, fit_poses, weak_perspective_poses
@@ -48,8 +48,7 @@ SHAPE_FRAMES = 300
 MIN_FEATURES = 12  # in a clip, below which the landmarks stand alone
 _LANDMARK_NOISE = 0.05  # decimetres, of a rigid landmark
 _FEATURE_NOISE = 1 / 2500  # of the image side
-WIDE = 0.5  # rad from the mean pose, beyond which landmarks mislead: all is done again from the poses they led to
-_STRAY_OF_GOOD_POSES = 0.06  # decimetres
+WIDE = 0.4  # rad from the mean pose, beyond which landmarks mislead: features are followed again from where they led
 _LANDMARKS_BESIDE_FEATURES = 10.0  # by how much the landmarks' noise is raised where features speak
 
 
@@ -194,30 +193,31 @@ def _follow(
         return smooth_poses(poses.filled(known, fit_frames), cuts, usable & known)
 
     if frames:
-        for stray in (STRAY, _STRAY_OF_GOOD_POSES):
-            first = smoothed(trust > 0)
-            wide = _widest_turn(first.rotation[usable & (trust > 0)]) > WIDE
-            features = track_features(frames, first, found, shape, focal, centre, fit_frames, stray)
-            if len(features.points) >= MIN_FEATURES:
-                prior = _portrait(centre) if wide else Priors(focal, focal_spread=0.15)
-                shape, focal, poses, rigid = _from_features(features, seen, usable, first, shape, noise, prior, centre)
-                trust = found.astype(np.float64)
-            first = smoothed(trust > 0)
-            shape = _fit_landmark_shape(seen, usable, first, shape, noise, focal, centre)
-            independent = INDEPENDENT_WHEN_WIDE if wide else 1.0
-            head = textured_head(frames, first, usable, shape, focal, centre, head_mask, independent)
-            if head is None:
-                if len(features.points) < MIN_FEATURES:
-                    logger.warning("the head shows too little texture to follow; poses rest on the landmarks alone")
+        wide = _widest_turn(smoothed(found).rotation[usable]) > WIDE
+        for known in (False, True):
+            first = smoothed(found)
+            features = track_features(frames, first, found, shape, focal, centre, fit_frames, known)
+            if len(features.points) < MIN_FEATURES:
                 break
+            prior = _portrait(centre) if wide else Priors(focal, focal_spread=0.15)
+            shape, focal, poses, rigid = _from_features(features, seen, usable, first, shape, noise, prior, centre)
+            wide = _widest_turn(smoothed(found).rotation[usable]) > WIDE
+            if not wide:
+                break
+            shape = _fit_landmark_shape(seen, usable, smoothed(found), shape, noise, focal, centre)
+        first = smoothed(found)
+        shape = _fit_landmark_shape(seen, usable, first, shape, noise, focal, centre)
+        independent = INDEPENDENT_WHEN_WIDE if wide else 1.0
+        head = textured_head(frames, first, usable, shape, focal, centre, head_mask, independent)
+        if head is not None:
             followed = follow(frames, first, found, head, focal, centre, cuts)
             poses, trust = followed.poses, followed.trust
             if not (trust > 0)[usable].any():
                 raise EGSTalkerError(
                     "the head cannot be followed in this video; use one that shows a face from the front"
                 )
-            if not wide:
-                break
+        elif len(features.points) < MIN_FEATURES:
+            logger.warning("the head shows too little texture to follow; poses rest on the landmarks alone")
     poses = smoothed(trust > 0)
     reprojection = rigid.reprojection(poses, usable, focal, centre)
     shape = _fit_landmark_shape(seen, usable & (trust > 0), poses, shape, noise, focal, centre)

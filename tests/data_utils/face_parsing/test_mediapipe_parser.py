@@ -14,7 +14,7 @@ def region() -> HeadRegion:
     """A face 64 pixels high in the middle, its earlobes at row 64."""
     y, x = np.mgrid[:SIDE, :SIDE].astype(np.float32) + 0.5
     oval = ((x - 64) / 24) ** 2 + ((y - 56) / 32) ** 2 < 1
-    return HeadRegion((x - 64) / 26, (y - 64) / 64, chin=24 / 64, oval=oval, skin=oval)
+    return HeadRegion((x - 64) / 26, (y - 64) / 64, chin=24 / 64, oval=oval, skin=oval, turn=0.0)
 
 
 def test_hair_beside_the_face_is_hair_even_where_its_way_up_is_narrow():

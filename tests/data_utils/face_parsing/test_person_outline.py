@@ -22,11 +22,11 @@ FLAGS = {  # left, top, right, bottom
 }
 
 
-def region(x: float) -> HeadRegion:
+def region(x: float, turn: float = 0.0) -> HeadRegion:
     """A face 90 pixels high about column ``x``, its earlobes at row 110."""
     down, across = np.mgrid[:SIDE, :SIDE].astype(np.float32) + 0.5
     oval = ((across - x) / 32) ** 2 + ((down - 96) / 45) ** 2 < 1
-    return HeadRegion((across - x) / 34, (down - 110) / 90, chin=0.35, oval=oval, skin=oval)
+    return HeadRegion((across - x) / 34, (down - 110) / 90, chin=0.35, oval=oval, skin=oval, turn=turn)
 
 
 def person_at(x: int) -> np.ndarray:
@@ -77,6 +77,42 @@ def test_a_raised_arm_stays_a_person_and_is_no_head():
     assert not head[arm & ~person].any()
 
 
+def profile_at(x: int) -> np.ndarray:
+    """Somebody whose face is turned to the left, about column ``x``, by so much that the back of the head is seen."""
+    mask = person_at(x).astype(np.uint8)
+    cv2.ellipse(mask, (x + 24, 80), (58, 60), 0, 0, 360, (1,), -1)
+    return mask > 0
+
+
+def test_the_back_of_a_turned_head_is_no_flag():
+    person = profile_at(128)
+    is_person = np.where(person, np.float32(0.95), np.float32(0))
+    kept, head = of_the_face(is_person, region(128, turn=0.7))
+    np.testing.assert_array_equal(kept[person & ~region(128).oval], np.float32(0.95))
+    assert head[person & region(128).above].all()
+    cut, _ = of_the_face(is_person, region(128))  # seen from the front, a head is not like that
+    assert (cut[person] < 0.5).mean() > 0.01
+
+
+def test_the_mesh_of_a_turned_face_does_not_make_wall_a_person():
+    person = person_at(128)
+    person[:, :104] = False  # the mesh's far side is beyond the profile
+    is_person = np.where(person, np.float32(0.95), np.float32(0.01))
+    beyond = region(128).oval & ~person
+    assert of_the_face(is_person, region(128, turn=0.7))[0][beyond].max() < 0.5
+    assert of_the_face(is_person, region(128))[0][beyond].min() == 1  # a face that segmentation has missed
+
+
+@pytest.mark.parametrize("doubt, is_hole", [(0.45, False), (0.02, True)])
+def test_stripes_of_clothes_are_no_holes_and_the_gap_beside_an_arm_is_one(doubt, is_hole):
+    person = np.where(person_at(128), np.float32(0.95), np.float32(0))
+    person[220:, 120:150] = doubt
+    kept, _ = of_the_face(person, region(128))
+    assert (kept[226:, 126:144] < 0.5).all() == is_hole == (kept[226:, 126:144] < 0.5).any()
+    person[:, 120:256][220:] = doubt  # no hole: it reaches the picture's side
+    assert (of_the_face(person, region(128))[0][226:, 126:] < 0.5).all()
+
+
 def test_what_hangs_together_with_nobody_is_nobodys():
     person, other = person_at(128), np.zeros((SIDE, SIDE), bool)
     other[60:110, 5:50] = True  # a picture of somebody on the wall
@@ -90,7 +126,7 @@ def test_a_pattern_behind_is_doubted_and_the_person_is_not():
     kept, _ = of_the_face(person, region(128))
     assert kept[60:64, 180:].max() < 0.5
     inner = cv2.erode(person_at(128).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    np.testing.assert_array_equal(kept[inner], person[inner])
+    np.testing.assert_array_equal(kept[inner], np.where(region(128).oval, np.float32(1), person)[inner])
 
 
 def test_a_flag_of_the_hairs_colour_is_background_in_the_map_of_a_fooled_network():
