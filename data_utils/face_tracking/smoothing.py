@@ -7,14 +7,18 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float64
+from scipy.ndimage import median_filter
 from scipy.signal import lfilter
 
+from arguments.clock import FPS
 from data_utils.face_tracking import rotations
 from data_utils.face_tracking.perspective import Poses
 
 EMA = 0.7  # weight of the newest value
 _POWER_EMA = 0.3  # the same of the average that measures how much is taken away
 _MARGIN = 4.0  # by how much that must exceed what noise does, before half of it and more is trusted as motion
+_FEWEST = 5  # third differences that tell what noise is
+_OF_DIFFERENCES = 1.4826 / np.sqrt(20.0)  # the noise's standard deviation, of their median
 
 
 def ema_both_ways(values: Float64[np.ndarray, "N D"], newest: float = EMA) -> Float64[np.ndarray, "N D"]:
@@ -86,12 +90,36 @@ def measured_noise(
     Args:
         usable: [N] the rows that count (interpolated ones are without noise); all unless given.
     """
+    differences, counts = _third_differences(values, usable)
+    if counts.sum() < _FEWEST:
+        return np.zeros(values.shape[1])
+    return _OF_DIFFERENCES * np.median(differences[counts], axis=0)
+
+
+def noise_around(
+    values: Float64[np.ndarray, "N D"], usable: Bool[np.ndarray, "N"] | None = None
+) -> Float64[np.ndarray, "N D"]:
+    """The same within the second around each row [N, D], and no less than in all: for what moves smoothly throughout.
+
+    Poses are noisier where less of the head is seen. Of lips, which dart, this would take speech for noise.
+    """
+    differences, counts = _third_differences(values, usable)
+    usual = measured_noise(values, usable)
+    if counts.sum() < _FEWEST:
+        return np.broadcast_to(usual, values.shape)
+    noise = _OF_DIFFERENCES * median_filter(
+        np.where(counts[:, None], differences, usual / _OF_DIFFERENCES), size=(FPS, 1), mode="nearest"
+    )
+    return np.maximum(np.pad(noise, ((1, 2), (0, 0)), mode="edge"), usual)  # a difference is of four rows
+
+
+def _third_differences(
+    values: Float64[np.ndarray, "N D"], usable: Bool[np.ndarray, "N"] | None
+) -> tuple[Float64[np.ndarray, "M D"], Bool[np.ndarray, "M"]]:
+    """Their sizes, of N - 3 rows if there are so many, and which are of usable rows alone."""
     if usable is None:
         usable = np.ones(len(values), bool)
-    differences = np.abs(np.diff(values, 3, axis=0))[usable[3:] & usable[2:-1] & usable[1:-2] & usable[:-3]]
-    if len(differences) < 5:
-        return np.zeros(values.shape[1])
-    return 1.4826 * np.median(differences, axis=0) / np.sqrt(20.0)
+    return np.abs(np.diff(values, 3, axis=0)), usable[3:] & usable[2:-1] & usable[1:-2] & usable[:-3]
 
 
 def smooth_poses(poses: Poses, cuts: Sequence[int] = (), usable: Bool[np.ndarray, "N"] | None = None) -> Poses:
@@ -109,6 +137,6 @@ def smooth_poses(poses: Poses, cuts: Sequence[int] = (), usable: Bool[np.ndarray
     turn = rotations.log(middle.T @ poses.rotation)
     depth = -poses.translation[:, 2:]
     values = np.concatenate([turn, poses.translation[:, :2] / depth, np.log(depth)], axis=1)
-    values = smooth(values, measured_noise(values, usable), cuts)
+    values = smooth(values, noise_around(values, usable), cuts)
     depth = np.exp(values[:, 5:])
     return Poses(middle @ rotations.exp(values[:, :3]), np.concatenate([values[:, 3:5] * depth, -depth], axis=1))

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.track_accuracy import angle_errors, rms
 from data_utils.face_tracking.perspective import Poses
-from data_utils.face_tracking.smoothing import EMA, ema_both_ways, measured_noise, smooth, smooth_poses
+from data_utils.face_tracking.smoothing import EMA, ema_both_ways, measured_noise, noise_around, smooth, smooth_poses
 
 
 def test_nothing_is_averaged_across_a_cut():
@@ -51,6 +51,24 @@ def test_noise_is_lessened_and_a_cut_stays_sharp():
     away = np.abs(np.arange(300) - 150) > 8
     assert np.diff(smoothed - true, axis=0)[away[1:]].std() < 0.6 * np.diff(noisy - true, axis=0)[away[1:]].std()
     assert smoothed[150, 0] - smoothed[149, 0] > 4.7
+
+
+def test_noise_is_told_where_it_is_and_outliers_and_filled_rows_are_none():
+    rng = np.random.default_rng(3)
+    true = np.stack([np.sin(np.arange(400) / 20), np.arange(400) / 50], -1)
+    spread = np.where((np.arange(400) >= 250) & (np.arange(400) < 350), 0.09, 0.03)
+    noisy = true + rng.normal(size=true.shape) * spread[:, None]
+    noisy[100] += 5.0
+    usable = np.ones(400, bool)
+    usable[180:200], noisy[180:200] = False, true[180:200]
+    noise = noise_around(noisy, usable)
+    assert noise.shape == noisy.shape and (noise >= measured_noise(noisy, usable)).all()
+    assert 0.025 < np.median(noise[:230]) < 0.045 and noise[:230].max() < 0.07
+    assert 0.06 < np.median(noise[265:335]) < 0.12
+    quiet = noise_around(true, usable)
+    assert np.abs(quiet).max() < 1e-3
+    np.testing.assert_array_equal(noise_around(noisy[:6]), np.zeros((6, 2)))
+    np.testing.assert_array_equal(noise_around(noisy[:2]), np.zeros((2, 2)))
 
 
 def test_fast_motion_is_not_flattened():
