@@ -142,7 +142,7 @@ def blink_times(seconds: float, rng: np.random.Generator, per_minute: float = US
     while next_one < end - 0.3:
         middles.append(next_one)
         next_one += wait * float(rng.uniform(2.4, 4.6))
-    if seconds - end >= 1.6:
+    if seconds - end >= 1.3:
         middles += [end + 0.24 * (seconds - end), end + 0.76 * (seconds - end)]
     return np.array(middles)
 

@@ -70,6 +70,8 @@ class TrainOptions:
     """Fine iterations to save after, besides every ``checkpoint_every``-th."""
     speech_prior: tuple[Path, ...] = ()
     """Other people's datasets, or models, from which the speech model learns what mouths have in common."""
+    speech: bool = True
+    """Whether a speech model is learnt, too; without one the head follows measured codes alone."""
 
 
 def train(options: TrainOptions) -> GaussianHead:
@@ -372,8 +374,8 @@ class Trainer:
         return motion
 
     def learn_speech(self) -> None:
-        """Learn the speech model that goes with the head, unless it is there."""
-        if self.motion is not None and self.motion.speech is None:
+        """Learn the speech model that goes with the head, unless it is there or not wanted."""
+        if self.options.speech and self.motion is not None and self.motion.speech is None:
             seed, device = self.settings.seed, self.options.device
             priors = self.options.speech_prior
             self.motion = learn_speech_of(
