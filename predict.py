@@ -28,6 +28,17 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--reference_path", type=Path, required=True, help="data set folder that lends poses and torso")
     parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model")
     parser.add_argument("--output_dir", type=Path, default=Path("results"), help="folder of the video (results)")
+    parser.add_argument(
+        "--background",
+        default="clip",
+        metavar="KIND",
+        help="clip (default), transparent, a colour such as '#00ff00', a picture or a video",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("mp4", "mov", "webm", "png"),
+        help="of the film (mp4); with transparency: ProRes 4444 in mov (the default then), VP9 in webm, or pictures",
+    )
     parser.add_argument("--force", action="store_true", help="borrow from another dataset than the model's own")
     parser.add_argument(
         "--blinks",
@@ -50,6 +61,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error("give what drives the head: --audio_path, --motion or --driving_video")
     if options.with_pose and options.driving_video is None:
         parser.error("--with_pose is of a --driving_video")
+    if options.format is None:
+        options.format = "mov" if options.background == "transparent" else "mp4"
+    if options.format == "mp4" and options.background == "transparent":
+        parser.error("an mp4 holds no transparency: --format mov, webm or png")
+    if options.format in ("mov", "webm") and options.background != "transparent":
+        parser.error(f"--format {options.format} is for --background transparent")
     return options
 
 
@@ -63,7 +80,9 @@ def join_dashed_paths(arguments: list[str]) -> list[str]:
     joined: list[str] = []
     for argument in arguments:
         named = (
-            bool(joined) and joined[-1].startswith("--") and joined[-1].endswith(("_path", "_dir", "motion", "_video"))
+            bool(joined)
+            and joined[-1].startswith("--")
+            and joined[-1].endswith(("_path", "_dir", "motion", "_video", "background"))
         )
         if named and argument.startswith("-") and not argument.startswith("--"):
             joined[-1] += f"={argument}"
@@ -86,11 +105,13 @@ def main() -> None:
     from gaussian_renderer.devices import choose_device
     from scene.head_files import load_head
     from scene.reference_clip import ReferenceClip
+    from synthesis.background import Background
     from synthesis.film import make_writable, perform
     from synthesis.pairing import check_own_clip
     from synthesis.signal import motion_of
     from synthesis.source import Source
 
+    background = Background.of(options.background)
     source = Source(options.audio_path, options.motion, options.driving_video, options.with_pose, options.audio_track)
     head, record, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
     dataset = ReferenceClip(options.reference_path)
@@ -98,10 +119,10 @@ def main() -> None:
     if iteration == 0:
         print(f"{options.model_path} has learnt a head at rest so far: its lips do not move yet; ./train.sh goes on")
     make_writable(options.output_dir)
-    target = options.output_dir / f"{source.name}.mp4"
-    for path in source.files():
+    target = options.output_dir / f"{source.name}{'_frames' if options.format == 'png' else '.' + options.format}"
+    for path in (*source.files(), *([background.path] if background.path else [])):
         if target.exists() and target.samefile(path):
-            kind = "audio" if path == source.sound else "motion or video that drives it"
+            kind = {source.sound: "audio", background.path: "background"}.get(path, "motion or video that drives it")
             raise EGSTalkerError(f"{target} would overwrite the {kind}; choose another --output_dir")
         if options.save_motion is not None and options.save_motion.exists() and options.save_motion.samefile(path):
             raise EGSTalkerError(f"{options.save_motion} would overwrite what drives the head; choose another")
@@ -112,6 +133,7 @@ def main() -> None:
         target,
         motion=motion_of(head, options.model_path, needs_speech=source.speaks),
         saved=options.save_motion,
+        background=background,
         blinking=options.blinks,
         seed=options.seed,
         batch=options.batch,

@@ -25,6 +25,10 @@ Makes results/a.mp4, in which the head speaks a.wav.
   --reference_path FOLDER    the dataset that the model was trained on (data/input)
   --model_path FOLDER        the model (output/m)
   --output_dir FOLDER        where the video goes (results)
+  --background KIND          what is behind the person: clip (default); a colour such as '#00ff00'; a picture or a video,
+                             which fill the frame; transparent
+  --format KIND              mp4 (default); for a transparent background mov (ProRes 4444, default then) or webm (VP9);
+                             png: a folder of pictures and the sound beside them
   --blinks KIND              own: made anew, as the person blinks (default); reference: those of the frames whose
                              poses are lent; none
   --seed N                   other blinks and idle motion of brows and cheeks (0)

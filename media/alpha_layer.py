@@ -19,7 +19,9 @@ _HEADER = 8  # bytes before the layer's own: the number of the addition
 
 def has_alpha_layer(stream: Any) -> bool:
     """Whether a video stream has an alpha layer of this kind."""
-    return stream.metadata.get("alpha_mode") == "1" and stream.codec_context.name in {"vp8", "vp9"}
+    # FFmpeg writes it as a tag, too, which its demuxer names in capitals.
+    marked = any(key.lower() == "alpha_mode" and value == "1" for key, value in stream.metadata.items())
+    return marked and stream.codec_context.name in {"vp8", "vp9"}
 
 
 def decoded_with_alpha(container: Any, stream: Any) -> Iterator[Any]:

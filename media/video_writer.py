@@ -1,4 +1,4 @@
-"""Frames and sound out to an H.264 + AAC mp4, streamed, through PyAV."""
+"""Frames and sound out to a film, streamed, through PyAV: H.264 in mp4, or with transparency ProRes 4444 or VP9."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import errno
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -29,8 +30,36 @@ _SOUND_BEHIND = 2  # of these that the sound may be behind the picture before th
 _ENCODED_RATE = 48000  # Hz; an AAC frame of 1024 samples is then 21 ms, shorter than a picture's 40
 
 
+@dataclass(frozen=True)
+class _Format:
+    """What a kind of file holds."""
+
+    container: str
+    encoder: str
+    pixels: str
+    sound: str
+    samples: str  # as the encoder of the sound takes them
+    options: dict[str, str] = field(default_factory=dict)
+    is_transparent: bool = True
+
+
+_FORMATS = {
+    ".mp4": _Format("mp4", "libx264", "yuv420p", "aac", "fltp", is_transparent=False),
+    ".mov": _Format("mov", "prores_ks", "yuva444p10le", "pcm_s16le", "s16", {"profile": "4444", "vendor": "apl0"}),
+    ".webm": _Format(
+        *("webm", "libvpx-vp9", "yuva420p", "libopus", "flt"),
+        {"crf": "15", "b": "0", "auto-alt-ref": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
+    ),
+}
+"""By the ending of a film's name: what editors take, and what browsers take, hold transparency."""
+ENDINGS = tuple(_FORMATS)
+
+
 class VideoWriter:
-    """Streams frames, and sound if given, into an H.264 + AAC mp4 that appears whole or not at all.
+    """Streams frames, and sound if given, into a film that appears whole or not at all.
+
+    What its name ends in says what it is: .mp4 is H.264 with AAC; .mov is ProRes 4444 with PCM, and .webm VP9 with
+    Opus, both with transparency.
 
     Sound is consumed alongside the pictures, for each its time, and trimmed or padded with silence to their
     length. ::
@@ -44,7 +73,7 @@ class VideoWriter:
         fps: frames a second; NTSC's are ``Fraction(30000, 1001)``.
         audio: mono float32 samples, one array or an iterator of blocks; None for a silent file without a sound track.
         audio_rate: samples a second of ``audio``.
-        crf: x264's constant quality, 0 (lossless) to 51; 18 looks like the source.
+        crf: of an mp4: x264's constant quality, 0 (lossless) to 51; 18 looks like the source.
         preset: x264's speed, ultrafast to veryslow.
         hardware: let an NVIDIA card's encoder do it where there is one, at about the same quality.
     """
@@ -64,8 +93,11 @@ class VideoWriter:
     ) -> None:
         self._target, self._size, self._fps = Path(path), (width, height), fps
         self._audio = None if audio is None else iter([audio] if isinstance(audio, np.ndarray) else audio)
-        self._audio_rate, self._encoder = audio_rate, ("libx264", {"crf": str(crf), "preset": preset})
-        if hardware and has_nvenc():
+        self._format, self._audio_rate = _FORMATS[self._target.suffix.lower()], audio_rate
+        self._encoder = (self._format.encoder, self._format.options)
+        if not self._format.is_transparent:
+            self._encoder = (self._format.encoder, {"crf": str(crf), "preset": preset})
+        if hardware and not self._format.is_transparent and has_nvenc():
             self._encoder = ("h264_nvenc", {"rc": "vbr", "cq": str(crf + NVENC_OFFSET), "b": "0", "preset": "p4"})
         self._encoding: deque[Future[list[av.Packet]]] = deque()
         self._waiting = np.zeros(0, np.float32)
@@ -75,17 +107,19 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         with self._stack:
             temporary = self._stack.enter_context(atomic_path(self._target))
-            self._container = self._stack.enter_context(av.open(str(temporary), "w", format="mp4"))
+            self._container = self._stack.enter_context(av.open(str(temporary), "w", format=self._format.container))
             encoder, options = self._encoder
             self._picture = cast(VideoStream, self._container.add_stream(encoder, rate=self._fps, options=options))
             self._picture.width, self._picture.height = (side + side % 2 for side in self._size)
-            self._picture.pix_fmt = "yuv420p"
+            self._picture.pix_fmt = self._format.pixels
+            if self._format.container == "webm":
+                self._picture.metadata["alpha_mode"] = "1"
             context = self._picture.codec_context  # untagged, pictures of 720 rows would be taken as BT.709
             context.colorspace, context.color_range = _BT601, ColorRange.MPEG
             self._picture.thread_type = "AUTO"  # frames at once; slices at once, PyAV's choice, are slower and larger
             if self._audio is not None:
-                self._sound = self._container.add_stream("aac", rate=_ENCODED_RATE, layout="mono")
-                self._resampler = av.AudioResampler(format="fltp", layout="mono", rate=_ENCODED_RATE)
+                self._sound: Any = self._container.add_stream(self._format.sound, rate=_ENCODED_RATE, layout="mono")
+                self._resampler = av.AudioResampler(format=self._format.samples, layout="mono", rate=_ENCODED_RATE)
                 self._sound_thread = self._stack.enter_context(ThreadPoolExecutor(1))
             self._container.start_encoding()
             self._stack = self._stack.pop_all()
@@ -95,20 +129,24 @@ class VideoWriter:
         """Append one frame, and the sound that goes with it.
 
         Args:
-            frame: uint8; RGB [height, width, 3], or [3 height / 2, width]: planes Y, Cb and Cr of 4:2:0, of even sides.
+            frame: uint8; RGB [height, width, 3], or [3 height / 2, width]: planes Y, Cb and Cr of 4:2:0, of even sides,
+                for an mp4; RGBA [height, width, 4], of straight colours, for what holds transparency.
 
         Raises:
             ValueError: the frame has another shape or type.
             OSError: the disk is full.
         """
         width, height = self._size
-        planar = frame.ndim == 2 and width % 2 == height % 2 == 0
-        expected = (height * 3 // 2, width) if planar else (height, width, 3)
+        planar = frame.ndim == 2 and width % 2 == height % 2 == 0 and not self._format.is_transparent
+        channels = 4 if self._format.is_transparent else 3
+        expected = (height * 3 // 2, width) if planar else (height, width, channels)
         if frame.shape != expected or frame.dtype != np.uint8:
             raise ValueError(f"expected uint8 {expected}, got {frame.dtype} {frame.shape}")
         if not planar and (width % 2 or height % 2):
             frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="yuv420p" if planar else "rgb24")
+        picture = av.VideoFrame.from_ndarray(
+            np.ascontiguousarray(frame), format="yuv420p" if planar else "rgba" if channels == 4 else "rgb24"
+        )
         picture.pts, picture.time_base = self._frames, Fraction(1, self._fps)
         with _disk_errors():
             self._frames += 1

@@ -12,7 +12,10 @@ from jaxtyping import UInt8
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils.cures import picture_cure, read_picture
+from data_utils.inpaint import fill_from_nearest
 from kernels.table import served
+
+_TINGED = 2  # pixels within the torso's rim, where its colours are mixed with what was behind it
 
 
 class Backdrops:
@@ -52,17 +55,32 @@ class Backdrops:
                 self._kept.popitem(last=False)
         return picture
 
-    def compose(self, i: int) -> UInt8[np.ndarray, "H W 3"]:
-        """The picture, read now."""
+    def compose(self, i: int, behind: UInt8[np.ndarray, "H W 3"] | None = None) -> UInt8[np.ndarray, "H W 3"]:
+        """The picture, read now: the torso over the clean background, or over another, ``behind``."""
+        picture = np.empty_like(self._background)
+        torso, back = (self.torso(i), self._background) if behind is None else (self.cut_out(i), behind)
+        over(torso, back, picture)
+        return picture
+
+    def cut_out(self, i: int) -> UInt8[np.ndarray, "H W 4"]:
+        """The torso for other backgrounds, RGBA: its rim, which the clip's own tinges, in the colours beside it."""
+        torso = self.torso(i)
+        opaque = (torso[..., 3] == 255).astype(np.uint8)
+        inner = cv2.erode(opaque, np.ones((2 * _TINGED + 1,) * 2, np.uint8)) > 0
+        if inner.any():
+            rim = (torso[..., 3] > 0) & ~inner
+            torso[rim, :3] = fill_from_nearest(torso[..., :3], inner)[rim]
+        return torso
+
+    def torso(self, i: int) -> UInt8[np.ndarray, "H W 4"]:
+        """The torso alone, RGBA, as it is in the data set."""
         path = self.folder.torso_image(i)
         torso = read_picture(self.folder, path, alpha=True)
         if torso.shape[:2] != self._background.shape[:2]:
             raise EGSTalkerError(
                 f"{path} and {self.folder.background} differ in size; {picture_cure(self.folder, path)}"
             )
-        picture = np.empty_like(self._background)
-        over(torso, self._background, picture)
-        return picture
+        return torso
 
 
 @served

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from arguments.errors import EGSTalkerError
+from media.picture_sequence import PictureSequence
 from media.sound import iter_audio
-from media.video_writer import VideoWriter
+from media.video_writer import ENDINGS, VideoWriter
 from motion.model_motion import ModelMotion
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
+from synthesis.background import CLIP, Background
 from synthesis.eyes import Blinking
 from synthesis.pairing import check_pair
 from synthesis.rendering import Shown, Watch, film
@@ -21,7 +24,9 @@ SOUND_RATE = 48_000  # Hz, what the encoder takes: nothing audible of a 44.1 or 
 
 
 def write_video(frames: Iterable[Shown], script: Script, target: Path) -> int:
-    """Stream frames and the script's sound, cut or padded to their length, into an mp4; returns the frames' number.
+    """Stream frames and the script's sound, cut or padded to their length, into a film; returns the frames' number.
+
+    ``target`` ends in one of :data:`media.video_writer.ENDINGS`; otherwise it is a folder of pictures.
 
     Raises:
         EGSTalkerError: there are no frames, or the sound cannot be read. ``target`` is then what it was before.
@@ -36,7 +41,10 @@ def write_video(frames: Iterable[Shown], script: Script, target: Path) -> int:
     count = 1
     planar = first.ndim == 2
     width, height = first.shape[1], first.shape[0] * 2 // 3 if planar else first.shape[0]
-    with VideoWriter(target, width, height, audio=sound, audio_rate=SOUND_RATE, hardware=planar) as writer:
+    written: VideoWriter | PictureSequence = PictureSequence(target, audio=sound, audio_rate=SOUND_RATE)
+    if target.suffix in ENDINGS:
+        written = VideoWriter(target, width, height, audio=sound, audio_rate=SOUND_RATE, hardware=planar)
+    with written as writer:
         writer.write(first)
         for frame in frames:
             writer.write(frame)
@@ -93,6 +101,7 @@ def perform(
     *,
     motion: ModelMotion | None = None,
     saved: Path | None = None,
+    background: Background = CLIP,
     blinking: Blinking = "own",
     seed: int = 0,
     batch: int | None = None,
@@ -108,6 +117,7 @@ def perform(
         target: the video.
         motion: of a head that is driven by codes.
         saved: where the codes are written that drove it, as a table.
+        background: what stands behind the person.
         blinking: where blinks come from, if not from the source.
         seed: of everything random: the same gives the same film.
         batch: frames made at once; by the device if None.
@@ -124,6 +134,7 @@ def perform(
     script = script_of(
         source, clip, motion, work_folder=target.parent, device=device, blinking=blinking, seed=seed, watch=follow
     )
+    script = replace(script, background=background)
     if saved is not None:
         save_motion(saved, clip, script, motion)
     return write_video(watch(film(head, clip, script, batch=batch), len(script)), script, target)

@@ -15,9 +15,11 @@ from torch import Tensor
 
 from arguments.device import CPU, GPU, kind_of, on_gpu
 from gaussian_renderer.render import render
+from gaussian_renderer.render_output import RenderOutput
 from scene.drive import Drive
 from scene.head import AtRest, GaussianHead
 from scene.reference_clip import ReferenceClip
+from synthesis.background import Background
 from synthesis.pipeline import ahead
 from synthesis.script import Script
 from synthesis.yuv import yuv420
@@ -26,8 +28,9 @@ BATCHES = {CPU: 4, GPU: 32}  # frames made at once unless the caller says otherw
 MAX_READERS = 8  # threads that decode backdrops
 
 Frame = UInt8[np.ndarray, "H W 3"]
-Shown = Frame | UInt8[np.ndarray, "R W"]
-"""A picture for an encoder: RGB, or the planes of :func:`yuv420`."""
+Cutout = UInt8[np.ndarray, "H W 4"]
+Shown = Frame | Cutout | UInt8[np.ndarray, "R W"]
+"""A picture for an encoder: RGB; RGBA before a transparent background; or the planes of :func:`yuv420`."""
 Watch = Callable[[Iterable[Shown], int], Iterable[Shown]]
 """Passes frames through and shows how many of a number have passed (a progress bar)."""
 
@@ -45,26 +48,37 @@ def drive_of(head: GaussianHead, clip: ReferenceClip, script: Script, chosen: sl
 
 
 def render_drive(
-    head: GaussianHead, drive: Drive, background: Float[Tensor, "B H W 3"], at_rest: AtRest
-) -> Float[Tensor, "B H W 3"]:
-    """The driven head over its background, 0..1."""
-    return render(head.deform(drive, at_rest), drive.camera, background).image.clamp_(0, 1)
+    head: GaussianHead, drive: Drive, background: Float[Tensor, "B H W C"], at_rest: AtRest
+) -> Float[Tensor, "B H W C"]:
+    """The driven head over its background, 0..1: over RGB pictures, or before RGBA torsos with nothing behind them."""
+    gaussians = head.deform(drive, at_rest)
+    if background.shape[-1] == 4:
+        return _before(render(gaussians, drive.camera), background).clamp_(0, 1)
+    return render(gaussians, drive.camera, background).image.clamp_(0, 1)
 
 
-def synthesise(head: GaussianHead, clip: ReferenceClip, script: Script, *, batch: int | None = None) -> Iterator[Frame]:
-    """The video's frames (RGB), made ``batch`` at a time and forgotten: memory does not grow with their number.
+def _before(head: RenderOutput, torso: Float[Tensor, "B H W 4"]) -> Float[Tensor, "B H W 4"]:
+    """A head rendered over black, before torsos: colours as they are, not weighted by their opacity, and opacity."""
+    shown = (1 - head.alpha) * torso[..., 3:]
+    opacity = head.alpha + shown
+    colour = (head.image + shown * torso[..., :3]) / opacity.clamp(min=1e-6)
+    return torch.cat([colour, opacity], dim=-1)
+
+
+def synthesise(head: GaussianHead, clip: ReferenceClip, script: Script, *, batch: int | None = None) -> Iterator[Shown]:
+    """The video's frames, made ``batch`` at a time and forgotten: memory does not grow with their number.
 
     ``batch``: by the device (``BATCHES``) if None.
 
     Reading what a batch needs, rendering the one before it, and what the caller does with the frames overlap.
     """
-    return _frames(head, clip, script, batch, _rgb)
+    return _frames(head, clip, script, batch, _bytes)
 
 
 def film(head: GaussianHead, clip: ReferenceClip, script: Script, *, batch: int | None = None) -> Iterator[Shown]:
     """:func:`synthesise` for :func:`write_video`: a GPU converts to the encoder's colours, where sides are even."""
-    even = clip.width % 2 == clip.height % 2 == 0
-    return _frames(head, clip, script, batch, yuv420 if even and on_gpu(next(head.parameters())) else _rgb)
+    planar = clip.width % 2 == clip.height % 2 == 0 and not script.background.is_transparent
+    return _frames(head, clip, script, batch, yuv420 if planar and on_gpu(next(head.parameters())) else _bytes)
 
 
 def _frames(
@@ -80,24 +94,31 @@ def _frames(
 
 def _inputs(
     head: GaussianHead, clip: ReferenceClip, script: Script, batch: int
-) -> Iterator[tuple[Drive, Float[Tensor, "B H W 3"]]]:
+) -> Iterator[tuple[Drive, Float[Tensor, "B H W C"]]]:
     """What drives the head in each batch of frames, and the background, on the head's device."""
     device = next(head.parameters()).device
-    pictures = backdrops_of(clip, script.reference.tolist())
+    pictures = backdrops_of(clip, script.reference.tolist(), script.background)
     for start in range(0, len(script), batch):
         drive = drive_of(head, clip, script, slice(start, start + batch))
         background = torch.from_numpy(np.stack([next(pictures) for _ in range(len(drive))]))
         yield drive, background.to(device).float().div_(255)
 
 
-def backdrops_of(clip: ReferenceClip, frames: Sequence[int]) -> Iterator[Frame]:
-    """What is behind the head in each of ``frames``, read by several threads ahead of its use."""
-    backdrops = clip.backdrops
+def backdrops_of(clip: ReferenceClip, frames: Sequence[int], background: Background) -> Iterator[Frame | Cutout]:
+    """What is behind the head in each of ``frames``, read by several threads ahead of its use: RGB pictures, or torsos
+    with their transparency where nothing is behind these."""
+    backdrops, behind = clip.backdrops, background.pictures(clip.width, clip.height)
+
+    def of(i: int, picture: Frame | None) -> Frame | Cutout:
+        if background.is_transparent:
+            return backdrops.cut_out(i)
+        return backdrops[i] if picture is None else backdrops.compose(i, picture)
+
     readers = min(MAX_READERS, max(1, (os.cpu_count() or 1) // 2))
     with ThreadPoolExecutor(readers) as pool:
-        waiting: deque[Future[Frame]] = deque()
+        waiting: deque[Future[Frame | Cutout]] = deque()
         for i in frames:
-            waiting.append(pool.submit(backdrops.__getitem__, i))
+            waiting.append(pool.submit(of, i, next(behind)))
             if len(waiting) > 2 * readers:
                 yield waiting.popleft().result()
         while waiting:
@@ -107,7 +128,7 @@ def backdrops_of(clip: ReferenceClip, frames: Sequence[int]) -> Iterator[Frame]:
 @torch.no_grad()
 def _rendered(
     head: GaussianHead,
-    inputs: Iterable[tuple[Drive, Float[Tensor, "B H W 3"]]],
+    inputs: Iterable[tuple[Drive, Float[Tensor, "B H W C"]]],
     encode: Callable[[Tensor], Tensor],
 ) -> Iterator[Shown]:
     at_rest = head.at_rest()
@@ -116,5 +137,5 @@ def _rendered(
         yield from torch.empty_like(pictures, device=CPU, pin_memory=on_gpu(pictures)).copy_(pictures).numpy()
 
 
-def _rgb(images: Float[Tensor, "B H W 3"]) -> UInt8[Tensor, "B H W 3"]:
+def _bytes(images: Float[Tensor, "B H W C"]) -> UInt8[Tensor, "B H W C"]:
     return images.mul_(255).round_().byte()

@@ -14,6 +14,7 @@ from arguments.clock import FPS
 from motion.driver import DrivenMotion
 from motion.model_motion import ModelMotion
 from scene.reference_clip import ReferenceClip
+from synthesis.background import CLIP, Background
 from synthesis.eyes import Blinking, blinks_of, eyes_while_speaking
 from synthesis.pairing import check_features
 from synthesis.signal import speaking_signal
@@ -33,6 +34,7 @@ class Script:
     sound_track: int | None = None  # the audio track that is heard, of several
     eyes: Float[Tensor, "F"] | None = None  # blink intensity of each frame, 0..1; the reference's unless given
     poses: Float[Tensor, "F 4 4"] | None = None  # head to camera, as Camera.viewmats; the reference's unless given
+    background: Background = CLIP
 
     def __len__(self) -> int:
         return len(self.rows)

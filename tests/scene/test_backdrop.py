@@ -28,6 +28,24 @@ def test_half_covered_pixels_are_mixed(tmp_path):
     assert np.abs(Backdrops(folder)[3][0, 0] - expected).max() <= 1
 
 
+def test_nothing_of_the_clips_room_clings_to_a_torso_before_another(tmp_path):
+    folder = make_dataset(tmp_path / "set")
+    torso = np.zeros((SIZE, SIZE, 4), np.uint8)
+    torso[20:] = (200, 0, 50, 255)
+    torso[18:20] = (100, 100, 100, 128)  # half of it wall
+    torso[20:22, :, :3] = (150, 50, 75)  # a quarter
+    write_image(folder.torso_image(3), torso)
+    backdrops = Backdrops(folder)
+    green = np.full((SIZE, SIZE, 3), (0, 255, 0), np.uint8)
+    picture = backdrops.compose(3, green)
+    assert (picture[:18] == (0, 255, 0)).all() and (picture[20:] == (200, 0, 50)).all()
+    assert np.abs(picture[18:20].astype(int) - (100, 127, 25)).max() <= 1
+    assert (backdrops.cut_out(3)[18:, :, :3] == (200, 0, 50)).all()
+    np.testing.assert_array_equal(backdrops.torso(3), torso)
+    write_image(folder.torso_image(4), np.zeros_like(torso))
+    assert not backdrops.cut_out(4)[..., 3].any()  # nobody
+
+
 def test_a_torso_of_another_size_is_refused(tmp_path):
     folder = make_dataset(tmp_path / "set")
     write_image(folder.torso_image(3), np.zeros((SIZE // 2, SIZE, 4), np.uint8))
