@@ -19,6 +19,7 @@ from data_utils.lost_frames import interpolate_lost
 from data_utils.track_file import check_finite
 from imaging.boxes import LEFT_EYE, MOUTH, RIGHT_EYE, Box, crop_margin, feature_box, head_region
 from imaging.masks import read_head_share
+from imaging.matte import matted
 from scene.reference_clip import ReferenceClip
 from training.landmark_surface import landmark_surface
 
@@ -115,7 +116,8 @@ class TalkingHeadDataset(ReferenceClip):
         whole = read_picture(self.folder, path)
         if whole.shape[:2] != (self.height, self.width):
             raise self._of_another_size(path)
-        return CroppedFrame(whole[inside], self.backdrops.compose(i)[inside], self.head_share(i)[inside])
+        picture, behind = whole[inside], self.backdrops.compose(i)[inside]
+        return CroppedFrame(picture, behind, matted(self.head_share(i)[inside], picture, behind, self.width))
 
     def _of_another_size(self, path: Path) -> EGSTalkerError:
         return EGSTalkerError(f"{path} has another size than frame 0; {picture_cure(self.folder, path)}")
