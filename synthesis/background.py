@@ -16,7 +16,6 @@ from jaxtyping import UInt8
 from arguments.clock import FPS
 from arguments.errors import EGSTalkerError
 from media.images import read_rgb
-from media.video import probe, read_frames
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -100,6 +99,8 @@ def _picture(path: Path) -> UInt8[np.ndarray, "H W 3"]:
 
 
 def _looped(path: Path, width: int, height: int) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
+    from media.video import probe, read_frames  # loads PyAV, which the other backgrounds do without
+
     count = max(1, math.floor(probe(path).seconds * FPS))
     while True:
         for picture in read_frames(path, count):
