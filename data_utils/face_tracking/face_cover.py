@@ -16,6 +16,7 @@ from scipy.ndimage import label, median_filter
 
 from data_utils.face_tracking import face_topology
 from data_utils.face_tracking.face_surface import vertex_normals
+from data_utils.face_tracking.feature_tracks import angles, choose_references
 from data_utils.face_tracking.perspective import Poses, cauchy_weight, project
 from data_utils.face_tracking.smoothing import shots
 from data_utils.parallel import in_threads
@@ -30,6 +31,9 @@ _CLEAR, _CLEAR_DEVIATION = 30, 0.385  # percentile that a face hidden for half o
 _UNLIKE = 3.5  # spreads from which on a colour is another's
 _ROUNDS = 4
 _FEWEST = 30  # points that must be seen
+_VIEWS, _VIEWS_APART = 12, 0.2  # rad between views of their own
+_KNOWN_WITHIN = 0.3  # rad of a view: farther off, nobody knows how the face looks
+_VIEW_FRAMES = 8  # frames of a view in which a point must be seen, for the view to have a say
 
 
 def covered(share: Float64[np.ndarray, "N"], cuts: Sequence[int] = ()) -> Bool[np.ndarray, "N"]:
@@ -58,7 +62,9 @@ def covered_share(
     focal: float,
     centre: tuple[float, float],
 ) -> Float64[np.ndarray, "N"]:
-    """How much of the visible face, 0..1, looks unlike itself in each of N frames; 0 in those not ``trusted``.
+    """How much of the visible face, 0..1, looks unlike itself in each of N frames.
+
+    It is 0 in those not ``trusted``, and in those that are turned as none that may be learnt from is.
 
     Args:
         frames: N image files.
@@ -93,14 +99,36 @@ def covered_share(
     if seen_often.sum() < _FEWEST:
         return np.zeros(len(frames))
     colours, places = colours[:, seen_often], places[seen_often]
-    usual = np.nanmedian(colours[fitted], axis=0)
-    off = np.stack([_without_light(colours[i] - usual, places) for i in wanted])
+    usual, view, away = _usual(colours, poses, fitted)
+    off = np.stack([_without_light(colours[i] - usual[view[i]], places) for i in wanted])
     spread = np.nanpercentile(np.abs(off[fitted[wanted]]), _CLEAR, axis=0) / _CLEAR_DEVIATION + _LEAST_SPREAD
     unlike = (np.abs(off) > _UNLIKE * spread).any(axis=-1)
     share = np.zeros(len(frames))
     seen = np.isfinite(off[..., 0]).sum(axis=1)
     share[wanted] = np.where(seen < _FEWEST, 0.0, unlike.sum(axis=1) / np.maximum(seen, 1))
+    share[away > _KNOWN_WITHIN] = 0.0
     return share
+
+
+def _usual(
+    colours: Float32[np.ndarray, "N P 3"], poses: Poses, fitted: Bool[np.ndarray, "N"]
+) -> tuple[Float32[np.ndarray, "V P 3"], Int[np.ndarray, "N"], Float64[np.ndarray, "N"]]:
+    """What the points look like in each of V views; which of them each frame is like, and by how much (rad) it is not.
+
+    Light stays while a head turns, and a cheek that is turned away from it is no hand.
+    """
+    references = choose_references(poses.rotation, fitted, _VIEWS_APART, _VIEWS)
+    apart = angles(poses.rotation, poses.rotation[references])
+    view = apart.argmin(axis=1)
+    always = np.nanmedian(colours[fitted], axis=0)
+    usual = []
+    for k in range(len(references)):
+        like = colours[fitted & (view == k)]
+        often = np.isfinite(like[..., 0]).sum(axis=0) >= _VIEW_FRAMES
+        own = always.copy()
+        own[often] = np.nanmedian(like[:, often], axis=0)
+        usual.append(own)
+    return np.stack(usual), view, apart.min(axis=1)
 
 
 def _steady_points(shape: Float64[np.ndarray, "478 3"]) -> Int[np.ndarray, "P"]:

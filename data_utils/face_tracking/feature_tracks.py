@@ -82,7 +82,7 @@ def track_features(
     starts = np.concatenate([[0], np.cumsum(counts)])
     pixels = np.zeros((len(frames), starts[-1], 2), np.float32)
     seen = np.zeros((len(frames), starts[-1]), bool)
-    apart = _angles(poses.rotation, poses.rotation[[reference.frame for reference in references]])
+    apart = angles(poses.rotation, poses.rotation[[reference.frame for reference in references]])
 
     def of_frame(i: int) -> None:
         contrast = local_contrast(read_grey(frames[i]))
@@ -129,9 +129,9 @@ def choose_references(
     """
     frames = np.flatnonzero(usable)
     used = rotation[frames]
-    chosen = [int(_angles(used, rotations.mean(used)[None])[:, 0].argmin())]
+    chosen = [int(angles(used, rotations.mean(used)[None])[:, 0].argmin())]
     while len(chosen) < min(most, len(frames)):
-        nearest = _angles(used, used[chosen]).min(axis=1)
+        nearest = angles(used, used[chosen]).min(axis=1)
         # The very farthest are often misdetected: leave out one in fifty.
         candidate = int(np.argsort(nearest)[-1 - len(frames) // 50])
         if nearest[candidate] < spacing:
@@ -140,7 +140,7 @@ def choose_references(
     return [int(frames[k]) for k in chosen]
 
 
-def _angles(a: Float64[np.ndarray, "N 3 3"], b: Float64[np.ndarray, "K 3 3"]) -> Float64[np.ndarray, "N K"]:
+def angles(a: Float64[np.ndarray, "N 3 3"], b: Float64[np.ndarray, "K 3 3"]) -> Float64[np.ndarray, "N K"]:
     """Angles between all of [N, 3, 3] and all of [K, 3, 3]: [N, K] rad."""
     trace = np.einsum("nij,kij->nk", a, b)
     return np.arccos(np.clip((trace - 1) / 2, -1, 1))
