@@ -7,16 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from torch import Tensor
 
 from benchmarks.track_accuracy import OFF
 from data_utils.face_mesh_model import FaceMesh
 from evaluation.landmarks import NOBODY
-from evaluation.truth import read_true_frame
-from scene.head import GaussianHead
-from scene.reference_clip import ReferenceClip
-from synthesis.rendering import synthesise
-from synthesis.script import script_of_frames
 
 STEADY_POINTS = (33, 133, 263, 362, 168, 6, 1)  # of FaceMesh: corners of the eyes, bridge and tip of the nose
 
@@ -28,11 +22,11 @@ class FilmAccuracy:
     head_off: float | None  # share of the frames whose eyes and nose are off by more than 3 px
 
 
-def film_accuracy(head: GaussianHead, clip: ReferenceClip, signal: Float[Tensor, "N *D"]) -> FilmAccuracy:
-    """Render a clip's held-out frames and look at them as FaceMesh does; ``signal``: what drives the face in all."""
-    shown = clip.usable(clip.val)
-    made = _faces(synthesise(head, clip, script_of_frames(clip, shown, signal)))
-    true = _faces(read_true_frame(clip.folder, i).composite for i in shown)
+def film_accuracy(
+    renders: Iterable[UInt8[np.ndarray, "H W 3"]], truths: Iterable[UInt8[np.ndarray, "H W 3"]]
+) -> FilmAccuracy:
+    """Look at rendered frames, and at as many true ones, as FaceMesh does."""
+    made, true = _faces(renders), _faces(truths)
     both = np.isfinite(made[:, 0, 0] + true[:, 0, 0])
     away = np.linalg.norm((made - true)[:, list(STEADY_POINTS), :2], axis=-1).mean(1)
     return FilmAccuracy(float((away[both] > OFF).mean()) if both.any() else None)

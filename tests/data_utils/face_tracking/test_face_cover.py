@@ -68,7 +68,9 @@ def test_shade_on_a_face_that_is_turned_aside_is_no_hand(scene, tmp_path):
     assert not covered(seen(ALL)).any()
     front = np.arange(COUNT) < HAND.start
     assert not seen(front)[HAND.start :].any()  # turned as never before: nobody knows
-    assert covered(covered_share(files, poses(scene), ALL, front, scene.shape, FOCAL, CENTRE))[HAND.start :].mean() > 0.4
+    assert (
+        covered(covered_share(files, poses(scene), ALL, front, scene.shape, FOCAL, CENTRE))[HAND.start :].mean() > 0.4
+    )
 
 
 def test_frames_that_are_not_followed_are_not_looked_at(scene, tmp_path):
