@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float32, Float64
 from data_utils.face_tracking import face_topology, rotations
 from data_utils.face_tracking.face_surface import depths_at, rigid_faces, vertex_normals
 from data_utils.face_tracking.perspective import Poses, project
-from data_utils.face_tracking.skin_patches import Skin, local_contrast, match, match_warped
+from data_utils.face_tracking.skin_patches import Sight, Skin, local_contrast, match, match_warped
 from data_utils.lost_frames import frames_to_fit
 from data_utils.parallel import in_threads
 from media.images import read_grey
@@ -85,7 +85,7 @@ def track_features(
     apart = angles(poses.rotation, poses.rotation[[reference.frame for reference in references]])
 
     def of_frame(i: int) -> None:
-        contrast = local_contrast(read_grey(frames[i]))
+        sight = Sight(local_contrast(read_grey(frames[i])), poses[i : i + 1], focal, centre)
         near, far = _references_of(apart[i])
         for k in near + far * known:
             reference, columns = references[k], slice(starts[k], starts[k + 1])
@@ -93,9 +93,7 @@ def track_features(
                 pixels[i, columns], seen[i, columns] = reference.pixels, True
             elif counts[k]:
                 find = match if k in near else match_warped
-                pixels[i, columns], seen[i, columns] = find(
-                    reference, contrast, poses[i : i + 1], focal, centre, window, stray
-                )
+                pixels[i, columns], seen[i, columns] = find(reference, sight, window, stray)
 
     in_threads(of_frame, np.flatnonzero(usable).tolist())
     return FeatureTracks(np.concatenate([reference.points for reference in references]), pixels, seen)

@@ -35,6 +35,20 @@ class Skin:
     normals: Float64[np.ndarray, "m 3"]
 
 
+@dataclass(frozen=True)
+class Sight:
+    """A frame in which skin is looked for."""
+
+    contrast: UInt8[np.ndarray, "H W"]  # local_contrast of it
+    pose: Poses  # of one frame
+    focal: float  # pixels
+    centre: tuple[float, float]  # principal point, pixels
+
+    def project(self, points: Float64[np.ndarray, "m 3"], pose: Poses | None = None) -> Float64[np.ndarray, "m 2"]:
+        """Where points of the head's frame are under its pose, or another one: pixels [m, 2]."""
+        return project((pose or self.pose).transform(points), self.focal, self.centre)[0]
+
+
 def local_contrast(grey: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
     """A picture without its shade: 128 where it is even, 40 a standard deviation of its surroundings."""
     spread = max(1.0, _FINE * max(grey.shape))
@@ -45,29 +59,20 @@ def local_contrast(grey: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
 
 
 def match(
-    skin: Skin,
-    contrast: UInt8[np.ndarray, "H W"],
-    pose: Poses,
-    focal: float,
-    centre: tuple[float, float],
-    window: int,
-    stray: float,
+    skin: Skin, frame: Sight, window: int, stray: float
 ) -> tuple[Float64[np.ndarray, "m 2"], Bool[np.ndarray, "m"]]:
     """Where the points of a reference of like pose are in a frame.
 
     Args:
         skin: m points.
-        contrast: local_contrast of the frame.
-        pose: the frame's, good to a few pixels.
-        focal: pixels.
-        centre: principal point, pixels.
+        frame: where they are looked for; its pose is good to a few pixels.
         window: side of the patch, pixels, odd.
         stray: pixels from where the pose expects a point, beyond which it is a mismatch.
 
     Returns:
         pixels [m, 2] and which of them hold [m].
     """
-    expected = project(pose.transform(skin.points), focal, centre)[0]
+    expected = frame.project(skin.points)
     margin = window * 2**_LEVELS
     both = np.concatenate([skin.pixels, expected])
     left, top = np.maximum(np.floor(both.min(axis=0)).astype(int) - margin, 0)
@@ -77,31 +82,25 @@ def match(
     corner = np.array([left, top]) + 0.5
     where = (slice(top, bottom), slice(left, right))
     found, held = _follow(
-        skin.contrast[where], contrast[where], skin.pixels - corner, expected - corner, window, _LEVELS
+        skin.contrast[where], frame.contrast[where], skin.pixels - corner, expected - corner, window, _LEVELS
     )
     pixels = found + corner
     return pixels, held & (np.linalg.norm(pixels - expected, axis=-1) < stray)
 
 
 def match_warped(
-    skin: Skin,
-    contrast: UInt8[np.ndarray, "H W"],
-    pose: Poses,
-    focal: float,
-    centre: tuple[float, float],
-    window: int,
-    stray: float,
+    skin: Skin, frame: Sight, window: int, stray: float
 ) -> tuple[Float64[np.ndarray, "m 2"], Bool[np.ndarray, "m"]]:
     """Where the points of a reference of another pose are in a frame; see :func:`match`.
 
     Each point's patch is drawn as the plane through it looks under the frame's pose; the patches lie below each other
     in one picture, and the frame's own cut-outs in another.
     """
-    height, width = contrast.shape
+    height, width = frame.contrast.shape
     half = 2 * (window + 1)
-    points = pose.transform(skin.points)[0]
-    normals = skin.normals @ pose.rotation[0].T
-    expected = project(points, focal, centre)
+    points = frame.pose.transform(skin.points)[0]
+    normals = skin.normals @ frame.pose.rotation[0].T
+    expected = frame.project(skin.points)
     base = np.floor(expected).astype(int)
     inside = ((base >= half) & (base < np.array([width, height]) - half)).all(-1)
     of_reference = skin.pose.transform(skin.points)[0], skin.normals @ skin.pose.rotation[0].T
@@ -112,14 +111,16 @@ def match_warped(
 
     offset = np.arange(-half, half) + 0.5
     cut = base[shown, None, None] + np.stack(np.meshgrid(offset, offset), -1)  # [m, 2 half, 2 half, 2] pixels
-    rays = np.concatenate([(cut - centre) * (1 / focal, -1 / focal), np.full((*cut.shape[:3], 1), -1.0)], -1)
+    rays = np.concatenate(
+        [(cut - frame.centre) * (1 / frame.focal, -1 / frame.focal), np.full((*cut.shape[:3], 1), -1.0)], -1
+    )
     plane, through = normals[shown, None, None], (normals * points).sum(-1)[shown, None, None]
     on_plane = rays * (through / (rays * plane).sum(-1))[..., None]
-    skin_there = (on_plane - pose.translation[0]) @ pose.rotation[0]
-    source = project(skin.pose.transform(skin_there.reshape(-1, 3)), focal, centre)[0].reshape(-1, 2 * half, 2)
+    skin_there = (on_plane - frame.pose.translation[0]) @ frame.pose.rotation[0]
+    source = frame.project(skin_there.reshape(-1, 3), skin.pose).reshape(-1, 2 * half, 2)
     source = source.astype(np.float32) - np.float32(0.5)
     drawn = cv2.remap(skin.contrast, source[..., 0], source[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    shows = np.concatenate([contrast[y - half : y + half, x - half : x + half] for x, y in base[shown]])
+    shows = np.concatenate([frame.contrast[y - half : y + half, x - half : x + half] for x, y in base[shown]])
     start = expected[shown] - base[shown] - 0.5 + half
     start[:, 1] += 2 * half * np.arange(len(shown))
     found, held[shown] = _follow(drawn, shows, start, start, window, _WARPED_LEVELS)

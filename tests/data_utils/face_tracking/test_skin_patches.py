@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from data_utils.face_tracking import rotations
 from data_utils.face_tracking.perspective import Poses, project
-from data_utils.face_tracking.skin_patches import Skin, local_contrast, match, match_warped
+from data_utils.face_tracking.skin_patches import Sight, Skin, local_contrast, match, match_warped
 
 SIDE, FOCAL, WINDOW, STRAY = 256, 500.0, 11, 8.0
 CENTRE = (SIDE / 2, SIDE / 2)
@@ -66,9 +66,9 @@ def test_a_patch_is_found_at_another_slant_from_a_pose_that_is_a_little_off(pain
     truth = turned(degrees)
     first = truth.moved(np.array([[0.01, 0.015, -0.01, 0.02, 0.02, 0.1]]))
     frame, points = local_contrast(in_light(seen(paint, truth), 0)), skin(in_light(seen(paint, FRONT), 0))
-    warped = errors(match_warped(points, frame, first, FOCAL, CENTRE, WINDOW, STRAY), truth, points)
+    warped = errors(match_warped(points, Sight(frame, first, FOCAL, CENTRE), WINDOW, STRAY), truth, points)
     assert np.median(warped) < 0.1
-    as_it_is, held = match(points, frame, first, FOCAL, CENTRE, WINDOW, STRAY)
+    as_it_is, held = match(points, Sight(frame, first, FOCAL, CENTRE), WINDOW, STRAY)
     off = np.linalg.norm(as_it_is - project(truth.transform(points.points), FOCAL, CENTRE)[0], axis=-1)
     assert np.median(np.where(held, off, np.inf)) > 2 * np.median(warped)
 
@@ -79,8 +79,10 @@ def test_light_that_stays_while_the_skin_moves_does_not_pull_it_along(paint):
     before, after = (in_light(seen(faint, pose), 0.15) for pose in (FRONT, truth))
     points = skin(before)
     grey = replace(points, contrast=before)
-    by_contrast = errors(match(points, local_contrast(after), FRONT, FOCAL, CENTRE, WINDOW, STRAY), truth, points)
-    by_grey = errors(match(grey, after, FRONT, FOCAL, CENTRE, WINDOW, STRAY), truth, points)
+    by_contrast = errors(
+        match(points, Sight(local_contrast(after), FRONT, FOCAL, CENTRE), WINDOW, STRAY), truth, points
+    )
+    by_grey = errors(match(grey, Sight(after, FRONT, FOCAL, CENTRE), WINDOW, STRAY), truth, points)
     assert np.median(by_contrast) < 0.1
     assert np.quantile(by_contrast, 0.9) < 0.5 * np.quantile(by_grey, 0.9)  # where the shade passes
 
@@ -96,9 +98,11 @@ def test_what_turns_away_or_is_beside_the_picture_is_not_looked_for(paint):
     points = skin(in_light(seen(paint, FRONT), 0))
     frame = local_contrast(in_light(seen(paint, FRONT), 0))
     for pose in (turned(75), FRONT.moved(np.array([[0, 0, 0, 5.0, 0, 0]]))):
-        assert not match_warped(points, frame, pose, FOCAL, CENTRE, WINDOW, STRAY)[1].any()
+        assert not match_warped(points, Sight(frame, pose, FOCAL, CENTRE), WINDOW, STRAY)[1].any()
     half = FRONT.moved(np.array([[0, 0, 0, 1.6, 0, 0]]))
-    pixels, held = match_warped(points, local_contrast(in_light(seen(paint, half), 0)), half, FOCAL, CENTRE, WINDOW, 3)
+    pixels, held = match_warped(
+        points, Sight(local_contrast(in_light(seen(paint, half), 0)), half, FOCAL, CENTRE), WINDOW, 3
+    )
     assert 0.2 < held.mean() < 0.9
     margin = 2 * (WINDOW + 1)
     assert (pixels[held] < SIDE - margin + 3).all()
@@ -108,5 +112,5 @@ def test_matches_far_from_where_they_are_expected_do_not_hold(paint):
     points = skin(in_light(seen(paint, FRONT), 0))
     frame = local_contrast(in_light(seen(paint, Poses(np.eye(3)[None], np.array([[0.06, 0, -8.0]]))), 0))
     for find in (match, match_warped):
-        assert find(points, frame, FRONT, FOCAL, CENTRE, WINDOW, 6.0)[1].mean() > 0.9
-        assert find(points, frame, FRONT, FOCAL, CENTRE, WINDOW, 3.0)[1].mean() < 0.1
+        assert find(points, Sight(frame, FRONT, FOCAL, CENTRE), WINDOW, 6.0)[1].mean() > 0.9
+        assert find(points, Sight(frame, FRONT, FOCAL, CENTRE), WINDOW, 3.0)[1].mean() < 0.1
