@@ -22,9 +22,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--splits",
         nargs="+",
-        choices=("val", "val_measured", "train"),
-        help="frames to measure on; val_measured: those of val, driven by the motion that was measured in them "
-        "(val and val_measured; val, of a head that audio features drive)",
+        choices=("val", "val_measured", "val_torso", "train"),
+        help="frames to measure on; val_measured: those of val, driven by the motion that was measured in them; "
+        "val_torso: those with the torso that the model has learnt (all of val that there are)",
     )
     parser.add_argument("--custom_wav", type=Path, help="other speech: its video is written and its speed measured")
     parser.add_argument("--batch", type=int, help="frames rendered at once (4 on a CPU, 32 on a GPU)")
@@ -53,18 +53,30 @@ def main() -> None:
     from scene.reference_clip import ReferenceClip
     from synthesis.pairing import check_own_clip
     from synthesis.signal import measured_signal, motion_of
+    from synthesis.torso import own_torso
 
-    head, record, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
+    device = choose_device(options.device)
+    head, record, iteration = load_head(options.model_path, options.iteration, device)
     dataset, folder = ReferenceClip(options.source_path), ModelFolder(options.model_path)
     check_own_clip(record, dataset, options.model_path, force=options.force)
     motion = motion_of(head, options.model_path)
-    origin, sets = Origin.of(head, dataset, iteration, motion), {}
-    for split in dict.fromkeys(options.splits or (["val"] if motion is None else ["val", "val_measured"])):
+    torso = own_torso(options.model_path, device)
+    there = ["val", *(["val_measured"] if motion else []), *(["val_torso"] if torso else [])]
+    if torso is None and "val_torso" in (options.splits or ()):
+        raise EGSTalkerError("there is no torso to measure: leave out val_torso")
+    origin, sets = Origin.of(head, dataset, iteration, motion, torso.torso if torso else None), {}
+    for split in dict.fromkeys(options.splits or there):
         watch = functools.partial(track, title=split)
         frames = dataset.train if split == "train" else dataset.val
         signal = measured_signal(motion, dataset) if split == "val_measured" else None
         sets[split] = evaluate_split(
-            head, dataset, frames, origin=origin, motion=motion, signal=signal, batch=options.batch, watch=watch
+            *(head, dataset, frames),
+            origin=origin,
+            motion=motion,
+            torso=torso if split == "val_torso" else None,
+            signal=signal,
+            batch=options.batch,
+            watch=watch,
         )
     if options.custom_wav is not None:
         watch = functools.partial(track, title="custom")

@@ -25,8 +25,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--audio_track", type=int, metavar="N", help="of several in what is heard, from 1 on")
     parser.add_argument("--with_pose", action="store_true", help="turn the head as the driving video's")
     parser.add_argument("--save_motion", type=Path, help="write the codes that drove the face to this .csv")
-    parser.add_argument("--reference_path", type=Path, required=True, help="data set folder that lends poses and torso")
-    parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model")
+    parser.add_argument(
+        "--reference_path",
+        type=Path,
+        help="data set folder that lends poses, and the torso of a model that has none (what the model has kept of it)",
+    )
+    parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model, or its .head file")
     parser.add_argument("--output_dir", type=Path, default=Path("results"), help="folder of the video (results)")
     parser.add_argument(
         "--background",
@@ -47,6 +51,19 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="made anew as the person blinks (own), those of the frames that lend the pose, or none",
     )
     parser.add_argument("--seed", type=int, default=0, help="of blinks and of the idle motion of brows and cheeks (0)")
+    parser.add_argument(
+        "--pose",
+        default="reference",
+        metavar="KIND",
+        help="how the head is held: as in the reference (default), with motion of its own (own), still, or as a csv "
+        "says: yaw, pitch, roll in degrees, x, y, z in cm",
+    )
+    parser.add_argument(
+        "--torso",
+        choices=("learnt", "frames"),
+        default="learnt",
+        help="neck and shoulders of the model, where it has learnt them, or the clip's pictures of them",
+    )
     parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
     parser.add_argument("--batch", type=int, help="frames rendered at once (4 on a CPU, 32 on a GPU)")
     parser.add_argument("--device", help="cpu, cuda, or cuda:1 of several (what is here and can render)")
@@ -61,6 +78,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error("give what drives the head: --audio_path, --motion or --driving_video")
     if options.with_pose and options.driving_video is None:
         parser.error("--with_pose is of a --driving_video")
+    if options.reference_path is None and options.torso == "frames":
+        parser.error("--torso frames are those of a --reference_path")
     if options.format is None:
         options.format = "mov" if options.background == "transparent" else "mp4"
     if options.format == "mp4" and options.background == "transparent":
@@ -82,7 +101,7 @@ def join_dashed_paths(arguments: list[str]) -> list[str]:
         named = (
             bool(joined)
             and joined[-1].startswith("--")
-            and joined[-1].endswith(("_path", "_dir", "motion", "_video", "background"))
+            and joined[-1].endswith(("_path", "_dir", "motion", "_video", "background", "pose"))
         )
         if named and argument.startswith("-") and not argument.startswith("--"):
             joined[-1] += f"={argument}"
@@ -101,39 +120,55 @@ def main() -> None:
     if options.driving_video is not None and not options.driving_video.is_file():
         raise EGSTalkerError(f"there is no video {options.driving_video}")
 
+    from scene.head_file import opened
+
+    with opened(options.model_path) as model:
+        speak(options, model)
+
+
+def speak(options: argparse.Namespace, model: Path) -> None:
+    """Make the film that the options ask for, with the model of a folder."""
     from data_utils.progress import track
     from gaussian_renderer.devices import choose_device
+    from scene.clip import Clip
     from scene.head_files import load_head
+    from scene.kept_clip import KeptClip
     from scene.reference_clip import ReferenceClip
     from synthesis.background import Background
     from synthesis.film import make_writable, perform
     from synthesis.pairing import check_own_clip
+    from synthesis.poses import Posing
     from synthesis.signal import motion_of
     from synthesis.source import Source
+    from synthesis.torso import torso_of
 
-    background = Background.of(options.background)
+    background, posing = Background.of(options.background), Posing.of(options.pose)
     source = Source(options.audio_path, options.motion, options.driving_video, options.with_pose, options.audio_track)
-    head, record, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
-    dataset = ReferenceClip(options.reference_path)
-    check_own_clip(record, dataset, options.model_path, force=options.force)
+    device = choose_device(options.device)
+    head, record, iteration = load_head(model, options.iteration, device)
+    clip: Clip
+    if options.reference_path is None:
+        clip = KeptClip(model)
+    else:
+        clip = reference = ReferenceClip(options.reference_path)
+        check_own_clip(record, reference, options.model_path, force=options.force)
     if iteration == 0:
         print(f"{options.model_path} has learnt a head at rest so far: its lips do not move yet; ./train.sh goes on")
     make_writable(options.output_dir)
     target = options.output_dir / f"{source.name}{'_frames' if options.format == 'png' else '.' + options.format}"
-    for path in (*source.files(), *([background.path] if background.path else [])):
+    for path in (*source.files(), *(path for path in (background.path, posing.path) if path)):
         if target.exists() and target.samefile(path):
             kind = {source.sound: "audio", background.path: "background"}.get(path, "motion or video that drives it")
             raise EGSTalkerError(f"{target} would overwrite the {kind}; choose another --output_dir")
         if options.save_motion is not None and options.save_motion.exists() and options.save_motion.samefile(path):
             raise EGSTalkerError(f"{options.save_motion} would overwrite what drives the head; choose another")
     frames = perform(
-        head,
-        dataset,
-        source,
-        target,
-        motion=motion_of(head, options.model_path, needs_speech=source.speaks),
+        *(head, clip, source, target),
+        motion=motion_of(head, model, needs_speech=source.speaks),
+        torso=torso_of(model, options.torso, device),
         saved=options.save_motion,
         background=background,
+        posing=posing,
         blinking=options.blinks,
         seed=options.seed,
         batch=options.batch,

@@ -10,7 +10,7 @@ ROOT=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
 usage() {
   cat <<'TEXT'
-Usage: ./predict.sh --audio_path a.wav [--reference_path data/input] [--model_path output/m] [--output_dir results]
+Usage: ./predict.sh --audio_path a.wav [--model_path output/m] [--reference_path data/input] [--output_dir results]
 
 Makes results/a.mp4, in which the head speaks a.wav.
 
@@ -22,16 +22,20 @@ Makes results/a.mp4, in which the head speaks a.wav.
   --driving_video FILE       or a video whose face the head follows; its own sound is heard unless --audio_path is given
   --with_pose                turn the head, too, as the driving video's
   --save_motion FILE         also write the codes that drove the face, a .csv for --motion
-  --reference_path FOLDER    the dataset that the model was trained on (data/input)
-  --model_path FOLDER        the model (output/m)
+  --model_path PATH          the model (output/m), or a .head file of export.py
+  --reference_path FOLDER    the dataset that the model was trained on; needed by models without a torso alone (then
+                             data/input)
   --output_dir FOLDER        where the video goes (results)
   --background KIND          what is behind the person: clip (default); a colour such as '#00ff00'; a picture or a video,
                              which fill the frame; transparent
+  --pose KIND                how the head is held: reference, as in the clip (default); own, with motion of its own;
+                             still; or a .csv of yaw, pitch, roll (degrees), x, y, z (cm)
+  --torso KIND               learnt: the model's own, where it has one (default); frames: the dataset's pictures
   --format KIND              mp4 (default); for a transparent background mov (ProRes 4444, default then) or webm (VP9);
                              png: a folder of pictures and the sound beside them
   --blinks KIND              own: made anew, as the person blinks (default); reference: those of the frames whose
                              poses are lent; none
-  --seed N                   other blinks and idle motion of brows and cheeks (0)
+  --seed N                   other blinks, idle motion and motion of the head (0)
   --force                    borrow poses and torso from another dataset than the model's own
 
 Runs in the container where Docker and its image egstalker are, otherwise natively in .venv, which the first run makes;
@@ -68,8 +72,18 @@ done
   exit 2
 }
 
-[ -n "$(value_of --reference_path "$@")" ] || set -- "$@" --reference_path data/input
 [ -n "$(value_of --model_path "$@")" ] || set -- "$@" --model_path output/m
+model=$(value_of --model_path "$@")
+# A .head file, and a model that keeps what it needs of its clip, speak without the dataset.
+case $model in
+  *.head) ;;
+  *)
+    if [ -z "$(value_of --reference_path "$@")" ] &&
+      { [ ! -e "$model/clip.safetensors" ] || [ "$(value_of --torso "$@")" = frames ]; }; then
+      set -- "$@" --reference_path data/input
+    fi
+    ;;
+esac
 [ -n "$(value_of --output_dir "$@")" ] || set -- "$@" --output_dir results
 
 run_command predict.py "$@"

@@ -19,6 +19,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model")
     parser.add_argument("--force", action="store_true", help="render over another dataset than the model's own")
     parser.add_argument("--configs", type=Path, help="configuration file; checked only: the model carries its settings")
+    parser.add_argument(
+        "--torso",
+        choices=("learnt", "frames"),
+        default="learnt",
+        help="neck and shoulders of the model, where it has learnt them, or the clip's pictures of them",
+    )
     parser.add_argument("--iteration", type=int, help="checkpoint of the fine stage (the latest)")
     parser.add_argument("--batch", type=int, help="frames rendered at once (4 on a CPU, 32 on a GPU)")
     parser.add_argument("--custom_aud", type=Path, help=".npy with other speech's features, made as the data set's")
@@ -46,13 +52,16 @@ def main() -> None:
     from scene.reference_clip import ReferenceClip
     from synthesis.pairing import check_own_clip
     from synthesis.signal import motion_of
+    from synthesis.torso import torso_of
     from synthesis.videos import custom_video, split_videos
 
     load_config(options.configs)
-    head, record, iteration = load_head(options.model_path, options.iteration, choose_device(options.device))
+    device = choose_device(options.device)
+    head, record, iteration = load_head(options.model_path, options.iteration, device)
     dataset = ReferenceClip(options.source_path)
     check_own_clip(record, dataset, options.model_path, force=options.force)
     model, motion = ModelFolder(options.model_path), motion_of(head, options.model_path)
+    torso = torso_of(options.model_path, options.torso, device)
     for split, frames, skipped in (
         ("train", dataset.train, options.skip_train),
         ("test", dataset.val, options.skip_test),
@@ -60,14 +69,22 @@ def main() -> None:
         if not skipped:
             watch = functools.partial(track, title=split)
             folder = model.videos(split, iteration)
-            count = split_videos(head, dataset, frames, folder, motion=motion, batch=options.batch, watch=watch)
+            count = split_videos(
+                head, dataset, frames, folder, motion=motion, torso=torso, batch=options.batch, watch=watch
+            )
             print(f"{folder / 'renders.mp4'} and gt.mp4: {count} frames")
     if options.custom_aud or options.custom_wav:
         watch = functools.partial(track, title="custom")
         target = model.videos("custom", iteration) / "renders.mp4"
         sound, features = options.custom_wav, options.custom_aud
         count = custom_video(
-            head, dataset, target, sound=sound, features=features, motion=motion, batch=options.batch, watch=watch
+            *(head, dataset, target),
+            sound=sound,
+            features=features,
+            motion=motion,
+            torso=torso,
+            batch=options.batch,
+            watch=watch,
         )
         print(f"{target}: {count} frames")
 

@@ -34,7 +34,15 @@ def parse() -> argparse.Namespace:
         metavar="DIR",
         help="other people's datasets, or models: a short clip's lips are learnt from their speech too",
     )
-    parser.add_argument("--only", choices=("speech",), help="learn the speech model of a model that is there again")
+    parser.add_argument(
+        "--torso",
+        choices=("learnt", "frames"),
+        default="learnt",
+        help="learn neck and shoulders after the head (learnt), or let films show the clip's pictures of them (frames)",
+    )
+    parser.add_argument(
+        "--only", choices=("speech", "torso"), help="learn speech model or torso of a model that is there again"
+    )
     parser.add_argument("--use_wandb", action="store_true", help="log to Weights & Biases (WANDB_MODE=offline works)")
     return parser.parse_args()
 
@@ -54,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
     """Train as the command line says."""
     from arguments.settings import load_config
     from gaussian_renderer.devices import choose_device
-    from training.loop import TrainOptions, learn_speech, train
+    from training.loop import TrainOptions, learn_speech, learn_torso, train
 
     model, training = load_config(options.configs)
     for name in ("iterations", "batch"):
@@ -63,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
             if value < 1:
                 raise EGSTalkerError(f"--{name} must be at least 1, not {value}")
             training = replace(training, **{name: value})
-    work = learn_speech if options.only == "speech" else train
+    work = {"speech": learn_speech, "torso": learn_torso, None: train}[options.only]
     work(
         TrainOptions(
             source_path=options.source_path,
@@ -75,6 +83,7 @@ def run(options: argparse.Namespace) -> None:
             test_iterations=tuple(options.test_iterations),
             save_iterations=tuple(options.save_iterations),
             speech_prior=tuple(options.speech_prior),
+            torso=options.torso == "learnt",
         )
     )
 

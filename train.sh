@@ -23,6 +23,9 @@ Learns the head in a dataset. A stopped run goes on from its last checkpoint.
   --test_iterations N ...    validate at these iterations
   --save_iterations N ...    save at these iterations
   --speech_prior FOLDER ...  other people's datasets, or models: a short clip's lips are learnt from their speech too
+  --torso KIND               learnt: neck and shoulders are learnt after the head (default); frames: films show the
+                             dataset's pictures of them
+  --only KIND                speech or torso: learn that of a model that is there again
   --use_wandb                log to Weights & Biases (WANDB_MODE=offline keeps it here)
 
 What the training says is in the model folder's training.log as well; /tmp/training_log.log leads to the latest one

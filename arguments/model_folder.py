@@ -9,6 +9,9 @@ output/m/settings.json            model and training settings, shape of the audi
          wandb_run.txt            id of the training's run at Weights & Biases, if it is logged there
          motion/                  what moves its face: code.safetensors (the expression code, the clip's codes,
                                   blinks and idle motion), speech.safetensors (from sound to codes)
+         motion/body.safetensors  how the body moves in the clip, and with the head
+         torso.safetensors        neck, shoulders and clothes
+         clip.safetensors         what speaking takes of the clip: poses, blinks, background; no frame of it
          motion_report.png        what the speech model does in parts of the clip that it has not learnt from
          validation/*.png         truth, render and error of held-out frames
          train/, test/, custom/   what render.py writes
@@ -100,8 +103,24 @@ class ModelFolder:
         return self.root / "motion" / "speech.safetensors"
 
     @property
+    def body_motion(self) -> Path:
+        return self.root / "motion" / "body.safetensors"
+
+    @property
+    def torso(self) -> Path:
+        return self.root / "torso.safetensors"
+
+    @property
     def motion_report(self) -> Path:
         return self.root / "motion_report.png"
+
+    @property
+    def kept_clip(self) -> Path:
+        return self.root / "clip.safetensors"
+
+    @property
+    def torso_validation(self) -> Path:
+        return self.root / "validation" / "torso.png"
 
     def validation(self, stage: str, iteration: int) -> Path:
         return self.root / "validation" / f"{stage}-{iteration:05d}.png"

@@ -176,6 +176,13 @@ class TrainingSettings:
     split_shrink: float = 1.6
     """The scales of each half of a split Gaussian are the whole's, divided by this; at least 1."""
 
+    torso_iterations: int = 4_000
+    """Iterations in which the torso is learnt, after the head; at most as many as its fine stage has."""
+    torso_batch: int = 4
+    """Frames in each of them."""
+    torso_gaussians: int = 24_000
+    """Gaussians of the torso."""
+
     checkpoint_every: int = 500
     """Iterations between checkpoints."""
     checkpoint_minutes: float = 10.0
@@ -232,6 +239,9 @@ def _check_ranges(settings: ModelSettings | TrainingSettings, where: str) -> Non
         "motion_frames",
         "motion_points",
         "split_shrink",
+        "torso_iterations",
+        "torso_batch",
+        "torso_gaussians",
     )
     if isinstance(settings, TrainingSettings) and settings.closed_eyes_share >= 1:
         raise EGSTalkerError(f"{where}: closed_eyes_share is below 1")

@@ -39,7 +39,7 @@ from kernels.cpu.projection import project
 from kernels.cpu.threads import kernels
 from media.video_writer import VideoWriter
 from scene.cameras import Camera
-from scene.drive import Drive
+from scene.drive import BODY, Drive
 from scene.gaussians import Gaussians
 from scene.head import GaussianHead
 from scene.head_files import load_head
@@ -187,7 +187,9 @@ def made_up_drive(head: GaussianHead, size: int, batch: int) -> Drive:
     window = head.settings.signal_window
     signal = torch.randn(batch, window, *head.feature_shape, generator=generator)
     numbers = torch.arange(window) + torch.arange(batch)[:, None]
-    return Drive(signal, numbers, torch.rand(batch, 1, generator=generator), head_camera(size, batch))
+    return Drive(
+        signal, numbers, torch.rand(batch, 1, generator=generator), head_camera(size, batch), torch.zeros(batch, BODY)
+    )
 
 
 def held_out_drive(

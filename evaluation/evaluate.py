@@ -26,6 +26,7 @@ from synthesis.pairing import check_pair
 from synthesis.rendering import Watch, synthesise
 from synthesis.script import script_of_frames
 from synthesis.signal import own_signal
+from synthesis.torso import LearntTorso
 
 
 def evaluate_split(
@@ -35,6 +36,7 @@ def evaluate_split(
     *,
     origin: Origin,
     motion: ModelMotion | None = None,
+    torso: LearntTorso | None = None,
     signal: Float[Tensor, "N *D"] | None = None,
     batch: int | None = None,
     models: Path = MODELS,
@@ -48,6 +50,7 @@ def evaluate_split(
         frames: of the split, numbers in the data set.
         origin: what the scores are made from: these, as ``Origin.of`` says.
         motion: of a head that is driven by codes.
+        torso: of the model; the truth's unless given.
         signal: what drives the face in every frame of the clip; what its sound says, unless given.
         batch: frames rendered at once.
         models: folder of LPIPS' weights.
@@ -61,20 +64,23 @@ def evaluate_split(
     device = next(head.parameters()).device
     lpips: LPIPS | None = load_lpips(models)
     shown = clip.usable(frames)
-    renders = synthesise(head, clip, script_of_frames(clip, shown, signal), batch=batch)
+    script = script_of_frames(clip, shown, signal)
+    renders = synthesise(head, clip, script if torso is None else torso.shown_in(script, clip), batch=batch)
     scores = score_video(
         watch(renders, len(shown)),
         (read_true_frame(clip.folder, i) for i in shown),
         lpips=lpips.to(device) if lpips else None,
         lpips_absent=why_absent(models),
+        torso=torso is not None,
     )
-    lost, speed = len(frames) - len(shown), render_fps(head, clip, frames, signal)
+    lost, speed = len(frames) - len(shown), render_fps(head, clip, frames, signal, torso=torso)
     given = dict.fromkeys(("own_blink_rate", "blink_rate_truth"), "the head is given the true blinks")
     reasons = {**scores.reasons, **given}
-    scores = dataclasses.replace(scores, lost_frames=lost, render_fps=speed, reasons=reasons, made_from=origin)
+    scores = dataclasses.replace(scores, lost_frames=lost, render_fps=speed, reasons=reasons)
+    scores = dataclasses.replace(scores, made_from=origin.of_head_alone() if torso is None else origin)
     try:
         return dataclasses.replace(
-            scores, end_to_end_fps=end_to_end_fps(head, clip, frames, motion=motion, batch=batch)
+            scores, end_to_end_fps=end_to_end_fps(head, clip, frames, motion=motion, torso=torso, batch=batch)
         )
     except EGSTalkerError as error:  # a data set of another program may lack the sound or the extractor
         return dataclasses.replace(scores, reasons={**scores.reasons, "end_to_end_fps": one_line(error)})

@@ -27,18 +27,26 @@ from scene.reference_clip import ReferenceClip
 from synthesis.rendering import synthesise
 from synthesis.script import script_of_frames
 from synthesis.signal import own_signal
+from synthesis.torso import LearntTorso
 
 ROWS = 4  # frames in the picture
 
 
 def compare_frames(
-    head: GaussianHead, clip: ReferenceClip, frames: range, count: int = ROWS, *, motion: ModelMotion | None = None
+    head: GaussianHead,
+    clip: ReferenceClip,
+    frames: range,
+    count: int = ROWS,
+    *,
+    motion: ModelMotion | None = None,
+    torso: LearntTorso | None = None,
 ) -> list[Comparison]:
     """``count`` frames, spread over those of ``frames`` that show the person, rendered and beside their truth."""
     usable = clip.usable(frames)
     places = np.unique(np.linspace(0, len(usable) - 1, min(count, len(usable))).round().astype(int))
     numbers = [usable[k] for k in places]
-    renders = synthesise(head, clip, script_of_frames(clip, numbers, own_signal(motion, clip)), batch=1)
+    script = script_of_frames(clip, numbers, own_signal(motion, clip))
+    renders = synthesise(head, clip, script if torso is None else torso.shown_in(script, clip), batch=1)
     return [
         Comparison(i, read_picture(clip.folder, clip.folder.ground_truth_image(i)), render)
         for i, render in zip(numbers, renders, strict=True)
@@ -46,10 +54,18 @@ def compare_frames(
 
 
 def write_report(
-    output: Path, *, stages: dict[str, float], gaussians: int, scores: Scores, comparisons: list[Comparison]
+    output: Path,
+    *,
+    stages: dict[str, float],
+    gaussians: int,
+    scores: Scores,
+    comparisons: list[Comparison],
+    torso: Scores | None = None,
 ) -> None:
-    """Write report.json and report.png into the folder ``output``."""
-    write_json(output / "report.json", {"stages": stages, "gaussians": gaussians, "metrics": scores.as_json()})
+    """Write report.json and report.png into the folder ``output``; ``torso``: scores with the learnt torso."""
+    with_torso = {} if torso is None else {"torso": torso.as_json()}
+    report = {"stages": stages, "gaussians": gaussians, "metrics": scores.as_json(), **with_torso}
+    write_json(output / "report.json", report)
     write_image(output / "report.png", comparison_sheet(comparisons, scores))
 
 
@@ -96,25 +112,37 @@ def main() -> None:
     from synthesis.film import make_writable
     from synthesis.pairing import check_own_clip
     from synthesis.signal import motion_of
+    from synthesis.torso import own_torso
 
     stages = read_stages(options.stages)
-    head, record, iteration = load_head(options.model_path, device=choose_device(None))
+    device = choose_device(None)
+    head, record, iteration = load_head(options.model_path, device=device)
     motion = motion_of(head, options.model_path)
     dataset = ReferenceClip(options.dataset)
     check_own_clip(record, dataset, options.model_path)
     make_writable(options.output)
     figures = ModelFolder(options.model_path).scores
-    origin = Origin.of(head, dataset, iteration, motion)
-    scores = read_scores(figures).get("val")
-    if scores is None or not origin.same_work(scores.made_from):
-        watch = functools.partial(track, title="val")
-        scores = evaluate_split(head, dataset, dataset.val, origin=origin, motion=motion, watch=watch)
-        kept, dropped = kept_sets(figures, ["val"], origin)
-        write_scores(figures, {**kept, "val": scores})
-        for line in dropped:
-            print(line)
-    comparisons = compare_frames(head, dataset, dataset.val, motion=motion)
-    write_report(options.output, stages=stages, gaussians=head.num_gaussians, scores=scores, comparisons=comparisons)
+    torso = own_torso(options.model_path, device)
+    origin = Origin.of(head, dataset, iteration, motion, torso.torso if torso else None)
+    sets = {}
+    for split, shown in {"val": None, **({"val_torso": torso} if torso else {})}.items():
+        scores = read_scores(figures).get(split)
+        if scores is None or not origin.same_work(scores.made_from):
+            watch = functools.partial(track, title=split)
+            scores = evaluate_split(head, dataset, dataset.val, origin=origin, motion=motion, torso=shown, watch=watch)
+            kept, dropped = kept_sets(figures, [split], origin)
+            write_scores(figures, {**kept, split: scores})
+            for line in dropped:
+                print(line)
+        sets[split] = scores
+    write_report(
+        options.output,
+        stages=stages,
+        gaussians=head.num_gaussians + (torso.torso.count if torso else 0),
+        scores=sets["val"],
+        torso=sets.get("val_torso"),
+        comparisons=compare_frames(head, dataset, dataset.val, motion=motion, torso=torso),
+    )
     print(f"{options.output / 'report.json'} and report.png")
 
 

@@ -12,7 +12,10 @@ from typing import Any
 from arguments.atomic import write_json
 from evaluation.origin import Origin
 
-SPLITS = ("val", "val_measured", "train", "custom")
+SPLITS = ("val", "val_measured", "val_torso", "train", "custom")
+
+TORSO_FIGURES = ("torso_psnr", "neck_psnr", "neck_step")
+"""What is only measured where neck and torso are the model's own."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,12 @@ class Scores:
     """dB, composite inside the box around each frame's mouth landmarks."""
     face_psnr: float | None = None
     """dB, composite over the head's pixels alone (``parsing``'s head class): the boxes hold copied truth too."""
+    torso_psnr: float | None = None
+    """dB, composite over the pixels of neck and torso (``parsing``'s), where these are the model's own."""
+    neck_psnr: float | None = None
+    """dB, the same in a band along the line where the head ends upon them."""
+    neck_step: float | None = None
+    """Mean absolute step of the composite's colours across that line, over the truth's; 1 is right, more is a seam."""
     ssim: float | None = None
     """-1..1, of the composite."""
     lpips: float | None = None

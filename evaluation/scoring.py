@@ -19,6 +19,7 @@ from evaluation.landmarks import (
     landmark_distance_relative,
 )
 from evaluation.mouth import mouth_figures, why_undefined
+from evaluation.neck import neck_band, steps_across
 from evaluation.scores import Scores
 from evaluation.truth import TrueFrame
 from imaging.boxes import head_box, mouth_box
@@ -27,14 +28,18 @@ from imaging.psnr import masked_psnr, psnr
 from imaging.ssim import WINDOW, ssim
 
 _PICTURE_FIGURES = ("raw_psnr", "composite_psnr", "head_psnr", "mouth_psnr", "face_psnr", "ssim", "lpips")
+_TORSO_FIGURES = ("torso_psnr", "neck_psnr")
+_NO_TORSO = "neck and torso are the truth's own, or not in the picture"
 
 
 class PictureScores:
     """Gathers the scores of a video whose frames are shown to it in order, next to their truth. A context manager."""
 
-    def __init__(self, *, lpips: LPIPS | None = None) -> None:
-        self.lpips = lpips
-        self._values: dict[str, list[float]] = {name: [] for name in _PICTURE_FIGURES}
+    def __init__(self, *, lpips: LPIPS | None = None, torso: bool = False) -> None:
+        """``torso``: whether neck and torso are rendered, too, and not the truth's."""
+        self.lpips, self._torso = lpips, torso
+        self._values: dict[str, list[float]] = {name: [] for name in (*_PICTURE_FIGURES, *_TORSO_FIGURES)}
+        self._steps = np.zeros(2)  # across the neck's line: of the render, of the truth
         self._render = FaceWatcher()
         self._truth = FaceWatcher()
         self._frames = 0
@@ -67,10 +72,18 @@ class PictureScores:
                 self._values[name].append(psnr(box.crop(image), box.crop(composite)).item())
         if truth.head.any():
             self._values["face_psnr"].append(masked_psnr(image, composite, torch.from_numpy(truth.head)).item())
+        if self._torso:
+            self._add_torso(render, truth, image, composite)
         if min(image.shape[:2]) >= WINDOW:
             self._values["ssim"].append(ssim(image, composite).item())
         if self.lpips is not None:
             self._values["lpips"].append(self.lpips(image[None], composite[None]).item())
+
+    def _add_torso(self, render: np.ndarray, truth: TrueFrame, image: Tensor, composite: Tensor) -> None:
+        for name, where in (("torso_psnr", truth.body), ("neck_psnr", neck_band(truth.head, truth.body))):
+            if where.any():
+                self._values[name].append(masked_psnr(image, composite, torch.from_numpy(where)).item())
+        self._steps += [steps_across(picture, truth.head, truth.body) for picture in (render, truth.composite)]
 
     def result(self, *, lpips_absent: str = "") -> Scores:
         """The scores of the frames seen so far; ``lpips_absent`` is the reason to give for a missing LPIPS."""
@@ -93,7 +106,13 @@ class PictureScores:
             "blink_depth": blink_depth(render, truth),
         }
         reasons.update({name: why_undefined(name, render, truth) for name, value in motion.items() if value is None})
+        rendered, true = self._steps
+        if true == 0:
+            reasons["neck_step"] = _NO_TORSO
         return Scores(
+            torso_psnr=mean("torso_psnr", if_none=_NO_TORSO),
+            neck_psnr=mean("neck_psnr", if_none=_NO_TORSO),
+            neck_step=float(rendered / true) if true else None,
             raw_psnr=mean("raw_psnr", if_none="there are no frames"),
             composite_psnr=mean("composite_psnr", if_none="there are no frames"),
             head_psnr=mean("head_psnr", if_none="no frame shows head pixels"),
@@ -113,6 +132,7 @@ def score_video(
     *,
     lpips: LPIPS | None = None,
     lpips_absent: str = "",
+    torso: bool = False,
 ) -> Scores:
     """Score a rendered video against its truth, holding one frame of each at a time.
 
@@ -120,11 +140,12 @@ def score_video(
         renders: composites (RGB), as many as ``truths``.
         truths: in the order of their numbers.
         lpips: the perceptual metric, or None to leave it out for the reason ``lpips_absent``.
+        torso: whether neck and torso are rendered, too, and not the truth's.
 
     Raises:
         ValueError: one of the two videos is longer.
     """
-    with PictureScores(lpips=lpips) as scores:
+    with PictureScores(lpips=lpips, torso=torso) as scores:
         for render, truth in zip(renders, truths, strict=True):
             scores.add(render, truth)
         return scores.result(lpips_absent=lpips_absent)

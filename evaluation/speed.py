@@ -22,6 +22,7 @@ from synthesis.film import speak
 from synthesis.rendering import drive_of, render_drive
 from synthesis.script import script_of_split
 from synthesis.speech import extractor_of, speech_features
+from synthesis.torso import LearntTorso
 
 MIN_FRAMES = 50
 SPOKEN_FRAMES = {CPU: 250, GPU: 1500}  # ten seconds and a minute: what is done once weighs as in real use
@@ -33,7 +34,13 @@ DISTINCT = 32  # frames whose inputs are kept at hand
 
 @torch.no_grad()
 def render_fps(
-    head: GaussianHead, clip: ReferenceClip, frames: range, signal: Float[Tensor, "N *D"], *, batch: int = 1
+    head: GaussianHead,
+    clip: ReferenceClip,
+    frames: range,
+    signal: Float[Tensor, "N *D"],
+    *,
+    torso: LearntTorso | None = None,
+    batch: int = 1,
 ) -> float:
     """Frames a second of deformation and rasterization at full picture size, ``batch`` frames at a time.
 
@@ -43,13 +50,16 @@ def render_fps(
     device = next(head.parameters()).device
     shown = frames[: max(DISTINCT, batch)]
     script = script_of_split(clip, shown, signal)
+    if torso is not None:
+        script = torso.shown_in(script, clip)
     backdrops = Backdrops(clip.folder, size=(clip.width, clip.height))
     inputs = []
     for start in range(0, len(shown), batch):
         chosen = slice(start, start + batch)
-        pictures = np.stack([backdrops[i] for i in shown[chosen]])
+        behind = [backdrops[i] if torso is None else backdrops.background for i in shown[chosen]]
+        pictures = np.stack(behind)
         inputs.append((drive_of(head, clip, script, chosen), torch.from_numpy(pictures).to(device).float() / 255))
-    at_rest = head.at_rest()
+    at_rest = head.at_rest(None if torso is None else torso.torso)
     for _ in range(WARM_UP):
         render_drive(head, *inputs[0], at_rest)[0, 0, 0, 0].item()
     begun, done = time.perf_counter(), 0
@@ -67,6 +77,7 @@ def end_to_end_fps(
     frames: range,
     *,
     motion: ModelMotion | None = None,
+    torso: LearntTorso | None = None,
     batch: int | None = None,
 ) -> float:
     """Frames a second from a WAV file to a finished mp4: features, deformation, rasterization, encoding and writing.
@@ -84,7 +95,7 @@ def end_to_end_fps(
         _cut_sound(clip.folder.audio, sound, first, count)
         speech_features(sound, extractor_of(clip, motion), Path(folder))  # loads the extractor
         begun = time.perf_counter()
-        done = speak(head, clip, sound, video, motion=motion, batch=batch)
+        done = speak(head, clip, sound, video, motion=motion, torso=torso, batch=batch)
         return done / (time.perf_counter() - begun)
 
 

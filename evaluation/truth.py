@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, UInt8
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from data_utils.cures import picture_cure, read_picture
+from data_utils.face_parsing.classes import NECK, TORSO, to_classes_and_share
 from data_utils.landmark_file import read_landmarks
-from imaging.masks import read_head_mask
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class TrueFrame:
     composite: UInt8[np.ndarray, "H W 3"]  # gt_imgs: the person over the clean background
     raw: UInt8[np.ndarray, "H W 3"]  # ori_imgs: the frame as it was filmed
     head: Bool[np.ndarray, "H W"]  # parsing's head class
+    body: Bool[np.ndarray, "H W"]  # its classes neck and torso
     landmarks: Float[np.ndarray, "68 2"]  # pixels
 
 
@@ -33,7 +34,8 @@ def read_true_frame(folder: DatasetFolder, i: int) -> TrueFrame:
     """
     composite = read_picture(folder, folder.ground_truth_image(i))
     raw = read_picture(folder, folder.frame(i))
-    head = read_head_mask(folder, i)
+    classes, share = to_classes_and_share(read_picture(folder, folder.parsing_map(i), alpha=None))
+    head, body = share > 127, np.isin(classes, (NECK, TORSO))
     sizes = {
         folder.ground_truth_image(i): composite.shape[:2],
         folder.frame(i): raw.shape[:2],
@@ -44,4 +46,4 @@ def read_true_frame(folder: DatasetFolder, i: int) -> TrueFrame:
             raise EGSTalkerError(
                 f"{path} has another size than the other pictures of its frame; {picture_cure(folder, path)}"
             )
-    return TrueFrame(i, composite, raw, head, read_landmarks(folder, i))
+    return TrueFrame(i, composite, raw, head, body, read_landmarks(folder, i))

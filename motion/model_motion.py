@@ -20,6 +20,7 @@ from arguments.model_folder import ModelFolder
 from data_utils.audio_features import EXTRACTORS, extract
 from data_utils.audio_features.feature_file import read_clip_features
 from data_utils.clip_sound import read_clip_sound
+from data_utils.voice import speech_share
 from motion.blinks import BlinkModel
 from motion.expression_code import ExpressionCode
 from motion.face_measures import FaceMeasures, closed_gap, measure_face
@@ -29,7 +30,6 @@ from motion.sound_variants import sound_variants
 from motion.speech_model import SpeechModel, SpeechModelSettings
 from motion.speech_prior import read_prior
 from motion.speech_training import Expectation, Recording, learn_speech, speech_of_phones
-from motion.voice import speech_share
 
 LEAST_SPEECH = 4 * FPS  # frames of it from which on a person's own lips are learnt
 BLINKS, IDLE = "blinks.", "idle."  # begin the names of their arrays in the file of the code

@@ -8,6 +8,7 @@ too. Other columns are passed over. A npy file holds codes alone: floats [N, K],
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,11 +44,7 @@ def read_codes(table: CsvTable, num_codes: int) -> DrivenMotion:
         raise EGSTalkerError(f"{path} has {found} columns of codes; this head takes code_0 to code_{num_codes - 1}")
     if "eye" in header:
         names.append("eye")
-    values = table.numbers(names)
-    clock = next((name for name in ("time", "frame") if name in header), None)
-    if clock is not None:
-        places = table.numbers([clock])[:, 0] * (FPS if clock == "time" else 1)
-        values = resampled(places, values, path)
+    values = rows_on_the_clock(table, names)
     codes = _checked(values[:, :num_codes], path)
     if "eye" not in header:
         return DrivenMotion(codes)
@@ -55,6 +52,20 @@ def read_codes(table: CsvTable, num_codes: int) -> DrivenMotion:
     if eyes.min() < 0 or eyes.max() > 1:
         raise EGSTalkerError(f"{path}: eye runs from {eyes.min():g} to {eyes.max():g}; it is 0 (open) to 1 (shut)")
     return DrivenMotion(codes, torch.from_numpy(eyes.astype(np.float32)))
+
+
+def rows_on_the_clock(table: CsvTable, columns: Sequence[str]) -> Float[np.ndarray, "N D"]:
+    """Columns of a table, a row a frame: as its ``time`` or ``frame`` says, else as the rows follow each other.
+
+    Raises:
+        EGSTalkerError: a value is no number, times do not rise, or it lasts more than an hour.
+    """
+    values = table.numbers(columns)
+    clock = next((name for name in ("time", "frame") if name in table.header), None)
+    if clock is None:
+        return values
+    places = table.numbers([clock])[:, 0] * (FPS if clock == "time" else 1)
+    return resampled(places, values, table.path)
 
 
 def read_code_array(path: Path, num_codes: int) -> DrivenMotion:

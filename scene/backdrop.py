@@ -24,6 +24,9 @@ class Backdrops:
     The latest ``capacity`` pictures are kept: going back and forth over the clip meets them again at the turn. Several
     threads may ask at once.
 
+    Attributes:
+        background: the clean background alone [H, W, 3].
+
     Args:
         folder: of the data set.
         size: width and height, pixels; a background of another size, as some programs leave it, is brought to it.
@@ -39,7 +42,7 @@ class Backdrops:
         background = read_picture(folder, folder.background)
         if size is not None and background.shape[1::-1] != size:
             background = cv2.resize(background, size, interpolation=cv2.INTER_AREA)
-        self._background = np.ascontiguousarray(background)
+        self.background = np.ascontiguousarray(background)
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, UInt8[np.ndarray, "H W 3"]] = OrderedDict()
 
@@ -57,8 +60,8 @@ class Backdrops:
 
     def compose(self, i: int, behind: UInt8[np.ndarray, "H W 3"] | None = None) -> UInt8[np.ndarray, "H W 3"]:
         """The picture, read now: the torso over the clean background, or over another, ``behind``."""
-        picture = np.empty_like(self._background)
-        torso, back = (self.torso(i), self._background) if behind is None else (self.cut_out(i), behind)
+        picture = np.empty_like(self.background)
+        torso, back = (self.torso(i), self.background) if behind is None else (self.cut_out(i), behind)
         over(torso, back, picture)
         return picture
 
@@ -76,7 +79,7 @@ class Backdrops:
         """The torso alone, RGBA, as it is in the data set."""
         path = self.folder.torso_image(i)
         torso = read_picture(self.folder, path, alpha=True)
-        if torso.shape[:2] != self._background.shape[:2]:
+        if torso.shape[:2] != self.background.shape[:2]:
             raise EGSTalkerError(
                 f"{path} and {self.folder.background} differ in size; {picture_cure(self.folder, path)}"
             )

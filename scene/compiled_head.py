@@ -93,14 +93,16 @@ class RecordedHead:
         self._like = drive.camera
         camera = drive.camera
         return Gaussians(
-            *self._replayed(drive.signal, drive.signal_frames, drive.eye, camera.viewmats, camera.intrinsics)
+            *self._replayed(
+                drive.signal, drive.signal_frames, drive.eye, camera.viewmats, camera.intrinsics, drive.body
+            )
         )
 
     def _moved(
-        self, signal: Tensor, frames: Tensor, eye: Tensor, viewmats: Tensor, lenses: Tensor
+        self, signal: Tensor, frames: Tensor, eye: Tensor, viewmats: Tensor, lenses: Tensor, body: Tensor
     ) -> tuple[Tensor, ...]:
         camera = replace(self._like, viewmats=viewmats, intrinsics=lenses)
-        moved = self._move(Drive(signal, frames, eye, camera))
+        moved = self._move(Drive(signal, frames, eye, camera, body))
         return tuple(getattr(moved, field.name) for field in fields(moved))
 
 

@@ -1,4 +1,4 @@
-"""What makes a head move."""
+"""What makes a person move."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from torch import Tensor
 
 from scene.cameras import Camera
 from scene.signal_window import signal_windows
+
+MODES = 6
+BODY = 6 + MODES
+"""Numbers that say how a body has moved in the picture: shift in x and y, a 2 x 2 matrix row by row, and modes."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class Drive:
     """Blink intensity, 0 (open) to 1 (AU45 / 5)."""
     camera: Camera
     """Pose of the head, as the camera's."""
+    body: Float[Tensor, "B 12"]
+    """How the body has moved in the picture (:class:`scene.torso.Torso`); a head alone does not look at it."""
 
     @classmethod
     def of(
@@ -33,6 +39,7 @@ class Drive:
         window: int,
         eyes: Float[Tensor, "B"],
         camera: Camera,
+        body: Float[Tensor, "B 12"] | None = None,
     ) -> Drive:
         """The drive of B frames.
 
@@ -42,14 +49,17 @@ class Drive:
             window: rows that one frame sees, centred on its own.
             eyes: blink intensity of each frame, 0..1.
             camera: B views.
+            body: its motion; none unless given.
         """
         windows, numbers = signal_windows(signal, rows, window)
-        return cls(windows, numbers, eyes[:, None], camera)
+        body = camera.viewmats.new_zeros(len(camera), BODY) if body is None else body
+        return cls(windows, numbers, eyes[:, None], camera, body)
 
     def __len__(self) -> int:
         return len(self.eye)
 
     def to(self, device: torch.device | str) -> Drive:
         """The same drive on a device."""
-        signal, frames, eye = (part.to(device) for part in (self.signal, self.signal_frames, self.eye))
-        return Drive(signal, frames, eye, self.camera.to(device))
+        parts = (self.signal, self.signal_frames, self.eye, self.body)
+        signal, frames, eye, body = (part.to(device) for part in parts)
+        return Drive(signal, frames, eye, self.camera.to(device), body)

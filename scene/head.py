@@ -17,6 +17,7 @@ from scene.deformation import Deformation, SpatialState
 from scene.drive import Drive
 from scene.gaussian_model import GaussianModel
 from scene.gaussians import Gaussians
+from scene.torso import Torso, TorsoAtRest, joined
 from scene.triplane import make_triplane
 
 EXTENT = 2.0  # decimetres from the head's centre to the sides of the planes: hair and chin of any head fit
@@ -36,6 +37,16 @@ class AtRest:
     """The head at rest; None where gradients are wanted."""
     compiled: Mover | None = None
     """What moves the head faster than the plain modules; None where gradients are wanted or nothing does."""
+    body: Body | None = None
+    """What is moved with the head; None for a head alone, and where ``compiled`` moves both."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """A torso, and all of it that frames share."""
+
+    torso: Torso
+    at_rest: TorsoAtRest
 
 
 class GaussianHead(nn.Module):
@@ -76,17 +87,21 @@ class GaussianHead(nn.Module):
         """The head at rest, unbatched."""
         return self.model.activated(self.model.at_rest(self.planes(self.model.means.detach())))
 
-    def at_rest(self) -> AtRest:
-        """What all frames share. Positions enter the planes without gradient: only the picture moves a Gaussian."""
-        at_rest = self.at_rest_with(self.model.means.new_zeros(0, 3))[0]
+    def at_rest(self, torso: Torso | None = None) -> AtRest:
+        """What all frames share. Positions enter the planes without gradient: only the picture moves a Gaussian.
+
+        ``torso``: is moved with the head from then on, on its device.
+        """
+        body = None if torso is None else Body(torso, torso.at_rest())
+        at_rest = replace(self.at_rest_with(self.model.means.new_zeros(0, 3))[0], body=body)
         if torch.is_grad_enabled():
             return at_rest
         raw = self.model.at_rest(at_rest.features)
         plain = replace(at_rest, raw=raw)
         if on_gpu(raw.packed):
-            return (
-                plain if self.training else replace(plain, compiled=RecordedHead(partial(self.deform, at_rest=plain)))
-            )
+            if self.training:
+                return plain
+            return replace(plain, compiled=RecordedHead(partial(self.deform, at_rest=plain)), body=None)
         return replace(plain, compiled=CompiledHead.of(self.deformation, self.model, raw, plain.spatial, plain.moving))
 
     def at_rest_with(
@@ -109,7 +124,7 @@ class GaussianHead(nn.Module):
         return at_rest, self.deformation.spatial(field[count:], agents)
 
     def deform(self, drive: Drive, at_rest: AtRest | None = None) -> Gaussians:
-        """The head in each of B frames.
+        """The head in each of B frames, and its torso where there is one.
 
         Args:
             drive: signal, eyes and camera of the frames, on the head's device.
@@ -119,8 +134,12 @@ class GaussianHead(nn.Module):
             A batch of B times N Gaussians, ready to render.
         """
         at_rest = at_rest or self.at_rest()
-        if at_rest.compiled is not None:
-            return at_rest.compiled(drive)
+        head = self._head_in(drive, at_rest) if at_rest.compiled is None else at_rest.compiled(drive)
+        if at_rest.body is None:
+            return head
+        return joined(head, at_rest.body.torso.deform(drive, at_rest.body.at_rest))
+
+    def _head_in(self, drive: Drive, at_rest: AtRest) -> Gaussians:
         offsets = self.deformation(at_rest.spatial, self.deformation.tokens_of(drive))
         raw = at_rest.raw or self.model.at_rest(at_rest.features)
         return self.model.activated(raw, offsets.attributes, at_rest.moving)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from arguments.dataset_folder import DatasetFolder
@@ -17,44 +16,40 @@ from arguments.errors import EGSTalkerError
 from data_utils.action_units import STRONGEST
 from data_utils.audio_features.feature_file import clip_features
 from data_utils.blinks import read_blinks
+from data_utils.clip_sound import read_clip_sound
 from data_utils.cures import cure, read_picture
 from data_utils.track_file import decimetres_in, read_track
 from data_utils.transforms_file import read_transforms
+from data_utils.voice import loudness, speech_share
 from data_utils.wholeness import FRAMES, READS, size_made_with
 from scene.backdrop import Backdrops
 from scene.cameras import Camera, nerf_to_opencv
+from scene.clip import Clip
 from scene.drive import Drive
 
 logger = logging.getLogger(__name__)
 
 
-class ReferenceClip:
+class ReferenceClip(Clip):
     """The N frames of a dataset folder as they are borrowed; no picture but the first is read before it is asked for.
 
-    Attributes:
+    Attributes, besides those of :class:`scene.clip.Clip`:
         folder: where it lies.
-        num_frames: N.
-        train, val: the frames that heads learn from, and the held-out ones after them.
-        lost: frames in which the person was not seen.
-        cuts: frames at which a new shot begins.
         audio: features [N, *D], one row a frame.
-        eyes: blink intensity [N], 0 (open) to 1.
-        camera: N views of the whole picture; lengths in decimetres.
-        width, height: of the pictures, pixels.
         track: what the tracker measured beside the poses.
-        backdrops: what is behind the head in each frame.
     """
 
     def __init__(self, root: Path | str) -> None:
         """Raises EGSTalkerError, naming the task that mends it, where the folder is wrong, half made or damaged."""
         _check_whole(DatasetFolder(Path(root)))
         transforms = read_transforms(DatasetFolder(Path(root)))
-        self.folder, self.num_frames = transforms.folder, len(transforms)
+        self.folder, self.root, self.num_frames = transforms.folder, transforms.folder.root, len(transforms)
         self.train = range(transforms.num_train)
         self.val = range(transforms.num_train, self.num_frames)
         self.lost, self.cuts = frozenset(self.folder.lost_frames()), frozenset(self.folder.scene_cuts())
         features, remark = clip_features(self.folder, self.folder.audio_features, self.num_frames)
         self.audio = torch.from_numpy(features)
+        self.feature_shape, self.extractor = tuple(features.shape[1:]), self.folder.read_record().get("extractor")
         for line in (*transforms.remarks, *([remark] if remark else [])):
             logger.warning(line)
         self.eyes = torch.from_numpy(read_blinks(self.folder, self.num_frames) / STRONGEST)
@@ -68,25 +63,16 @@ class ReferenceClip:
         )
         self.backdrops = Backdrops(self.folder, size=(self.width, self.height))
 
-    @property
-    def feature_shape(self) -> tuple[int, ...]:
-        """Shape of one frame's audio features."""
-        return tuple(self.audio.shape[1:])
-
     def poses_digest(self) -> str:
         """SHA-256 of transforms_train.json, which tells datasets apart wherever they lie."""
         return sha256(self.folder.transforms_train)
 
-    def usable(self, frames: Iterable[int]) -> list[int]:
-        """Those of ``frames`` in which the person was seen; all of them where she was in none."""
-        frames = list(frames)
-        return [i for i in frames if i not in self.lost] or frames
-
-    def usable_mask(self, frames: Iterable[int]) -> Bool[np.ndarray, "N"]:
-        """Whether each of the clip's frames is among the :meth:`usable` of ``frames``."""
-        mask = np.zeros(self.num_frames, dtype=bool)
-        mask[self.usable(frames)] = True
-        return mask
+    def voice(self) -> tuple[Float[np.ndarray, "N"], Float[np.ndarray, "N"]]:
+        """See :class:`scene.clip.Clip`; of aud.wav, or silence where that is missing."""
+        if not self.folder.audio.is_file():
+            return np.zeros(self.num_frames), np.zeros(self.num_frames)
+        samples = read_clip_sound(self.folder, self.num_frames)
+        return speech_share(samples, self.num_frames).astype(np.float64), loudness(samples, self.num_frames)
 
     def drive(
         self,

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from motion.blinks import BlinkModel
 from motion.model_motion import ModelMotion
-from scene.reference_clip import ReferenceClip
+from scene.clip import Clip
 
 Blinking = Literal["own", "reference", "none"]
 BLINKING: tuple[Blinking, ...] = ("own", "reference", "none")
 """Blinks made anew as the person blinks, those of the frames that lend the pose, or none."""
 
 
-def blinks_of(motion: ModelMotion | None, clip: ReferenceClip) -> BlinkModel:
+def blinks_of(motion: ModelMotion | None, clip: Clip) -> BlinkModel:
     """How the person blinks: as the model knows, or, of one without that, as the training part of its clip shows."""
     if motion is not None and motion.blinks is not None:
         return motion.blinks

@@ -11,14 +11,16 @@ from media.picture_sequence import PictureSequence
 from media.sound import iter_audio
 from media.video_writer import ENDINGS, VideoWriter
 from motion.model_motion import ModelMotion
+from scene.clip import Clip
 from scene.head import GaussianHead
-from scene.reference_clip import ReferenceClip
 from synthesis.background import CLIP, Background
 from synthesis.eyes import Blinking
 from synthesis.pairing import check_pair
+from synthesis.poses import REFERENCE, Posing, posed
 from synthesis.rendering import Shown, Watch, film
 from synthesis.script import Script
 from synthesis.source import Source, save_motion, script_of
+from synthesis.torso import LearntTorso
 
 SOUND_RATE = 48_000  # Hz, what the encoder takes: nothing audible of a 44.1 or 48 kHz source is lost
 
@@ -54,11 +56,12 @@ def write_video(frames: Iterable[Shown], script: Script, target: Path) -> int:
 
 def speak(
     head: GaussianHead,
-    clip: ReferenceClip,
+    clip: Clip,
     sound: Path,
     target: Path,
     *,
     motion: ModelMotion | None = None,
+    torso: LearntTorso | None = None,
     blinking: Blinking = "own",
     seed: int = 0,
     batch: int | None = None,
@@ -74,6 +77,7 @@ def speak(
         sound: what is said.
         target: the video.
         motion: of a head that is driven by codes.
+        torso: of the model; the clip's pictures unless given.
         blinking: where blinks come from.
         seed: of everything random: the same gives the same film.
         batch: frames rendered at once.
@@ -86,6 +90,7 @@ def speak(
     return perform(
         *(head, clip, Source(sound), target),
         motion=motion,
+        torso=torso,
         blinking=blinking,
         seed=seed,
         batch=batch,
@@ -95,13 +100,15 @@ def speak(
 
 def perform(
     head: GaussianHead,
-    clip: ReferenceClip,
+    clip: Clip,
     source: Source,
     target: Path,
     *,
     motion: ModelMotion | None = None,
+    torso: LearntTorso | None = None,
     saved: Path | None = None,
     background: Background = CLIP,
+    posing: Posing = REFERENCE,
     blinking: Blinking = "own",
     seed: int = 0,
     batch: int | None = None,
@@ -116,8 +123,10 @@ def perform(
         source: what drives it.
         target: the video.
         motion: of a head that is driven by codes.
+        torso: of the model; the clip's pictures unless given.
         saved: where the codes are written that drove it, as a table.
         background: what stands behind the person.
+        posing: how the head is held, where the source does not say it.
         blinking: where blinks come from, if not from the source.
         seed: of everything random: the same gives the same film.
         batch: frames made at once; by the device if None.
@@ -135,6 +144,10 @@ def perform(
         source, clip, motion, work_folder=target.parent, device=device, blinking=blinking, seed=seed, watch=follow
     )
     script = replace(script, background=background)
+    body = torso.motion.measured if torso is not None and torso.is_of(clip) else None
+    script = posed(script, clip, posing, seed, body)
+    if torso is not None:
+        script = torso.shown_in(script, clip)
     if saved is not None:
         save_motion(saved, clip, script, motion)
     return write_video(watch(film(head, clip, script, batch=batch), len(script)), script, target)

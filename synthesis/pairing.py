@@ -7,6 +7,7 @@ from pathlib import Path
 
 from arguments.errors import EGSTalkerError
 from motion.model_motion import ModelMotion
+from scene.clip import Clip
 from scene.head import GaussianHead
 from scene.head_files import ModelRecord
 from scene.reference_clip import ReferenceClip
@@ -14,7 +15,7 @@ from scene.reference_clip import ReferenceClip
 logger = logging.getLogger(__name__)
 
 
-def check_pair(head: GaussianHead, clip: ReferenceClip, motion: ModelMotion | None) -> None:
+def check_pair(head: GaussianHead, clip: Clip, motion: ModelMotion | None) -> None:
     """Whether a head can be driven by a clip's audio features.
 
     Raises:
@@ -30,7 +31,7 @@ def check_pair(head: GaussianHead, clip: ReferenceClip, motion: ModelMotion | No
 
 
 def check_features(
-    shape: tuple[int, ...], clip: ReferenceClip, motion: ModelMotion | None, *, wanted: tuple[int, ...] | None = None
+    shape: tuple[int, ...], clip: Clip, motion: ModelMotion | None, *, wanted: tuple[int, ...] | None = None
 ) -> None:
     """Raises EGSTalkerError where features of ``shape`` a frame are not those that the model learnt with."""
     if motion is not None and motion.speech is not None:
@@ -40,7 +41,7 @@ def check_features(
         return
     again = "learn its speech again with ./train.sh and --only speech" if motion is not None else "train again"
     raise EGSTalkerError(
-        f"the model takes audio features of shape {wanted} a frame and these, of {clip.folder.root} or given, are "
+        f"the model takes audio features of shape {wanted} a frame and these, of {clip.root} or given, are "
         f"{shape}; make them with the extractor that the model learnt with, or {again}"
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -16,9 +17,11 @@ from torch import Tensor
 from arguments.device import CPU, GPU, kind_of, on_gpu
 from gaussian_renderer.render import render
 from gaussian_renderer.render_output import RenderOutput
+from motion.frame_path import FramePath
+from scene.clip import Clip
 from scene.drive import Drive
 from scene.head import AtRest, GaussianHead
-from scene.reference_clip import ReferenceClip
+from scene.torso import Torso
 from synthesis.background import Background
 from synthesis.pipeline import ahead
 from synthesis.script import Script
@@ -35,22 +38,23 @@ Watch = Callable[[Iterable[Shown], int], Iterable[Shown]]
 """Passes frames through and shows how many of a number have passed (a progress bar)."""
 
 
-def drive_of(head: GaussianHead, clip: ReferenceClip, script: Script, chosen: slice) -> Drive:
+def drive_of(head: GaussianHead, clip: Clip, script: Script, chosen: slice) -> Drive:
     """What moves the head in the chosen frames of a script, on the head's device."""
     device = next(head.parameters()).device
     reference = script.reference[chosen]
+    first = torch.from_numpy(reference.first)
     rows, window = script.rows[chosen], head.settings.signal_window
-    eyes = clip.eyes[reference] if script.eyes is None else script.eyes[chosen]
-    camera = clip.camera[reference]
-    if script.poses is not None:
-        camera = replace(camera, viewmats=script.poses[chosen])
-    return Drive.of(script.signal, rows, window, eyes, camera).to(device)
+    eyes = torch.from_numpy(reference.blended(clip.eyes.numpy())) if script.eyes is None else script.eyes[chosen]
+    poses = torch.from_numpy(reference.poses(clip.camera.viewmats.numpy()))
+    camera = replace(clip.camera[first], viewmats=poses if script.poses is None else script.poses[chosen])
+    body = None if script.torso is None else script.torso.body[chosen]
+    return Drive.of(script.signal, rows, window, eyes, camera, body).to(device)
 
 
 def render_drive(
     head: GaussianHead, drive: Drive, background: Float[Tensor, "B H W C"], at_rest: AtRest
 ) -> Float[Tensor, "B H W C"]:
-    """The driven head over its background, 0..1: over RGB pictures, or before RGBA torsos with nothing behind them."""
+    """The driven person over a background, 0..1: over RGB pictures, or before RGBA torsos with nothing behind them."""
     gaussians = head.deform(drive, at_rest)
     if background.shape[-1] == 4:
         return _before(render(gaussians, drive.camera), background).clamp_(0, 1)
@@ -65,7 +69,7 @@ def _before(head: RenderOutput, torso: Float[Tensor, "B H W 4"]) -> Float[Tensor
     return torch.cat([colour, opacity], dim=-1)
 
 
-def synthesise(head: GaussianHead, clip: ReferenceClip, script: Script, *, batch: int | None = None) -> Iterator[Shown]:
+def synthesise(head: GaussianHead, clip: Clip, script: Script, *, batch: int | None = None) -> Iterator[Shown]:
     """The video's frames, made ``batch`` at a time and forgotten: memory does not grow with their number.
 
     ``batch``: by the device (``BATCHES``) if None.
@@ -75,7 +79,7 @@ def synthesise(head: GaussianHead, clip: ReferenceClip, script: Script, *, batch
     return _frames(head, clip, script, batch, _bytes)
 
 
-def film(head: GaussianHead, clip: ReferenceClip, script: Script, *, batch: int | None = None) -> Iterator[Shown]:
+def film(head: GaussianHead, clip: Clip, script: Script, *, batch: int | None = None) -> Iterator[Shown]:
     """:func:`synthesise` for :func:`write_video`: a GPU converts to the encoder's colours, where sides are even."""
     planar = clip.width % 2 == clip.height % 2 == 0 and not script.background.is_transparent
     return _frames(head, clip, script, batch, yuv420 if planar and on_gpu(next(head.parameters())) else _bytes)
@@ -83,33 +87,50 @@ def film(head: GaussianHead, clip: ReferenceClip, script: Script, *, batch: int 
 
 def _frames(
     head: GaussianHead,
-    clip: ReferenceClip,
+    clip: Clip,
     script: Script,
     batch: int | None,
     encode: Callable[[Tensor], Tensor],
 ) -> Iterator[Shown]:
     batch = batch or BATCHES[kind_of(next(head.parameters()))]
-    return ahead(_rendered(head, ahead(_inputs(head, clip, script, batch), 2), encode), 2 * batch)
+    torso = None if script.torso is None else script.torso.torso
+    return ahead(_rendered(head, torso, ahead(_inputs(head, clip, script, batch), 2), encode), 2 * batch)
 
 
 def _inputs(
-    head: GaussianHead, clip: ReferenceClip, script: Script, batch: int
+    head: GaussianHead, clip: Clip, script: Script, batch: int
 ) -> Iterator[tuple[Drive, Float[Tensor, "B H W C"]]]:
     """What drives the head in each batch of frames, and the background, on the head's device."""
     device = next(head.parameters()).device
-    pictures = backdrops_of(clip, script.reference.tolist(), script.background)
+    if script.torso is None:
+        pictures = backdrops_of(clip, script.reference, script.background)
+    else:
+        pictures = rooms_of(clip, script.background)
     for start in range(0, len(script), batch):
         drive = drive_of(head, clip, script, slice(start, start + batch))
         background = torch.from_numpy(np.stack([next(pictures) for _ in range(len(drive))]))
         yield drive, background.to(device).float().div_(255)
 
 
-def backdrops_of(clip: ReferenceClip, frames: Sequence[int], background: Background) -> Iterator[Frame | Cutout]:
-    """What is behind the head in each of ``frames``, read by several threads ahead of its use: RGB pictures, or torsos
-    with their transparency where nothing is behind these."""
+def rooms_of(clip: Clip, background: Background) -> Iterator[Frame | Cutout]:
+    """What is behind head and torso in each frame of a film, without end: RGB pictures, or none, transparent."""
+    if background.is_transparent:
+        return itertools.repeat(np.zeros((clip.height, clip.width, 4), np.uint8))
+    room = clip.backdrops.background
+    return (room if picture is None else picture for picture in background.pictures(clip.width, clip.height))
+
+
+def backdrops_of(clip: Clip, path: FramePath, background: Background) -> Iterator[Frame | Cutout]:
+    """What is behind the head along a path, read by several threads ahead of its use: RGB pictures, or torsos with
+    their transparency where nothing is behind these."""
     backdrops, behind = clip.backdrops, background.pictures(clip.width, clip.height)
 
-    def of(i: int, picture: Frame | None) -> Frame | Cutout:
+    def of(first: int, second: int, mix: float, picture: Frame | None) -> Frame | Cutout:
+        if mix == 0:
+            return one(first, picture)
+        return _faded(one(first, picture), one(second, picture), mix)
+
+    def one(i: int, picture: Frame | None) -> Frame | Cutout:
         if background.is_transparent:
             return backdrops.cut_out(i)
         return backdrops[i] if picture is None else backdrops.compose(i, picture)
@@ -117,21 +138,33 @@ def backdrops_of(clip: ReferenceClip, frames: Sequence[int], background: Backgro
     readers = min(MAX_READERS, max(1, (os.cpu_count() or 1) // 2))
     with ThreadPoolExecutor(readers) as pool:
         waiting: deque[Future[Frame | Cutout]] = deque()
-        for i in frames:
-            waiting.append(pool.submit(of, i, next(behind)))
+        for first, second, mix in zip(path.first.tolist(), path.second.tolist(), path.mix.tolist(), strict=True):
+            waiting.append(pool.submit(of, first, second, mix, next(behind)))
             if len(waiting) > 2 * readers:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
+def _faded(first: Frame | Cutout, second: Frame | Cutout, mix: float) -> Frame | Cutout:
+    """A picture on its way into another; what is transparent has no say in colours."""
+    shares = np.float32(1 - mix), np.float32(mix)
+    if first.shape[2] == 3:
+        return np.rint(shares[0] * first + shares[1] * second).astype(np.uint8)
+    opacity = [share * picture[..., 3:] for share, picture in zip(shares, (first, second), strict=True)]
+    total = opacity[0] + opacity[1]
+    colour = (opacity[0] * first[..., :3] + opacity[1] * second[..., :3]) / np.maximum(total, 1e-6)
+    return np.rint(np.concatenate([colour, total], axis=2)).astype(np.uint8)
+
+
 @torch.no_grad()
 def _rendered(
     head: GaussianHead,
+    torso: Torso | None,
     inputs: Iterable[tuple[Drive, Float[Tensor, "B H W C"]]],
     encode: Callable[[Tensor], Tensor],
 ) -> Iterator[Shown]:
-    at_rest = head.at_rest()
+    at_rest = head.at_rest(torso)
     for drive, background in inputs:
         pictures = encode(render_drive(head, drive, background, at_rest))
         yield from torch.empty_like(pictures, device=CPU, pin_memory=on_gpu(pictures)).copy_(pictures).numpy()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from arguments.clock import FPS
 from motion.driver import DrivenMotion
+from motion.frame_path import FramePath, forward_path, places_of, unbroken
 from motion.model_motion import ModelMotion
+from scene.clip import Clip
 from scene.reference_clip import ReferenceClip
+from scene.torso import Torso
 from synthesis.background import CLIP, Background
 from synthesis.eyes import Blinking, blinks_of, eyes_while_speaking
 from synthesis.pairing import check_features
@@ -23,36 +27,52 @@ LONG_ENOUGH = 2 * FPS  # frames of an unbroken stretch: a head that turns back s
 
 
 @dataclass(frozen=True)
+class ShownTorso:
+    """The torso of a film."""
+
+    torso: Torso
+    body: Float[Tensor, "F 12"]
+    """How the body has moved in each frame."""
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What of a sound the head's turns go along with, in each frame."""
+
+    speaks: Float[np.ndarray, "F"]
+    """Share of speech, 0..1."""
+    loudness: Float[np.ndarray, "F"]
+    """Of :func:`data_utils.voice.loudness`."""
+
+
+@dataclass(frozen=True)
 class Script:
     """What a video shows and says, 25 frames a second."""
 
     signal: Float[Tensor, "M *D"]  # codes or audio features; rows around the shown ones are their context
     rows: Int[Tensor, "F"]  # for each frame, its row of ``signal``
-    reference: Int[Tensor, "F"]  # for each frame, the data set's frame that lends pose, torso and eyes
+    reference: FramePath  # through the data set's frames, that lend pose, torso and eyes
     sound: Path | None = None  # file that is heard; None for a video without sound
     sound_start: float | None = None  # seconds on the file's clock where the video begins; None: at its first sample
     sound_track: int | None = None  # the audio track that is heard, of several
     eyes: Float[Tensor, "F"] | None = None  # blink intensity of each frame, 0..1; the reference's unless given
     poses: Float[Tensor, "F 4 4"] | None = None  # head to camera, as Camera.viewmats; the reference's unless given
     background: Background = CLIP
+    torso: ShownTorso | None = None  # the reference's pictures of it unless given
+    voice: Voice | None = None  # of what is said, where sound drives the head
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
-def eyes_of(clip: ReferenceClip, script: Script) -> Float[Tensor, "F"]:
+def eyes_of(clip: Clip, script: Script) -> Float[Tensor, "F"]:
     """Blink intensity in every frame of a script, 0..1."""
-    return clip.eyes[script.reference] if script.eyes is None else script.eyes
+    if script.eyes is not None:
+        return script.eyes
+    return torch.from_numpy(script.reference.blended(clip.eyes.numpy()))
 
 
-def ping_pong(count: int, num_frames: int) -> Int[Tensor, "count"]:
-    """``count`` numbers that go 0, 1, ..., num_frames - 1, ..., 1, 0, 1, ...; the ends are not shown twice in a row."""
-    period = max(2 * (num_frames - 1), 1)
-    position = torch.arange(count) % period
-    return torch.minimum(position, period - position)
-
-
-def borrowed_frames(clip: ReferenceClip) -> list[int]:
+def borrowed_frames(clip: Clip) -> list[int]:
     """The frames whose poses and torsos are lent to other speech, ascending.
 
     Frames in which the person was away lend nothing, and motion should not jump: of several unbroken stretches it is
@@ -63,33 +83,27 @@ def borrowed_frames(clip: ReferenceClip) -> list[int]:
         Numbers of the clip's frames; at least one.
     """
     usable = clip.usable(range(clip.num_frames))
-    for cuts in (clip.cuts, frozenset()):
-        stretch = _longest_stretch(usable, cuts)
-        if len(stretch) >= LONG_ENOUGH:
-            return stretch
+    for cuts in (clip.cuts, frozenset[int]()):
+        begin, end = max(unbroken(usable, cuts), key=lambda piece: piece[1] - piece[0])
+        if end - begin >= LONG_ENOUGH:
+            return list(range(begin, end))
     return usable
 
 
-def lent_frames(clip: ReferenceClip, count: int) -> Int[Tensor, "{count}"]:
-    """For each of ``count`` frames of other speech, the clip's frame that lends pose, torso and blinks."""
-    lent = torch.tensor(borrowed_frames(clip))
-    return lent[ping_pong(count, len(lent))]
+def reference_path(clip: Clip, count: int) -> FramePath:
+    """For each of ``count`` frames of other speech, the clip's frame that lends pose, torso and blinks: forward, with
+    returns that do not show."""
+    lent = np.array(borrowed_frames(clip))
+    path = forward_path(places_of(clip.camera.viewmats[lent].double().numpy()), (0, len(lent)), count)
+    return FramePath(lent[path.first], lent[path.second], path.mix)
 
 
-def _longest_stretch(frames: list[int], cuts: Collection[int]) -> list[int]:
-    """The longest part of ``frames`` (ascending) that follow each other, none but the first at a cut."""
-    starts = [k for k, i in enumerate(frames) if k == 0 or frames[k - 1] != i - 1 or i in cuts]
-    ends = [*starts[1:], len(frames)]
-    return max((frames[start:end] for start, end in zip(starts, ends, strict=True)), key=len)
-
-
-def script_of_frames(clip: ReferenceClip, frames: Sequence[int], signal: Float[Tensor, "N *D"]) -> Script:
+def script_of_frames(clip: Clip, frames: Sequence[int], signal: Float[Tensor, "N *D"]) -> Script:
     """The data set's own frames, whichever they are; there is no sound, for they need not follow each other.
 
     ``signal``: what drives the face in every frame of the clip, as :func:`synthesis.signal.own_signal` has it.
     """
-    numbers = torch.tensor(list(frames))
-    return Script(signal, numbers, numbers)
+    return Script(signal, torch.tensor(list(frames)), FramePath.of(frames))
 
 
 def script_of_split(clip: ReferenceClip, frames: range, signal: Float[Tensor, "N *D"]) -> Script:
@@ -102,21 +116,21 @@ def script_of_split(clip: ReferenceClip, frames: range, signal: Float[Tensor, "N
     if list(heard[frames.start : frames.stop]) != list(range(start, start + len(frames))):
         sound = None
     numbers = torch.arange(frames.start, frames.stop)
-    return Script(signal, numbers, numbers, sound, start / FPS)
+    return Script(signal, numbers, FramePath.of(frames), sound, start / FPS)
 
 
 def script_of_signal(
-    clip: ReferenceClip, signal: Float[Tensor, "M *D"], sound: Path | None, eyes: Float[Tensor, "M"] | None = None
+    clip: Clip, signal: Float[Tensor, "M *D"], sound: Path | None, eyes: Float[Tensor, "M"] | None = None
 ) -> Script:
-    """Other speech: the clip's poses and torso (:func:`borrowed_frames`) go forth and back under it.
+    """Other speech, over the clip's poses and torso (:func:`reference_path`).
 
     So do its blinks, unless ``eyes`` are given: the blink intensity of every frame, 0..1.
     """
-    return Script(signal, torch.arange(len(signal)), lent_frames(clip, len(signal)), sound, eyes=eyes)
+    return Script(signal, torch.arange(len(signal)), reference_path(clip, len(signal)), sound, eyes=eyes)
 
 
 def script_of_motion(
-    clip: ReferenceClip,
+    clip: Clip,
     driven: DrivenMotion,
     sound: Path | None,
     sound_start: float | None = None,
@@ -128,7 +142,7 @@ def script_of_motion(
 
 
 def script_of_features(
-    clip: ReferenceClip,
+    clip: Clip,
     features: Float[Tensor, "M *D"],
     sound: Path | None,
     motion: ModelMotion | None = None,
@@ -155,7 +169,7 @@ def script_of_features(
 
 
 def script_of_sound(
-    clip: ReferenceClip,
+    clip: Clip,
     sound: Path,
     work_folder: Path,
     device: str | None = None,
@@ -176,4 +190,5 @@ def script_of_sound(
     signal = speaking_signal(motion, speech.features, speech.activity, seed=seed)
     blinks = blinks_of(motion, clip)
     eyes = eyes_while_speaking(blinking, blinks, len(signal), seed=seed, activity=speech.activity)
-    return replace(script_of_signal(clip, signal, sound, eyes), sound_track=track)
+    script = script_of_signal(clip, signal, sound, eyes)
+    return replace(script, sound_track=track, voice=Voice(speech.activity.numpy(), speech.loudness))

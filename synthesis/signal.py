@@ -11,9 +11,9 @@ from torch import Tensor
 from arguments.errors import EGSTalkerError
 from arguments.model_folder import ModelFolder
 from data_utils.clip_sound import read_clip_sound
+from data_utils.voice import speech_share
 from motion.model_motion import ModelMotion
 from motion.speech_model import SpeechModel
-from motion.voice import speech_share
 from scene.head import GaussianHead
 from scene.reference_clip import ReferenceClip
 

@@ -6,6 +6,8 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from arguments.clock import FPS, SAMPLE_RATE
 from arguments.errors import EGSTalkerError
 from motion.driver import DrivenMotion
@@ -13,9 +15,9 @@ from motion.head_turns import turned_poses
 from motion.model_motion import ModelMotion
 from motion.table_driver import write_codes
 from motion.video_driver import Watch, follow_driver, reenact
-from scene.reference_clip import ReferenceClip
+from scene.clip import Clip
 from synthesis.eyes import Blinking, blinks_of, eyes_while_speaking
-from synthesis.script import Script, borrowed_frames, eyes_of, lent_frames, script_of_motion, script_of_sound
+from synthesis.script import Script, borrowed_frames, eyes_of, reference_path, script_of_motion, script_of_sound
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ class Source:
 
 def script_of(
     source: Source,
-    clip: ReferenceClip,
+    clip: Clip,
     motion: ModelMotion | None,
     *,
     work_folder: Path,
@@ -99,7 +101,7 @@ def script_of(
     return _with_sound(clip, driven, source)
 
 
-def _script_of_video(source: Source, clip: ReferenceClip, motion: ModelMotion, watch: Watch) -> Script:
+def _script_of_video(source: Source, clip: Clip, motion: ModelMotion, watch: Watch) -> Script:
     from media.video import probe
 
     video = source.video
@@ -109,7 +111,8 @@ def _script_of_video(source: Source, clip: ReferenceClip, motion: ModelMotion, w
     driven = reenact(face, motion)
     if source.with_pose:
         poses = clip.camera.viewmats
-        lent, seen = poses[lent_frames(clip, len(face))], poses[borrowed_frames(clip)]
+        lent = torch.from_numpy(reference_path(clip, len(face)).poses(poses.numpy()))
+        seen = poses[list(borrowed_frames(clip))]
         driven = replace(driven, poses=turned_poses(face.turning, lent, seen))
     if source.sound is not None:
         return _with_sound(clip, driven, source)
@@ -120,7 +123,7 @@ def _script_of_video(source: Source, clip: ReferenceClip, motion: ModelMotion, w
     return script_of_motion(clip, driven, video, info.start, track)
 
 
-def _with_sound(clip: ReferenceClip, driven: DrivenMotion, source: Source) -> Script:
+def _with_sound(clip: Clip, driven: DrivenMotion, source: Source) -> Script:
     """The script of a motion under a sound of its own."""
     track = None if source.sound is None else heard_track(source.sound, source.audio_track)
     script = script_of_motion(clip, driven, source.sound, track=track)
@@ -143,7 +146,7 @@ def heard_track(sound: Path, wanted: int | None = None) -> int | None:
     return choice.number
 
 
-def save_motion(path: Path, clip: ReferenceClip, script: Script, motion: ModelMotion | None) -> None:
+def save_motion(path: Path, clip: Clip, script: Script, motion: ModelMotion | None) -> None:
     """Write the codes and blinks of a script's frames as a table that drives the head again.
 
     Raises:

@@ -14,10 +14,10 @@ from torch import Tensor
 from arguments.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
 from arguments.errors import EGSTalkerError
 from data_utils.audio_features import DEFAULT_EXTRACTOR, EXTRACTORS, extract
+from data_utils.voice import loudness, speech_share
 from media.sound import iter_audio
 from motion.model_motion import ModelMotion
-from motion.voice import speech_share
-from scene.reference_clip import ReferenceClip
+from scene.clip import Clip
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,11 @@ class Speech:
     features: Float[Tensor, "N *D"]
     activity: Float[Tensor, "N"]
     """Share of each frame that is as loud as speech, 0..1."""
+    loudness: Float[np.ndarray, "N"]
+    """Of :func:`data_utils.voice.loudness`."""
 
 
-def extractor_of(clip: ReferenceClip, motion: ModelMotion | None) -> str:
+def extractor_of(clip: Clip, motion: ModelMotion | None) -> str:
     """The extractor whose features drive a model.
 
     That of its speech model; or, of a head that audio features drive, the data set's: as dataset.json records it, else
@@ -43,7 +45,7 @@ def extractor_of(clip: ReferenceClip, motion: ModelMotion | None) -> str:
         settings = motion.speech.settings
         recorded, shape = settings.extractor, settings.feature_shape
     else:
-        recorded, shape = clip.folder.read_record().get("extractor"), clip.feature_shape
+        recorded, shape = clip.extractor, clip.feature_shape
     name = recorded or by_shape.get(shape)
     if name in EXTRACTORS and EXTRACTORS[name].shape == shape:
         return name
@@ -54,7 +56,7 @@ def extractor_of(clip: ReferenceClip, motion: ModelMotion | None) -> str:
     again = "train again" if motion is None else "learn its speech again with ./train.sh and --only speech"
     raise EGSTalkerError(
         f"the model learnt with features of {found}: make the sound's features yourself and give them to render.py "
-        f"with --custom_aud, or run preprocess.sh with --task 2 --asr {DEFAULT_EXTRACTOR} on {clip.folder.root} and "
+        f"with --custom_aud, or run preprocess.sh with --task 2 --asr {DEFAULT_EXTRACTOR} on {clip.root} and "
         f"{again}"
     )
 
@@ -81,7 +83,8 @@ def heard(
         samples = _samples_on_disk(sound, Path(folder) / "samples.float32", track)
         num_frames = -(-len(samples) // SAMPLES_PER_FRAME)
         features = np.ascontiguousarray(extract(extractor, samples, num_frames, device))
-        return Speech(torch.from_numpy(features), torch.from_numpy(speech_share(samples, num_frames)))
+        activity = torch.from_numpy(speech_share(samples, num_frames))
+        return Speech(torch.from_numpy(features), activity, loudness(samples, num_frames))
 
 
 def _samples_on_disk(sound: Path, target: Path, track: int | None) -> np.ndarray:

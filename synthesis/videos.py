@@ -15,9 +15,10 @@ from scene.reference_clip import ReferenceClip
 from synthesis.film import make_writable, speak, write_video
 from synthesis.pairing import check_pair
 from synthesis.rendering import Watch, film
-from synthesis.script import script_of_features, script_of_split
+from synthesis.script import Script, script_of_features, script_of_split
 from synthesis.signal import own_signal
 from synthesis.source import say_other_length
+from synthesis.torso import LearntTorso
 
 
 def split_videos(
@@ -27,6 +28,7 @@ def split_videos(
     folder: Path,
     *,
     motion: ModelMotion | None = None,
+    torso: LearntTorso | None = None,
     batch: int | None = None,
     watch: Watch = lambda frames, total: frames,
 ) -> int:
@@ -37,7 +39,7 @@ def split_videos(
     """
     check_pair(head, clip, motion)
     make_writable(folder)
-    script = script_of_split(clip, frames, own_signal(motion, clip))
+    script = _shown(torso, script_of_split(clip, frames, own_signal(motion, clip)), clip)
     write_video(
         (read_picture(clip.folder, clip.folder.ground_truth_image(i)) for i in frames), script, folder / "gt.mp4"
     )
@@ -53,6 +55,7 @@ def custom_video(
     sound: Path | None,
     features: Path | None,
     motion: ModelMotion | None = None,
+    torso: LearntTorso | None = None,
     batch: int | None = None,
     watch: Watch = lambda frames, total: frames,
 ) -> int:
@@ -67,9 +70,14 @@ def custom_video(
     if features is None:
         if sound is None:
             raise EGSTalkerError("other speech needs its features or its sound")
-        return speak(head, clip, sound, target, motion=motion, batch=batch, watch=watch)
+        return speak(head, clip, sound, target, motion=motion, torso=torso, batch=batch, watch=watch)
     check_pair(head, clip, motion)
     make_writable(target.parent)
     script = script_of_features(clip, torch.from_numpy(read_feature_file(features)), sound, motion)
+    script = _shown(torso, script, clip)
     say_other_length(sound, len(script), "features")
     return write_video(watch(film(head, clip, script, batch=batch), len(script)), script, target)
+
+
+def _shown(torso: LearntTorso | None, script: Script, clip: ReferenceClip) -> Script:
+    return script if torso is None else torso.shown_in(script, clip)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from arguments.errors import EGSTalkerError
 from data_utils.cures import picture_cure, read_picture
+from data_utils.face_parsing.classes import BACKGROUND, to_classes
 from data_utils.landmark_file import read_landmarks
 from data_utils.lost_frames import interpolate_lost
 from data_utils.track_file import check_finite
@@ -26,11 +27,11 @@ from training.landmark_surface import landmark_surface
 
 @dataclass(frozen=True)
 class CroppedFrame:
-    """One frame within its head's box."""
+    """One frame within its head's box; whole in :class:`WholePerson`."""
 
     image: UInt8[np.ndarray, "H W 3"]  # the frame over the clean background
-    background: UInt8[np.ndarray, "H W 3"]  # clean background with the torso over it
-    head: UInt8[np.ndarray, "H W"]  # the head's share of each pixel, 0 to 255
+    background: UInt8[np.ndarray, "H W 3"]  # clean background with the torso over it; without in WholePerson
+    head: UInt8[np.ndarray, "H W"]  # the head's share of each pixel, 0 to 255; the person's in WholePerson
 
 
 class TalkingHeadDataset(ReferenceClip):
@@ -112,12 +113,16 @@ class TalkingHeadDataset(ReferenceClip):
         corners, (width, height) = self.head_boxes()
         x, y = corners[i]
         inside = (slice(y, y + height), slice(x, x + width))
-        path = self.folder.ground_truth_image(i)
-        whole = read_picture(self.folder, path)
-        if whole.shape[:2] != (self.height, self.width):
-            raise self._of_another_size(path)
-        picture, behind = whole[inside], self.backdrops.compose(i)[inside]
+        picture, behind = self._truth(i)[inside], self.backdrops.compose(i)[inside]
         return CroppedFrame(picture, behind, matted(self.head_share(i)[inside], picture, behind, self.width))
+
+    def _truth(self, i: int) -> UInt8[np.ndarray, "H W 3"]:
+        """The frame over the clean background."""
+        path = self.folder.ground_truth_image(i)
+        picture = read_picture(self.folder, path)
+        if picture.shape[:2] != (self.height, self.width):
+            raise self._of_another_size(path)
+        return picture
 
     def _of_another_size(self, path: Path) -> EGSTalkerError:
         return EGSTalkerError(f"{path} has another size than frame 0; {picture_cure(self.folder, path)}")
@@ -129,3 +134,19 @@ class TalkingHeadDataset(ReferenceClip):
         """
         landmarks = read_landmarks(self.folder, i) - self.head_boxes()[0][i]
         return np.stack([feature_box(landmarks[part]) for part in (MOUTH, RIGHT_EYE, LEFT_EYE)]).astype(np.float32)
+
+
+class WholePerson(TalkingHeadDataset):
+    """The same clip, its frames uncut: what is learnt of them is the whole person, over the clean background."""
+
+    def head_boxes(self) -> tuple[Int[np.ndarray, "N 2"], tuple[int, int]]:
+        """The whole picture in every frame."""
+        return np.zeros((self.num_frames, 2), np.int64), (self.width, self.height)
+
+    def crop(self, i: int) -> CroppedFrame:
+        """The pictures of frame ``i``, read from the files."""
+        picture = self._truth(i)
+        classes = to_classes(read_picture(self.folder, self.folder.parsing_map(i), alpha=None)[..., :3])
+        person = np.where(classes == BACKGROUND, np.uint8(0), np.uint8(255))
+        room = self.backdrops.background
+        return CroppedFrame(picture, room, matted(person, picture, room, self.width))

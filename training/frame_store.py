@@ -14,7 +14,7 @@ from torch import Tensor
 
 from arguments.device import free_memory, on_gpu
 from scene.cameras import Camera
-from scene.drive import Drive
+from scene.drive import BODY, Drive
 from training.dataset import TalkingHeadDataset
 from training.frame_batch import FrameBatch
 
@@ -40,6 +40,7 @@ class FrameStore:
         window: int,
         device: str = "cpu",
         *,
+        body: Float[Tensor, "{dataset.num_frames} 12"] | None = None,
         host_bytes: int = HOST_BYTES,
     ) -> None:
         """Reads every frame's mask and landmarks, and raises what that does.
@@ -49,6 +50,7 @@ class FrameStore:
             signal: what drives the face in every frame: expression codes or audio features.
             window: rows of it that a frame sees.
             device: where batches are made.
+            body: how the body moves in every frame; not at all unless given.
             host_bytes: of decoded pictures that may stay in the host's memory.
         """
         self.dataset, self.window, self.device = dataset, window, torch.device(device)
@@ -56,6 +58,7 @@ class FrameStore:
         self._signal, self._eyes = signal.to(device), dataset.eyes.to(device)
         self._corners = torch.from_numpy(corners).to(device)
         self._camera = dataset.camera.to(device)
+        self._body = (torch.zeros(dataset.num_frames, BODY) if body is None else body).to(device)
         boxes = np.stack([dataset.feature_boxes(i) for i in range(dataset.num_frames)])
         self._boxes = torch.from_numpy(boxes).to(device)  # [N, 3, 4]: mouth and both eyes
         frame_bytes = CHANNELS * self.width * self.height
@@ -110,7 +113,8 @@ class FrameStore:
 
     def drive(self, frames: Int[Tensor, "B"], camera: Camera | None = None) -> Drive:
         """What makes the head move in ``frames`` (on the device); ``camera`` replaces the whole picture's."""
-        return Drive.of(self._signal, frames, self.window, self._eyes[frames], camera or self._camera[frames])
+        camera = camera or self._camera[frames]
+        return Drive.of(self._signal, frames, self.window, self._eyes[frames], camera, self._body[frames])
 
     def _budget(self, host_bytes: int) -> float:
         return DEVICE_SHARE * free_memory(self.device) if on_gpu(self.device) else host_bytes

@@ -26,6 +26,7 @@ from scene.head_files import (
     ModelRecord,
     Progress,
     checkpoints,
+    load_head,
     load_weights,
     read_record,
     write_record,
@@ -45,13 +46,17 @@ from training.sampling import frames_of_iteration, with_closed_eyes_often
 from training.speech import learn_speech_of
 from training.step import Mark, Step, StepInputs
 from training.stop_signals import AtOnce, StopSignals, stop_signals
+from training.torso import learn_torso_of
 from training.validation import validate
 
 MOVING_STEP = {CPU: 256, GPU: 1024}  # Gaussians
 MOVING_EVERY = {CPU: 25, GPU: 100}  # iterations between two looks at the gates; a step is recorded anew then
 LOOK_EVERY = 25  # iterations between two looks at the loss on a GPU: each waits for the device
 # Settings that may change from run to run of one training: the head does not depend on them, but for its length.
-FREE_SETTINGS = ("iterations", "checkpoint_every", "checkpoint_minutes", "validate_every", "validation_frames")
+FREE_SETTINGS = (
+    *("iterations", "checkpoint_every", "checkpoint_minutes", "validate_every", "validation_frames"),
+    *("torso_iterations", "torso_batch", "torso_gaussians"),
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,8 @@ class TrainOptions:
     """Other people's datasets, or models, from which the speech model learns what mouths have in common."""
     speech: bool = True
     """Whether a speech model is learnt, too; without one the head follows measured codes alone."""
+    torso: bool = False
+    """Whether a torso is learnt, too; without one films borrow the clip's."""
 
 
 def train(options: TrainOptions) -> GaussianHead:
@@ -88,17 +95,43 @@ def train(options: TrainOptions) -> GaussianHead:
         total = sum(trainer.totals.values())
         if trainer.done >= total:
             trainer.learn_speech()
-            say(_finished(options, trainer.progress.iteration))
-            return trainer.head
-        settings = {"model": dataclasses.asdict(options.model), "training": dataclasses.asdict(options.training)}
-        wandb_settings = settings if options.use_wandb else None
-        reporter = Reporter(options.model_path, total, trainer.done, wandb_settings)
-        trainer.learn_speech()
-        with reporter:
-            with signals.deferred():
+        else:
+            settings = {"model": dataclasses.asdict(options.model), "training": dataclasses.asdict(options.training)}
+            wandb_settings = settings if options.use_wandb else None
+            reporter = Reporter(options.model_path, total, trainer.done, wandb_settings)
+            trainer.learn_speech()
+            with reporter, signals.deferred():
                 trainer.run(reporter, signals)
-            reporter.say(_finished(options, trainer.progress.iteration))
-    return trainer.head
+        head, signal, progress = trainer.head, trainer.signal, trainer.progress
+        del trainer  # and the frames that it keeps: the torso's are larger
+        if options.torso and progress.stage == "fine":
+            _learn_torso(options, head, signal, progress.iteration)
+        say(_finished(options, progress.iteration))
+    return head
+
+
+def _learn_torso(options: TrainOptions, head: GaussianHead, signal: torch.Tensor, iteration: int) -> None:
+    folder, training, device = ModelFolder(options.model_path), options.training, options.device
+    perceptual = _perceptual(training.perceptual, device)
+    learn_torso_of(folder, head, signal, options.source_path, iteration, training, perceptual, device)
+
+
+def learn_torso(options: TrainOptions) -> None:
+    """Learn the torso of a model folder again: with other settings, or of a model that has none.
+
+    Raises:
+        EGSTalkerError: there is no model that moves, or it learnt from another dataset.
+    """
+    folder = ModelFolder(options.model_path)
+    head, record, iteration = load_head(options.model_path, device=options.device)
+    if iteration == 0:
+        raise EGSTalkerError(f"{options.model_path} has learnt a head at rest so far; ./train.sh goes on")
+    dataset = TalkingHeadDataset(options.source_path)
+    _check_poses(options, record, dataset)
+    folder.torso.unlink(missing_ok=True)
+    codes = record.model.drive == "motion"
+    signal = ModelMotion.load(folder, needs_speech=False).measured if codes else dataset.audio
+    _learn_torso(options, head, signal, iteration)
 
 
 def learn_speech(options: TrainOptions) -> None:
@@ -111,11 +144,15 @@ def learn_speech(options: TrainOptions) -> None:
     record = read_record(options.model_path)
     if record.model.drive != "motion":
         raise EGSTalkerError(f"{options.model_path} is driven by audio features: it has no speech model to learn")
-    if record.poses not in ("", dataset.poses_digest()):
-        raise EGSTalkerError(f"{options.model_path} learnt from {record.dataset}, and {options.source_path} is another")
+    _check_poses(options, record, dataset)
     motion = ModelMotion.load(folder, needs_speech=False)
     priors, seed = options.speech_prior, record.training.seed
     learn_speech_of(folder, motion, dataset, priors=priors, seed=seed, device=options.device)
+
+
+def _check_poses(options: TrainOptions, record: ModelRecord, dataset: TalkingHeadDataset) -> None:
+    if record.poses not in ("", dataset.poses_digest()):
+        raise EGSTalkerError(f"{options.model_path} learnt from {record.dataset}, and {options.source_path} is another")
 
 
 def _finished(options: TrainOptions, iteration: int) -> str:

@@ -13,6 +13,7 @@ from media.video import read_frames
 from scene.head_files import load_head
 from synthesis.film import speak
 from synthesis.signal import motion_of
+from synthesis.torso import own_torso
 from tests.tiny_head import MOTION, SETTINGS, make_dataset, make_head, speech_like, write_wav
 from training.dataset import TalkingHeadDataset
 from training.frame_store import FrameStore
@@ -27,16 +28,18 @@ def test_a_head_is_learnt_and_speaks(tmp_path):
     folder = make_dataset(tmp_path / "set", num_frames=44)
     training = TrainingSettings(
         coarse_iterations=60, iterations=60, batch=4, densify_from=20, densify_every=25, validate_every=30,
-        checkpoint_every=30, gate_from_share=0.3, min_gaussians=10,
+        checkpoint_every=30, gate_from_share=0.3, min_gaussians=10, torso_gaussians=300,
     )  # fmt: skip
-    options = TrainOptions(folder.root, tmp_path / "m", MOTION, training, device="cuda")
+    options = TrainOptions(folder.root, tmp_path / "m", MOTION, training, device="cuda", torso=True)
     train(options)
     train(replace(options, training=replace(training, iterations=80)))
     head, _, iteration = load_head(tmp_path / "m", device="cuda")
     assert iteration == 80
     sound = write_wav(tmp_path / "a.wav", speech_like(1.0))
     motion = motion_of(head, tmp_path / "m")
-    assert speak(head, TalkingHeadDataset(folder.root), sound, tmp_path / "a.mp4", motion=motion) == 25
+    torso = own_torso(tmp_path / "m", "cuda")
+    assert torso is not None
+    assert speak(head, TalkingHeadDataset(folder.root), sound, tmp_path / "a.mp4", motion=motion, torso=torso) == 25
     assert len(list(read_frames(tmp_path / "a.mp4"))) == 25
 
 

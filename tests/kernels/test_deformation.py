@@ -37,7 +37,13 @@ def drive(batch: int = 3, window: int = SMALL.signal_window) -> Drive:
     view[:, 2, 3] = 10.0
     codes = 2 * torch.randn(batch, window, 20, generator=generator)
     eye = torch.rand(batch, 1, generator=generator)
-    return Drive(codes, torch.arange(window).repeat(batch, 1), eye, Camera.from_focal(view, 100.0, 32, 32))
+    return Drive(
+        codes,
+        torch.arange(window).repeat(batch, 1),
+        eye,
+        Camera.from_focal(view, 100.0, 32, 32),
+        torch.zeros(batch, 12),
+    )
 
 
 def assert_same(ours: Gaussians, twin: Gaussians) -> None:

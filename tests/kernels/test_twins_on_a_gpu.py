@@ -16,6 +16,7 @@ from kernels.table import TWINS, can_compile_for_gpu, twin
 from scene.drive import Drive
 from scene.gaussians import Gaussians
 from scene.head import GaussianHead
+from scene.torso import Torso
 from tests.kernels.twin_cases import CASES, PLAIN, Where, plain_of, relative
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")]
@@ -62,18 +63,25 @@ def test_the_twin_is_the_plain_function(name):
         assert relative(mine, plain) <= tolerance, number
 
 
+@pytest.mark.parametrize("torso", [None, Torso(40)], ids=["head", "head and torso"])
 @torch.no_grad()
-def test_a_head_moves_on_the_gpu_as_on_the_cpu():
+def test_a_head_moves_on_the_gpu_as_on_the_cpu(torso):
     torch.manual_seed(0)
     head = GaussianHead(500, (20,), ModelSettings(plane_levels=3, plane_log2_entries=8, motion_window=4)).eval()
     for parameter in head.parameters():
         parameter.add_(0.1 * torch.randn_like(parameter))
-    drive = Drive(torch.randn(2, 4, 20), torch.arange(4).repeat(2, 1), torch.rand(2, 1), head_camera(64, 2))
-    expected = head.deform(drive)
+    drive = Drive(
+        *(torch.randn(2, 4, 20), torch.arange(4).repeat(2, 1), torch.rand(2, 1)),
+        *(head_camera(64, 2), 0.1 * torch.randn(2, 12)),
+    )
+    if torso is not None:
+        torch.nn.init.normal_(torso.means)
+    expected = head.deform(drive, head.at_rest(torso))
+    assert expected.count == 500 + (40 if torso else 0)
     drive = drive.to("cuda")
-    at_rest = head.to("cuda").at_rest()
+    at_rest = head.to("cuda").at_rest(None if torso is None else torso.to("cuda"))
     for _ in range(3):  # as it is, recorded, and replayed
-        other = replace(drive, eye=1 - drive.eye)
+        other = replace(drive, eye=1 - drive.eye, body=-drive.body)
         head.deform(other, at_rest)
         ours = head.deform(drive, at_rest)
         head.deform(other, at_rest)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 from fractions import Fraction
 
 import av
@@ -25,9 +24,11 @@ def yaw_of(performance):
 
 
 def test_the_usual_person_acts_as_ever():
-    """Known digests: the demo's film and what is quoted of it stay the same whatever people are added."""
+    """Known samples: the demo's film and what is quoted of it stay the same whatever people are added."""
     act = perform(60)
-    assert hashlib.sha256(act.sound.tobytes()).hexdigest()[:16] == "c01d840ef654cc92"
+    known = [0, -0.0055698, 0.1078087, -0.0006215, 0.0925982, -0.0343404, 0.1583005, 0.1803184, 0.0039112, -0.0392707]
+    np.testing.assert_allclose(act.sound[:35_000:3_500], known, atol=1e-5)  # processors differ in the last digits
+    assert act.sound.std() == pytest.approx(0.1233562, abs=1e-5)
     assert np.array_equal(perform(60, behaviour=PEOPLE["usual"].behaviour).rotation, act.rotation)
 
 

@@ -20,7 +20,7 @@ def drive(frames: int = 2) -> Drive:
     window = SETTINGS.signal_window
     numbers = torch.arange(window) + 5 * torch.arange(frames)[:, None]
     camera = Camera.from_focal(view, 120.0, 64, 64, 32, 32)
-    return Drive(torch.randn(frames, window, 162), numbers, torch.rand(frames, 1), camera)
+    return Drive(torch.randn(frames, window, 162), numbers, torch.rand(frames, 1), camera, torch.zeros(frames, 12))
 
 
 def stirred(head: GaussianHead) -> GaussianHead:

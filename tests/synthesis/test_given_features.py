@@ -73,8 +73,8 @@ def test_deepspeech_windows_train_and_custom_ones_are_rendered_with_their_sound(
 def test_custom_features_that_do_not_fit_are_refused_in_one_line(trained, tmp_path, repository, values, message):
     np.save(tmp_path / "x.npy", values, allow_pickle=True)
     done = render(repository, *trained, "--custom_aud", tmp_path / "x.npy")
-    remark, error = done.stderr.splitlines()
-    assert done.returncode == 1 and "24 rows for 22 frames" in remark
+    remark, lack, error = done.stderr.splitlines()
+    assert done.returncode == 1 and "24 rows for 22 frames" in remark and "has no torso of its own" in lack
     assert error.startswith("error: ") and re.search(message, error)
 
 

@@ -136,7 +136,9 @@ def test_a_script_of_sound_is_what_the_speech_model_says_of_it(root, clip, head,
     assert len(script) == len(speech.features) == len(speech.activity) == 23
     assert speech.activity[:8].min() == 1 and speech.activity[14:].max() == 0
     assert torch.equal(script.signal, speaking_signal(motion, speech.features, speech.activity, seed=0))
-    assert torch.equal(script_of_signal(clip, script.signal, sound).reference, script.reference)
+    other = script_of_signal(clip, script.signal, sound).reference
+    assert (other.first == script.reference.first).all() and (other.mix == script.reference.mix).all()
+    assert script.voice is not None and len(script.voice.loudness) == len(script.voice.speaks) == 23
 
 
 def test_a_silent_file_is_spoken_by_a_face_at_rest(root, clip, head, tmp_path):

@@ -29,7 +29,7 @@ def frames_of(image: torch.Tensor) -> FrameBatch:
     head[:, :16], mouth[:, 20:24, 10:20], eyes[:, 4:6, 4:28] = 1.0, True, True
     zero = torch.zeros(1, dtype=torch.long)
     camera = Camera.from_focal(torch.eye(4)[None], 30.0, 32, 32)
-    drive = Drive(torch.zeros(1, 1, 2), zero[None], torch.zeros(1, 1), camera)
+    drive = Drive(torch.zeros(1, 1, 2), zero[None], torch.zeros(1, 1), camera, torch.zeros(1, 12))
     return FrameBatch(zero, drive, image, picture(0.0), head, mouth, eyes, torch.zeros(1, 2, dtype=torch.long))
 
 

@@ -52,7 +52,7 @@ def test_asked_for_iterations_are_saved_and_validated(run, tmp_path):
     run("--iterations", 4, "--batch", 1, "--test_iterations", 1, 2, "--save_iterations", 3)
     assert [c.folder.root.name for c in checkpoints(tmp_path / "m")] == ["coarse-00003", "fine-00003", "fine-00004"]
     pictures = sorted(p.name for p in (tmp_path / "m" / "validation").iterdir())
-    assert pictures == ["coarse-00003.png", "fine-00001.png", "fine-00002.png", "fine-00004.png"]
+    assert pictures == ["coarse-00003.png", "fine-00001.png", "fine-00002.png", "fine-00004.png", "torso.png"]
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,18 @@ def test_predict_fills_in_what_is_not_said(checkout, video):
     assert checkout.argv("python")[2:] == [*expected, "--output_dir", "results"]
 
 
+def test_predict_asks_for_no_dataset_where_the_model_needs_none(checkout, video):
+    (checkout.root / "my model").mkdir()
+    (checkout.root / "my model" / "clip.safetensors").touch()
+    for model in ("my model", "some one.head"):
+        usual = ["--audio_path", str(video), "--model_path", model]
+        assert checkout.run("predict.sh", *usual).returncode == 0
+        assert checkout.argv("python")[2:] == [*usual, "--output_dir", "results"]
+    frames = ["--audio_path", str(video), "--model_path", "my model", "--torso", "frames"]
+    assert checkout.run("predict.sh", *frames).returncode == 0
+    assert checkout.argv("python")[2:] == [*frames, "--reference_path", "data/input", "--output_dir", "results"]
+
+
 @pytest.mark.parametrize("script", ["train.sh", "test.sh"])
 def test_exit_codes_pass(checkout, script):
     checkout.run(script, "x")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from arguments.clock import SAMPLES_PER_FRAME
-from motion.voice import speech_share
+from data_utils.voice import speech_share
 from tests.tiny_head import speech_like
 
 

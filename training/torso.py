@@ -1,0 +1,199 @@
+"""The torso is learnt after the head, with the head before it: what the two show together is held against the frames.
+
+The head no longer changes. What of the torso is hidden by it in every frame keeps the colours that it starts with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.optim import Adam
+
+from arguments.model_folder import ModelFolder
+from arguments.settings import TrainingSettings
+from data_utils.progress import progress
+from gaussian_renderer.render import render
+from motion.body_motion import BodyMotion, learn_body_motion
+from scene.gaussians import Gaussians
+from scene.head import AtRest, GaussianHead
+from scene.kept_clip import keep_clip
+from scene.torso import Torso, joined
+from scene.torso_files import learnt_with, save_torso
+from training.dataset import WholePerson
+from training.frame_batch import FrameBatch
+from training.frame_store import FrameStore
+from training.log import say
+from training.losses import Perceptual, image_losses
+from training.sampling import frames_of_iteration
+from training.torso_cloud import torso_cloud
+from training.validation import validate
+
+RATES = {
+    "means": 5e-4,
+    "sh_dc": 5e-3,
+    "logit_opacities": 3e-2,
+    "log_scales": 5e-3,
+    "quats": 2e-3,
+}
+FIELD_RATE = 2e-3
+FINAL_RATE = 0.05  # of the rates at the beginning
+STILL_WEIGHT = 1e-3  # of the field's squared outputs: it is for what poses alone do not explain
+
+
+def measure_body(dataset: WholePerson) -> BodyMotion:
+    """How the body moves in a dataset's clip; learnt from its training frames."""
+    return learn_body_motion(
+        dataset.folder,
+        dataset.camera.viewmats.double().numpy(),
+        dataset.camera.intrinsics[0].double().numpy(),
+        dataset.usable_mask(range(dataset.num_frames)),
+        _mask(dataset.learnt, dataset.num_frames),
+    )
+
+
+def new_torso(dataset: WholePerson, body: BodyMotion, count: int, seed: int = 0) -> Torso:
+    """A torso as the frame at rest shows it, of ``count`` Gaussians.
+
+    Raises EGSTalkerError where there is none in the picture.
+    """
+    torch.manual_seed(seed)
+    cloud = torso_cloud(dataset, body.rest, count, seed)
+    torso = Torso(count, len(body.bumps))
+    parts = (cloud.points, cloud.colours, cloud.spacing, cloud.attached)
+    torso.start_from(*(torch.from_numpy(part) for part in parts))
+    measured, middle = torch.from_numpy(body.measured).float(), torch.from_numpy(body.middle).float()
+    torso.set_modes(torch.from_numpy(body.bumps).float(), torch.from_numpy(body.modes).float())
+    torso.set_clip(dataset.camera.viewmats, measured, body.rest, middle, dataset.learnt)
+    return torso
+
+
+def learn_torso_of(
+    folder: ModelFolder,
+    head: GaussianHead,
+    signal: Float[Tensor, "N *D"],
+    source: Path,
+    iteration: int,
+    settings: TrainingSettings,
+    perceptual: Perceptual,
+    device: str,
+) -> None:
+    """Learn the torso of a model and write it into its folder, unless it is there: of this head, not of an earlier.
+
+    Args:
+        folder: of the model.
+        head: on ``device``.
+        signal: what drives its face in every frame of the clip.
+        source: the dataset.
+        iteration: of the fine stage, that the head comes from.
+        settings: of the training.
+        perceptual: its perceptual term.
+        device: where it is learnt.
+
+    Raises what :func:`learn_torso` does.
+    """
+    if learnt_with(folder) == iteration:
+        return
+    dataset = WholePerson(source)
+    body = measure_body(dataset)
+    torso = learn_torso(head, signal, dataset, body, settings, perceptual, device)
+    store, picture = whole_frames(head, signal, dataset, body, device), folder.torso_validation
+    psnr = validate(head, store, settings.validation_frames, moving=True, picture=picture, torso=torso)
+    say(f"torso: held-out PSNR of the whole picture {psnr:.2f} dB ({picture})")
+    body.save(folder)
+    keep_clip(folder, dataset)
+    save_torso(folder, torso, iteration)
+
+
+def whole_frames(
+    head: GaussianHead, signal: Float[Tensor, "N *D"], dataset: WholePerson, body: BodyMotion, device: str
+) -> FrameStore:
+    """A clip's frames uncut, each with the motion of its body."""
+    measured = torch.from_numpy(body.measured).float()
+    return FrameStore(dataset, signal, head.settings.signal_window, device, body=measured)
+
+
+def learn_torso(
+    head: GaussianHead,
+    signal: Float[Tensor, "N *D"],
+    dataset: WholePerson,
+    body: BodyMotion,
+    settings: TrainingSettings,
+    perceptual: Perceptual,
+    device: str = "cpu",
+) -> Torso:
+    """Learn the torso that goes with a head.
+
+    Args:
+        head: learnt, on ``device``.
+        signal: what drives its face in every frame of the clip.
+        dataset: of that clip.
+        body: of :func:`measure_body`.
+        settings: how long, with how many Gaussians, and the losses' weights.
+        perceptual: as for the head.
+        device: where it is learnt.
+
+    Raises:
+        EGSTalkerError: there is no torso in the pictures, or a file is missing or damaged.
+    """
+    torso = new_torso(dataset, body, settings.torso_gaussians, settings.seed).to(device)
+    store = whole_frames(head, signal, dataset, body, device)
+    optimizer, total = _optimizer(torso), min(settings.torso_iterations, settings.iterations)
+    settings = replace(settings, lips_weight=0.0, eyes_weight=0.0)  # what there is to learn is elsewhere
+    head.eval()
+    with torch.no_grad():
+        at_rest = head.at_rest()
+    with progress("torso", total, unit="iteration") as done:
+        for iteration in range(total):
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * FINAL_RATE ** (iteration / total)
+            shown, following = (
+                frames_of_iteration(dataset.learnt, k, settings.torso_batch, settings.seed)
+                for k in (iteration, iteration + 1)
+            )
+            batch = store.batch(shown, following)
+            loss = _loss(torso, _heads(head, batch, at_rest), batch, settings, perceptual)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            done(1)
+    return torso.eval()
+
+
+@torch.no_grad()
+def _heads(head: GaussianHead, batch: FrameBatch, at_rest: AtRest) -> Gaussians:
+    return head.deform(batch.drive, at_rest)
+
+
+def _loss(
+    torso: Torso,
+    heads: Gaussians,
+    batch: FrameBatch,
+    settings: TrainingSettings,
+    perceptual: Perceptual,
+) -> Float[Tensor, ""]:
+    at_rest = torso.at_rest()
+    output = render(joined(heads, torso.deform(batch.drive, at_rest)), batch.drive.camera, batch.background)
+    still = STILL_WEIGHT * at_rest.answers.square().mean() / _ANSWER_UNIT
+    return image_losses(output.image, output.alpha, batch, settings, perceptual).total() + still
+
+
+_ANSWER_UNIT = 0.05**2  # decimetres squared
+
+
+def _optimizer(torso: Torso) -> Adam:
+    groups = [{"params": [getattr(torso, name)], "lr": rate} for name, rate in RATES.items()]
+    groups.append({"params": list(torso.field.parameters()), "lr": FIELD_RATE})
+    for group in groups:
+        group["initial_lr"] = group["lr"]
+    return Adam(groups, betas=(0.9, 0.99), eps=1e-15)
+
+
+def _mask(frames: list[int], num_frames: int) -> np.ndarray:
+    mask = np.zeros(num_frames, bool)
+    mask[frames] = True
+    return mask
