@@ -180,6 +180,9 @@ class TrainingSettings:
     """Iterations in which the torso is learnt, after the head; at most as many as its fine stage has."""
     torso_batch: int = 4
     """Frames in each of them."""
+    torso_rounds: int = 4
+    """Rounds in which the body's motion is measured again by what the torso looks like, halfway and in the end; 0
+    leaves it to the corners of the clothes."""
     torso_gaussians: int = 24_000
     """Gaussians of the torso."""
 

@@ -8,7 +8,7 @@ way). Corners of the clothes tell both, followed from frame to frame (Lucas and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import cv2
@@ -75,6 +75,13 @@ class BodyMotion:
         """The body's motion that follows from the head's."""
         return _predicted(_causes(viewmats, self.mean_pose), self.weights)
 
+    def measured_again(
+        self, found: Float[np.ndarray, "N 12"], viewmats: Float[np.ndarray, "N 4 4"], learnt: Bool[np.ndarray, "N"]
+    ) -> BodyMotion:
+        """The same with other measurements, in the same clip."""
+        weights, mean = _following(found, viewmats, learnt)
+        return replace(self, measured=found, weights=weights, mean_pose=mean)
+
     def save(self, folder: ModelFolder) -> None:
         """Write it into a model folder."""
         folder.body_motion.parent.mkdir(parents=True, exist_ok=True)
@@ -135,10 +142,16 @@ def learn_body_motion(
     """
     rest = middle_frame(viewmats, learnt)
     found, shape = measure(folder, len(viewmats), rest, lens, usable, learnt)
-    mean = _mean_pose(viewmats[learnt])
-    causes = _causes(viewmats, mean)
-    weights = _ridge(causes[learnt], found[learnt])
+    weights, mean = _following(found, viewmats, learnt)
     return BodyMotion(found, rest, shape.middle, shape.bumps, shape.modes, weights, mean)
+
+
+def _following(
+    found: Float[np.ndarray, "N 12"], viewmats: Float[np.ndarray, "N 4 4"], learnt: Bool[np.ndarray, "N"]
+) -> tuple[Float[np.ndarray, "19 12"], Float[np.ndarray, "3 4"]]:
+    """How a body's motion follows the head's, and the mean of the head's poses."""
+    mean = _mean_pose(viewmats[learnt])
+    return _ridge(_causes(viewmats, mean)[learnt], found[learnt]), mean
 
 
 def middle_frame(viewmats: Float[np.ndarray, "N 4 4"], learnt: Bool[np.ndarray, "N"]) -> int:

@@ -230,13 +230,16 @@ class Torso(nn.Module):
         mean = self.log_scales.detach().mean(dim=1, keepdim=True)
         return self.log_scales.clamp(*LOG_SCALES).minimum(mean + _LONGEST)
 
+    def modes_at(self, places: Float[Tensor, "P 2"]) -> Float[Tensor, "6 P 2"]:
+        """The modes' fields at places of the picture at rest, which count from the body's middle."""
+        away = (places[:, None] - self.bumps[:, :2]).square().sum(-1)
+        heights = torch.exp(-away / (2 * self.bumps[:, 2] ** 2))
+        return torch.einsum("pg,kgd->kpd", heights, self.modes)
+
     def _modes_at(self, points: Float[Tensor, "M 3"]) -> Float[Tensor, "6 M*2"]:
         """The modes' fields at points of the head's frame at rest."""
         x, y, depth = (points @ self.rest_pose[:3, :3].T + self.rest_pose[:3, 3]).unbind(-1)
-        plane = torch.stack([x / depth, y / depth], dim=-1) - self.middle
-        away = (plane[:, None] - self.bumps[:, :2]).square().sum(-1)
-        heights = torch.exp(-away / (2 * self.bumps[:, 2] ** 2))
-        return torch.einsum("mg,kgd->kmd", heights, self.modes).flatten(1)
+        return self.modes_at(torch.stack([x / depth, y / depth], dim=-1) - self.middle).flatten(1)
 
     def _with_body(
         self, points: Float[Tensor, "B M 3"], body: Float[Tensor, "B 6"], modes: Float[Tensor, "B M 2"]

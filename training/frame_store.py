@@ -57,7 +57,7 @@ class FrameStore:
         corners, (self.width, self.height) = dataset.head_boxes()
         self._signal, self._eyes = signal.to(device), dataset.eyes.to(device)
         self._corners = torch.from_numpy(corners).to(device)
-        self._camera = dataset.camera.to(device)
+        self.camera = dataset.camera.to(device)
         self._body = (torch.zeros(dataset.num_frames, BODY) if body is None else body).to(device)
         boxes = np.stack([dataset.feature_boxes(i) for i in range(dataset.num_frames)])
         self._boxes = torch.from_numpy(boxes).to(device)  # [N, 3, 4]: mouth and both eyes
@@ -96,7 +96,7 @@ class FrameStore:
     def frames(self, which: Int[Tensor, "B"], pictures: UInt8[Tensor, "B H W 7"]) -> FrameBatch:
         """The frames ``which`` from their bytes; nothing here waits for the device."""
         corner = self._corners[which]
-        camera = self._camera[which]
+        camera = self.camera[which]
         intrinsics = camera.intrinsics.clone()
         intrinsics[:, :2, 2] -= corner
         boxes = self._inside(self._boxes[which])
@@ -113,8 +113,12 @@ class FrameStore:
 
     def drive(self, frames: Int[Tensor, "B"], camera: Camera | None = None) -> Drive:
         """What makes the head move in ``frames`` (on the device); ``camera`` replaces the whole picture's."""
-        camera = camera or self._camera[frames]
+        camera = camera or self.camera[frames]
         return Drive.of(self._signal, frames, self.window, self._eyes[frames], camera, self._body[frames])
+
+    def set_body(self, body: Float[Tensor, "N 12"]) -> None:
+        """Drives have another motion of the body from now on."""
+        self._body = body
 
     def _budget(self, host_bytes: int) -> float:
         return DEVICE_SHARE * free_memory(self.device) if on_gpu(self.device) else host_bytes

@@ -55,7 +55,7 @@ LOOK_EVERY = 25  # iterations between two looks at the loss on a GPU: each waits
 # Settings that may change from run to run of one training: the head does not depend on them, but for its length.
 FREE_SETTINGS = (
     *("iterations", "checkpoint_every", "checkpoint_minutes", "validate_every", "validation_frames"),
-    *("torso_iterations", "torso_batch", "torso_gaussians"),
+    *("torso_iterations", "torso_batch", "torso_rounds", "torso_gaussians"),
 )
 
 

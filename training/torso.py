@@ -5,12 +5,14 @@ The head no longer changes. What of the torso is hidden by it in every frame kee
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.optim import Adam
 
@@ -24,6 +26,7 @@ from scene.head import AtRest, GaussianHead
 from scene.kept_clip import keep_clip
 from scene.torso import Torso, joined
 from scene.torso_files import learnt_with, save_torso
+from training.body_alignment import aligned
 from training.dataset import WholePerson
 from training.frame_batch import FrameBatch
 from training.frame_store import FrameStore
@@ -49,10 +52,10 @@ def measure_body(dataset: WholePerson) -> BodyMotion:
     """How the body moves in a dataset's clip; learnt from its training frames."""
     return learn_body_motion(
         dataset.folder,
-        dataset.camera.viewmats.double().numpy(),
+        _poses(dataset),
         dataset.camera.intrinsics[0].double().numpy(),
         dataset.usable_mask(range(dataset.num_frames)),
-        _mask(dataset.learnt, dataset.num_frames),
+        _learnt(dataset),
     )
 
 
@@ -100,8 +103,9 @@ def learn_torso_of(
         return
     dataset = WholePerson(source)
     body = measure_body(dataset)
-    torso = learn_torso(head, signal, dataset, body, settings, perceptual, device)
-    store, picture = whole_frames(head, signal, dataset, body, device), folder.torso_validation
+    store = whole_frames(head, signal, dataset, body, device)
+    torso, body = learn_torso(head, store, dataset, body, settings, perceptual)
+    picture = folder.torso_validation
     psnr = validate(head, store, settings.validation_frames, moving=True, picture=picture, torso=torso)
     say(f"torso: held-out PSNR of the whole picture {psnr:.2f} dB ({picture})")
     body.save(folder)
@@ -119,49 +123,57 @@ def whole_frames(
 
 def learn_torso(
     head: GaussianHead,
-    signal: Float[Tensor, "N *D"],
+    store: FrameStore,
     dataset: WholePerson,
     body: BodyMotion,
     settings: TrainingSettings,
     perceptual: Perceptual,
-    device: str = "cpu",
-) -> Torso:
-    """Learn the torso that goes with a head.
+) -> tuple[Torso, BodyMotion]:
+    """Learn the torso that goes with a head, and measure the body's motion again by it.
 
     Args:
-        head: learnt, on ``device``.
-        signal: what drives its face in every frame of the clip.
+        head: learnt, on a device.
+        store: of :func:`whole_frames`, there; its frames then have the new motion.
         dataset: of that clip.
         body: of :func:`measure_body`.
         settings: how long, with how many Gaussians, and the losses' weights.
         perceptual: as for the head.
-        device: where it is learnt.
 
     Raises:
         EGSTalkerError: there is no torso in the pictures, or a file is missing or damaged.
     """
-    torso = new_torso(dataset, body, settings.torso_gaussians, settings.seed).to(device)
-    store = whole_frames(head, signal, dataset, body, device)
+    torso = new_torso(dataset, body, settings.torso_gaussians, settings.seed).to(store.device)
+    motion = torch.from_numpy(body.measured).float().to(store.device)
     optimizer, total = _optimizer(torso), min(settings.torso_iterations, settings.iterations)
+    schedule = [frames_of_iteration(dataset.learnt, k, settings.torso_batch, settings.seed) for k in range(total + 1)]
     settings = replace(settings, lips_weight=0.0, eyes_weight=0.0)  # what there is to learn is elsewhere
     head.eval()
     with torch.no_grad():
         at_rest = head.at_rest()
+
+    def measured(frames: Sequence[int]) -> Float[Tensor, "N 12"]:
+        rounds, batch = settings.torso_rounds, settings.torso_batch
+        with progress("the body's motion", len(frames)) as done:
+            return aligned(head, torso, store, frames, motion, batch=batch, rounds=rounds, done=done)
+
     with progress("torso", total, unit="iteration") as done:
-        for iteration in range(total):
+        for iteration, (shown, following) in enumerate(pairwise(schedule)):
+            if settings.torso_rounds and iteration == total // 2:
+                motion = measured(sorted({i for frames in schedule[iteration:] for i in frames}))
+                store.set_body(motion)
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * FINAL_RATE ** (iteration / total)
-            shown, following = (
-                frames_of_iteration(dataset.learnt, k, settings.torso_batch, settings.seed)
-                for k in (iteration, iteration + 1)
-            )
             batch = store.batch(shown, following)
             loss = _loss(torso, _heads(head, batch, at_rest), batch, settings, perceptual)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             done(1)
-    return torso.eval()
+    if settings.torso_rounds:
+        motion = measured(dataset.usable(range(dataset.num_frames)))
+        store.set_body(motion)
+        body = body.measured_again(motion.double().cpu().numpy(), _poses(dataset), _learnt(dataset))
+    return torso.eval(), body
 
 
 @torch.no_grad()
@@ -193,7 +205,11 @@ def _optimizer(torso: Torso) -> Adam:
     return Adam(groups, betas=(0.9, 0.99), eps=1e-15)
 
 
-def _mask(frames: list[int], num_frames: int) -> np.ndarray:
-    mask = np.zeros(num_frames, bool)
-    mask[frames] = True
+def _poses(dataset: WholePerson) -> Float[np.ndarray, "N 4 4"]:
+    return dataset.camera.viewmats.double().numpy()
+
+
+def _learnt(dataset: WholePerson) -> Bool[np.ndarray, "N"]:
+    mask = np.zeros(dataset.num_frames, bool)
+    mask[dataset.learnt] = True
     return mask
