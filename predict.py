@@ -43,6 +43,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         choices=("mp4", "mov", "webm", "png"),
         help="of the film (mp4); with transparency: ProRes 4444 in mov (the default then), VP9 in webm, or pictures",
     )
+    parser.add_argument(
+        "--full_frame",
+        type=Path,
+        nargs="?",
+        const=Path(),
+        metavar="VIDEO",
+        help="put head and torso back into the video that the clip was cropped from (the one it was made from)",
+    )
     parser.add_argument("--force", action="store_true", help="borrow from another dataset than the model's own")
     parser.add_argument(
         "--blinks",
@@ -80,6 +88,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error("--with_pose is of a --driving_video")
     if options.reference_path is None and options.torso == "frames":
         parser.error("--torso frames are those of a --reference_path")
+    if options.full_frame is not None:
+        if options.reference_path is None or options.pose != "reference" or options.background != "clip":
+            parser.error("--full_frame is for the poses and the background of a --reference_path")
+        if options.with_pose:
+            parser.error("--full_frame keeps the clip's poses: leave out --with_pose")
     if options.format is None:
         options.format = "mov" if options.background == "transparent" else "mp4"
     if options.format == "mp4" and options.background == "transparent":
@@ -136,6 +149,7 @@ def speak(options: argparse.Namespace, model: Path) -> None:
     from scene.reference_clip import ReferenceClip
     from synthesis.background import Background
     from synthesis.film import make_writable, perform
+    from synthesis.full_frame import Place
     from synthesis.pairing import check_own_clip
     from synthesis.poses import Posing
     from synthesis.signal import motion_of
@@ -147,16 +161,20 @@ def speak(options: argparse.Namespace, model: Path) -> None:
     device = choose_device(options.device)
     head, record, iteration = load_head(model, options.iteration, device)
     clip: Clip
+    place = None
     if options.reference_path is None:
         clip = KeptClip(model)
     else:
         clip = reference = ReferenceClip(options.reference_path)
         check_own_clip(record, reference, options.model_path, force=options.force)
+        if options.full_frame is not None:
+            place = Place.of(reference, None if options.full_frame == Path() else options.full_frame)
     if iteration == 0:
         print(f"{options.model_path} has learnt a head at rest so far: its lips do not move yet; ./train.sh goes on")
     make_writable(options.output_dir)
     target = options.output_dir / f"{source.name}{'_frames' if options.format == 'png' else '.' + options.format}"
-    for path in (*source.files(), *(path for path in (background.path, posing.path) if path)):
+    others = (background.path, posing.path, place.video if place else None)
+    for path in (*source.files(), *(path for path in others if path)):
         if target.exists() and target.samefile(path):
             kind = {source.sound: "audio", background.path: "background"}.get(path, "motion or video that drives it")
             raise EGSTalkerError(f"{target} would overwrite the {kind}; choose another --output_dir")
@@ -169,6 +187,7 @@ def speak(options: argparse.Namespace, model: Path) -> None:
         saved=options.save_motion,
         background=background,
         posing=posing,
+        place=place,
         blinking=options.blinks,
         seed=options.seed,
         batch=options.batch,

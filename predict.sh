@@ -31,6 +31,8 @@ Makes results/a.mp4, in which the head speaks a.wav.
   --pose KIND                how the head is held: reference, as in the clip (default); own, with motion of its own;
                              still; or a .csv of yaw, pitch, roll (degrees), x, y, z (cm)
   --torso KIND               learnt: the model's own, where it has one (default); frames: the dataset's pictures
+  --full_frame [VIDEO]       put the person back into the video that --reference_path was cropped from; the rest of it
+                             stays as it is
   --format KIND              mp4 (default); for a transparent background mov (ProRes 4444, default then) or webm (VP9);
                              png: a folder of pictures and the sound beside them
   --blinks KIND              own: made anew, as the person blinks (default); reference: those of the frames whose
@@ -78,8 +80,9 @@ model=$(value_of --model_path "$@")
 case $model in
   *.head) ;;
   *)
+    case " $* " in *" --full_frame"*) needs_dataset=yes ;; *) needs_dataset=no ;; esac
     if [ -z "$(value_of --reference_path "$@")" ] &&
-      { [ ! -e "$model/clip.safetensors" ] || [ "$(value_of --torso "$@")" = frames ]; }; then
+      { [ $needs_dataset = yes ] || [ ! -e "$model/clip.safetensors" ] || [ "$(value_of --torso "$@")" = frames ]; }; then
       set -- "$@" --reference_path data/input
     fi
     ;;

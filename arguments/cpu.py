@@ -18,7 +18,7 @@ TrainingSettings = dict(
     motion_points=128,
     learner_share=0.25,
     max_gaussians=26000,
-    torso_iterations=500,
+    torso_iterations=400,
     torso_batch=2,
     torso_gaussians=12000,
 )

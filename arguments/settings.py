@@ -176,9 +176,9 @@ class TrainingSettings:
     split_shrink: float = 1.6
     """The scales of each half of a split Gaussian are the whole's, divided by this; at least 1."""
 
-    torso_iterations: int = 4_000
+    torso_iterations: int = 2_000
     """Iterations in which the torso is learnt, after the head; at most as many as its fine stage has."""
-    torso_batch: int = 4
+    torso_batch: int = 8
     """Frames in each of them."""
     torso_rounds: int = 4
     """Rounds in which the body's motion is measured again by what the torso looks like, halfway and in the end; 0

@@ -13,8 +13,10 @@ from media.video_writer import ENDINGS, VideoWriter
 from motion.model_motion import ModelMotion
 from scene.clip import Clip
 from scene.head import GaussianHead
+from scene.reference_clip import ReferenceClip
 from synthesis.background import CLIP, Background
 from synthesis.eyes import Blinking
+from synthesis.full_frame import Place, pasted
 from synthesis.pairing import check_pair
 from synthesis.poses import REFERENCE, Posing, posed
 from synthesis.rendering import Shown, Watch, film
@@ -109,6 +111,7 @@ def perform(
     saved: Path | None = None,
     background: Background = CLIP,
     posing: Posing = REFERENCE,
+    place: Place | None = None,
     blinking: Blinking = "own",
     seed: int = 0,
     batch: int | None = None,
@@ -127,6 +130,7 @@ def perform(
         saved: where the codes are written that drove it, as a table.
         background: what stands behind the person.
         posing: how the head is held, where the source does not say it.
+        place: where the person is put back into the clip's video; None: the film is as large as the clip.
         blinking: where blinks come from, if not from the source.
         seed: of everything random: the same gives the same film.
         batch: frames made at once; by the device if None.
@@ -143,14 +147,19 @@ def perform(
     script = script_of(
         source, clip, motion, work_folder=target.parent, device=device, blinking=blinking, seed=seed, watch=follow
     )
-    script = replace(script, background=background)
+    script = replace(script, background=background if place is None else Background(is_transparent=True))
     body = torso.motion.measured if torso is not None and torso.is_of(clip) else None
     script = posed(script, clip, posing, seed, body)
     if torso is not None:
         script = torso.shown_in(script, clip)
     if saved is not None:
         save_motion(saved, clip, script, motion)
-    return write_video(watch(film(head, clip, script, batch=batch), len(script)), script, target)
+    frames = watch(film(head, clip, script, batch=batch), len(script))
+    if place is not None:
+        if not isinstance(clip, ReferenceClip):
+            raise ValueError("a person is put back among the frames of a dataset")
+        frames = pasted(frames, script.reference, clip, place)
+    return write_video(frames, script, target)
 
 
 def make_writable(folder: Path) -> None:
