@@ -18,7 +18,7 @@ TrainingSettings = dict(
     motion_points=128,
     learner_share=0.25,
     max_gaussians=13000,
-    torso_iterations=300,
+    torso_iterations=200,
     torso_batch=2,
     torso_gaussians=8000,
 )

@@ -19,15 +19,16 @@ from scipy.spatial.transform import Rotation
 
 from arguments.clock import FPS
 
-FADE = 16  # frames, from one piece into the next
+FADE = 24  # frames, from one piece into the next
 SHORTEST = 2 * FPS  # frames of a piece, between two fades, unless the clip is too short
 LOOKING = 2 * FPS  # frames, in which the best place to leave a piece is looked for
 PIECE = (3.0, 9.0)  # seconds, that pieces last before that
-NEAREST = 24  # frames that are like another one, among which the film goes on
+NEAREST = 0.1  # of the clip's frames, those most like another one: among them the film goes on, or it circles
+_FEW = 24  # frames that it is at least, where there are as many
 _SPEED_WEIGHT = 4.0  # frames: how much a difference of speed counts beside one of place
 _LISTENED = 2 * FPS  # frames of speech and silence that a piece should share with the film
 _AHEAD = 5 * FPS  # frames of a piece that should not have been shown more often than others
-_SOUND_WEIGHT, _AGAIN_WEIGHT, _CHANCE_WEIGHT = 1.0, 2.0, 0.3  # beside distances, whose median is one
+_SOUND_WEIGHT, _AGAIN_WEIGHT, _CHANCE_WEIGHT = 1.0, 0.5, 0.3  # beside distances, whose median is one
 
 
 @dataclass(frozen=True)
@@ -145,10 +146,8 @@ def wandering_path(
         ends[begin:end] = end
         targets.append(np.arange(begin, max(begin + 1, end - fade - min(SHORTEST, (end - begin) // 3))))
     enterable = np.concatenate(targets)
-    tree = cKDTree(states[enterable])
-    typical = np.median(
-        tree.query(states[enterable[:: max(1, len(enterable) // 500)]], k=min(NEAREST, len(enterable)))[0]
-    )
+    tree, nearest = cKDTree(states[enterable]), max(1, min(len(enterable), _FEW), round(NEAREST * len(enterable)))
+    typical = np.median(tree.query(states[enterable[:: max(1, len(enterable) // 500)]], k=nearest)[0])
     visits = np.zeros(len(places))
     walk = _Walk(count, fade)
     at = int(random.choice(enterable))
@@ -158,7 +157,7 @@ def wandering_path(
         earliest = min(at + wait, max(at + 1, last - LOOKING))
         sources = np.arange(earliest, max(earliest + 1, min(earliest + LOOKING, last + 1)))
         sources = np.minimum(sources, last)
-        distance, which = tree.query(states[sources], k=min(NEAREST, len(enterable)))
+        distance, which = tree.query(states[sources], k=nearest)
         target = enterable[which]
         cost = distance / max(typical, 1e-9) + _CHANCE_WEIGHT * random.random(distance.shape)
         shown = np.concatenate([[0], np.cumsum(visits)])

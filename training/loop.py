@@ -47,6 +47,7 @@ from training.speech import learn_speech_of
 from training.step import Mark, Step, StepInputs
 from training.stop_signals import AtOnce, StopSignals, stop_signals
 from training.torso import learn_torso_of
+from training.torso_cloud import NoTorsoError
 from training.validation import validate
 
 MOVING_STEP = {CPU: 256, GPU: 1024}  # Gaussians
@@ -105,7 +106,10 @@ def train(options: TrainOptions) -> GaussianHead:
         head, signal, progress = trainer.head, trainer.signal, trainer.progress
         del trainer  # and the frames that it keeps: the torso's are larger
         if options.torso and progress.stage == "fine":
-            _learn_torso(options, head, signal, progress.iteration)
+            try:
+                _learn_torso(options, head, signal, progress.iteration)
+            except NoTorsoError as error:  # a head alone is a model, too
+                say(f"{one_line(error)}; films will show the dataset's pictures")
         say(_finished(options, progress.iteration))
     return head
 

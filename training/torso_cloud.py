@@ -26,6 +26,10 @@ _STRONG = 95  # percentile of the gradient that counts as full detail
 _LEAST = 100  # pixels of a torso
 
 
+class NoTorsoError(EGSTalkerError):
+    """A dataset shows no torso."""
+
+
 @dataclass(frozen=True)
 class TorsoCloud:
     """Coloured points of a torso."""
@@ -49,7 +53,8 @@ def torso_cloud(clip: ReferenceClip, rest: int, count: int, seed: int = 0) -> To
         seed: of their random places.
 
     Raises:
-        EGSTalkerError: the frame shows no torso, or a file of it is missing or damaged.
+        NoTorsoError: the frame shows no torso.
+        EGSTalkerError: a file of it is missing or damaged.
     """
     pad = round(BEYOND * clip.width)
     torso = _extended(clip.backdrops.torso(rest), pad)
@@ -57,7 +62,7 @@ def torso_cloud(clip: ReferenceClip, rest: int, count: int, seed: int = 0) -> To
     classes, share = (_extended(part, pad) for part in to_classes_and_share(maps))
     solid = torso[..., 3] > 127
     if solid.sum() < _LEAST:
-        raise EGSTalkerError(f"frame {rest} of {clip.folder.root} shows no torso; train with --torso frames")
+        raise NoTorsoError(f"frame {rest} of {clip.folder.root} shows no torso; train with --torso frames")
     random = np.random.default_rng(seed)
     density = (_detail(torso) * solid).ravel()
     chosen = random.choice(density.size, count, p=density / density.sum())

@@ -18,8 +18,11 @@ from media.images import write_image
 from motion.body_motion import BodyMotion
 from scene.torso import Torso
 from scene.torso_files import learnt_with, load_torso, save_torso
+from tests.tiny_head import SETTINGS as AUDIO
 from tests.tiny_head import SIZE, make_dataset, make_head
 from training.dataset import TalkingHeadDataset, WholePerson
+from training.loop import TrainOptions, train
+from training.loop import learn_torso as again
 from training.losses import multi_scale_gradients
 from training.torso import learn_torso, learn_torso_of, measure_body, new_torso, whole_frames
 
@@ -121,13 +124,36 @@ def test_a_damaged_torso_is_told_in_one_line(
     assert "\n" not in str(told.value)
 
 
-def test_who_has_no_torso_is_told_so(tmp_path: Path) -> None:
+def test_who_has_no_torso_is_told_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = make_dataset(tmp_path / "set")
     for i in range(22):
         write_image(folder.torso_image(i), np.zeros((SIZE, SIZE, 4), np.uint8))
     dataset = WholePerson(folder.root)
     with pytest.raises(EGSTalkerError, match="shows no torso; train with --torso frames"):
         new_torso(dataset, measure_body(dataset), 100)
+    training = dataclasses.replace(SETTINGS, coarse_iterations=1, iterations=1, validation_frames=1, min_gaussians=10)
+    options = TrainOptions(folder.root, tmp_path / "m", AUDIO, training, torso=True)
+    train(options)
+    assert capsys.readouterr().err.count("shows no torso") == 1 and load_torso(tmp_path / "m") is None
+    with pytest.raises(EGSTalkerError, match="shows no torso"):
+        again(options)
+
+
+def test_a_torso_is_learnt_with_the_head_and_again_by_itself(tmp_path: Path) -> None:
+    folder = make_dataset(tmp_path / "set")
+    training = dataclasses.replace(SETTINGS, coarse_iterations=1, iterations=2, validation_frames=1, min_gaussians=10)
+    options = TrainOptions(folder.root, tmp_path / "m", AUDIO, training, torso=True)
+    train(options)
+    model = ModelFolder(tmp_path / "m")
+    first = model.torso.read_bytes()
+    assert learnt_with(model) == 2 and model.kept_clip.is_file() and model.body_motion.is_file()
+    train(options)
+    assert model.torso.read_bytes() == first  # nothing was left to do
+    again(dataclasses.replace(options, training=dataclasses.replace(training, torso_gaussians=100)))
+    torso = load_torso(model.root)
+    assert torso is not None and torso.count == 100
+    with pytest.raises(EGSTalkerError, match="is another"):
+        again(dataclasses.replace(options, source_path=make_dataset(tmp_path / "other", num_frames=30).root))
 
 
 def test_a_frame_of_another_size_is_told(tmp_path: Path) -> None:
