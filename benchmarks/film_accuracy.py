@@ -5,35 +5,46 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from benchmarks.track_accuracy import OFF
-from data_utils.face_mesh_model import FaceMesh
-from evaluation.landmarks import NOBODY
+from evaluation.truth import TrueFrame
+from imaging.boxes import head_region
 
-STEADY_POINTS = (33, 133, 263, 362, 168, 6, 1)  # of FaceMesh: corners of the eyes, bridge and tip of the nose
+REACH = 10  # pixels to each side in which a head is looked for
+LEAST = 16  # pixels of a head's box, that it can be looked for
 
 
 @dataclass(frozen=True)
 class FilmAccuracy:
     """Of the frames that are held out of training."""
 
-    head_off: float | None  # share of the frames whose eyes and nose are off by more than 3 px
+    head_off: float | None  # share of the frames whose head is off by more than 3 px
 
 
-def film_accuracy(
-    renders: Iterable[UInt8[np.ndarray, "H W 3"]], truths: Iterable[UInt8[np.ndarray, "H W 3"]]
-) -> FilmAccuracy:
-    """Look at rendered frames, and at as many true ones, as FaceMesh does."""
-    made, true = _faces(renders), _faces(truths)
-    both = np.isfinite(made[:, 0, 0] + true[:, 0, 0])
-    away = np.linalg.norm((made - true)[:, list(STEADY_POINTS), :2], axis=-1).mean(1)
-    return FilmAccuracy(float((away[both] > OFF).mean()) if both.any() else None)
+def film_accuracy(renders: Iterable[UInt8[np.ndarray, "H W 3"]], truths: Iterable[TrueFrame]) -> FilmAccuracy:
+    """Look for each frame's true head in its render, turned away from the camera or not."""
+    away = [_away(render, truth) for render, truth in zip(renders, truths, strict=True)]
+    known = np.array([distance for distance in away if distance is not None])
+    return FilmAccuracy(float((known > OFF).mean()) if len(known) else None)
 
 
-def _faces(frames: Iterable[UInt8[np.ndarray, "H W 3"]]) -> Float[np.ndarray, "F 478 3"]:
-    """FaceMesh's landmarks in pixels; NaN where it finds no face."""
-    with FaceMesh() as mesh:
-        found = [mesh.faces(frame)[:1] for frame in frames]
-    return np.concatenate([face if len(face) else NOBODY for face in found]).astype(np.float64)
+def _away(render: UInt8[np.ndarray, "H W 3"], truth: TrueFrame) -> float | None:
+    """How far (pixels) the head is from where it should be: the shift with which its true picture fits the rendered one
+    best, by normalised correlation. None where no head is seen."""
+    box = head_region(truth.head)
+    if box is None or min(box.right - box.left, box.bottom - box.top) < LEAST:
+        return None
+    known = truth.composite[box.top : box.bottom, box.left : box.right]
+    mask = truth.head[box.top : box.bottom, box.left : box.right].astype(np.float32)
+    room = cv2.copyMakeBorder(render, REACH, REACH, REACH, REACH, cv2.BORDER_REPLICATE)
+    around = room[box.top : box.bottom + 2 * REACH, box.left : box.right + 2 * REACH]
+    fits = cv2.matchTemplate(_grey(around), _grey(known), cv2.TM_CCOEFF_NORMED, mask=mask)
+    row, column = np.unravel_index(int(np.argmax(np.nan_to_num(fits, nan=-1.0, posinf=-1.0))), fits.shape)
+    return float(np.hypot(row - REACH, column - REACH))
+
+
+def _grey(picture: UInt8[np.ndarray, "H W 3"]) -> np.ndarray:
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)

@@ -127,7 +127,7 @@ def scores_of_head(dataset: Path, model: Path, iterations: int) -> dict[str, flo
     renders = list(synthesise(head, clip, script_of_frames(clip, shown, codes)))  # one or two seconds of small frames
     truths = [read_true_frame(clip.folder, i) for i in shown]
     scores = score_video(renders, truths, lpips=None, lpips_absent="it is not looked at here").as_dict()
-    film = film_accuracy(renders, (truth.composite for truth in truths))
+    film = film_accuracy(renders, truths)
     return {name: scores[name] for name in ("head_psnr", "landmark_distance", "blink_depth")} | dataclasses.asdict(film)
 
 
