@@ -15,6 +15,7 @@ from imaging.boxes import head_region
 
 REACH = 10  # pixels to each side in which a head is looked for
 LEAST = 16  # pixels of a head's box, that it can be looked for
+FLAT = 4.0  # levels of 255 that a head's brightness varies by at least
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,14 @@ def film_accuracy(renders: Iterable[UInt8[np.ndarray, "H W 3"]], truths: Iterabl
 
 def _away(render: UInt8[np.ndarray, "H W 3"], truth: TrueFrame) -> float | None:
     """How far (pixels) the head is from where it should be: the shift with which its true picture fits the rendered one
-    best, by normalised correlation. None where no head is seen."""
+    best, by normalised correlation. None where no head is seen, or nothing on it."""
     box = head_region(truth.head)
     if box is None or min(box.right - box.left, box.bottom - box.top) < LEAST:
         return None
     known = truth.composite[box.top : box.bottom, box.left : box.right]
     mask = truth.head[box.top : box.bottom, box.left : box.right].astype(np.float32)
+    if _grey(known)[mask > 0].std() < FLAT:
+        return None
     room = cv2.copyMakeBorder(render, REACH, REACH, REACH, REACH, cv2.BORDER_REPLICATE)
     around = room[box.top : box.bottom + 2 * REACH, box.left : box.right + 2 * REACH]
     fits = cv2.matchTemplate(_grey(around), _grey(known), cv2.TM_CCOEFF_NORMED, mask=mask)

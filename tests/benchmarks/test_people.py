@@ -49,7 +49,7 @@ def test_a_head_is_trained_and_scored(tmp_path, monkeypatch):
     scores = people.scores_of_head(dataset, tmp_path / "model", 3)
     assert not (tmp_path / "model" / "motion" / "speech.safetensors").exists()
     assert scores["head_psnr"] is not None and scores["head_psnr"] > 8
-    assert scores["head_off"] is None and scores["blink_depth"] is None  # its pictures show no face
+    assert scores["head_off"] is None and scores["blink_depth"] is None  # its head is a plain disc
     assert set(scores) <= set(people.COLUMNS)
 
 
