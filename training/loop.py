@@ -31,6 +31,7 @@ from scene.head_files import (
     read_record,
     write_record,
 )
+from scene.torso_files import learnt_with
 from training.checkpoints import forget_training_state, load_training_state, save_checkpoint
 from training.dataset import TalkingHeadDataset
 from training.densification import GradientStatistics, densify
@@ -114,8 +115,13 @@ def train(options: TrainOptions) -> GaussianHead:
     return head
 
 
-def _learn_torso(options: TrainOptions, head: GaussianHead, signal: torch.Tensor, iteration: int) -> None:
+def _learn_torso(
+    options: TrainOptions, head: GaussianHead, signal: torch.Tensor, iteration: int, *, again: bool = False
+) -> None:
+    """``again``: also where there is one of this head."""
     folder, training, device = ModelFolder(options.model_path), options.training, options.device
+    if learnt_with(folder) == iteration and not again:
+        return
     perceptual = _perceptual(training.perceptual, device)
     learn_torso_of(folder, head, signal, options.source_path, iteration, training, perceptual, device)
 
@@ -132,10 +138,9 @@ def learn_torso(options: TrainOptions) -> None:
         raise EGSTalkerError(f"{options.model_path} has learnt a head at rest so far; ./train.sh goes on")
     dataset = TalkingHeadDataset(options.source_path)
     _check_poses(options, record, dataset)
-    folder.torso.unlink(missing_ok=True)
     codes = record.model.drive == "motion"
     signal = ModelMotion.load(folder, needs_speech=False).measured if codes else dataset.audio
-    _learn_torso(options, head, signal, iteration)
+    _learn_torso(options, head, signal, iteration, again=True)
 
 
 def learn_speech(options: TrainOptions) -> None:

@@ -25,7 +25,7 @@ from scene.gaussians import Gaussians
 from scene.head import AtRest, GaussianHead
 from scene.kept_clip import keep_clip
 from scene.torso import Torso, joined
-from scene.torso_files import learnt_with, save_torso
+from scene.torso_files import save_torso
 from training.body_alignment import aligned
 from training.dataset import WholePerson
 from training.frame_batch import FrameBatch
@@ -85,7 +85,7 @@ def learn_torso_of(
     perceptual: Perceptual,
     device: str,
 ) -> None:
-    """Learn the torso of a model and write it into its folder, unless it is there: of this head, not of an earlier.
+    """Learn the torso of a model and write it into its folder; what is there stays until then.
 
     Args:
         folder: of the model.
@@ -99,8 +99,6 @@ def learn_torso_of(
 
     Raises what :func:`learn_torso` does.
     """
-    if learnt_with(folder) == iteration:
-        return
     dataset = WholePerson(source)
     body = measure_body(dataset)
     store = whole_frames(head, signal, dataset, body, device)
@@ -108,6 +106,7 @@ def learn_torso_of(
     picture = folder.torso_validation
     psnr = validate(head, store, settings.validation_frames, moving=True, picture=picture, torso=torso)
     say(f"torso: held-out PSNR of the whole picture {psnr:.2f} dB ({picture})")
+    folder.torso.unlink(missing_ok=True)  # it goes with the motion that is replaced now
     body.save(folder)
     keep_clip(folder, dataset)
     save_torso(folder, torso, iteration)

@@ -24,7 +24,7 @@ from training.dataset import TalkingHeadDataset, WholePerson
 from training.loop import TrainOptions, train
 from training.loop import learn_torso as again
 from training.losses import multi_scale_gradients
-from training.torso import learn_torso, learn_torso_of, measure_body, new_torso, whole_frames
+from training.torso import learn_torso, measure_body, new_torso, whole_frames
 
 SETTINGS = TrainingSettings(torso_iterations=40, torso_gaussians=300, torso_batch=2, iterations=40, validation_frames=2)
 
@@ -77,23 +77,36 @@ def test_a_seed_is_a_torso(dataset: WholePerson, body: BodyMotion) -> None:
         torch.testing.assert_close(value, again.state_dict()[name], msg=name)
 
 
-def test_a_torso_is_kept_until_its_head_goes_on(dataset: WholePerson, tmp_path: Path) -> None:
-    folder = ModelFolder(tmp_path)
-    quick = dataclasses.replace(SETTINGS, torso_iterations=2)
-
-    def learn(iteration: int) -> bytes:
-        source = dataset.folder.root
-        learn_torso_of(folder, make_head(), dataset.audio, source, iteration, quick, multi_scale_gradients, "cpu")
-        return folder.torso.read_bytes()
-
-    assert load_torso(tmp_path) is None and learnt_with(folder) is None
-    written = learn(500)
-    assert learnt_with(folder) == 500 and folder.torso_validation.is_file()
+def test_a_torso_is_kept_until_its_head_goes_on(tmp_path: Path) -> None:
+    folder = ModelFolder(tmp_path / "m")
+    training = dataclasses.replace(SETTINGS, coarse_iterations=1, iterations=2, validation_frames=1, min_gaussians=10)
+    options = TrainOptions(make_dataset(tmp_path / "set").root, folder.root, AUDIO, training, torso=True)
+    assert load_torso(folder.root) is None and learnt_with(folder) is None
+    train(options)
+    assert learnt_with(folder) == 2 and folder.torso_validation.is_file()
+    written = folder.torso.read_bytes()
     folder.torso_validation.unlink()
-    assert learn(500) == written and not folder.torso_validation.exists()
-    learn(1000)
-    assert learnt_with(folder) == 1000 and folder.torso_validation.is_file()
+    train(options)
+    assert folder.torso.read_bytes() == written and not folder.torso_validation.exists()
+    train(dataclasses.replace(options, training=dataclasses.replace(training, iterations=3)))
+    assert learnt_with(folder) == 3 and folder.torso_validation.is_file()
     BodyMotion.load(folder)
+
+
+def test_what_ends_a_torso_early_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = ModelFolder(tmp_path / "m")
+    training = dataclasses.replace(SETTINGS, coarse_iterations=1, iterations=2, validation_frames=1, min_gaussians=10)
+    options = TrainOptions(make_dataset(tmp_path / "set").root, folder.root, AUDIO, training, torso=True)
+    train(options)
+    before = [path.read_bytes() for path in (folder.torso, folder.body_motion, folder.kept_clip)]
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.torso.validate", stop)
+    with pytest.raises(KeyboardInterrupt):
+        again(options)
+    assert [path.read_bytes() for path in (folder.torso, folder.body_motion, folder.kept_clip)] == before
 
 
 def test_a_torso_comes_back_from_its_file(dataset: WholePerson, body: BodyMotion, tmp_path: Path) -> None:
