@@ -49,7 +49,7 @@ def test_everything_that_speaking_takes_is_as_it_was(clip: ReferenceClip, model:
 def test_frames_are_not_kept(model: ModelFolder) -> None:
     behind = KeptClip(model.root).backdrops
     for ask in (lambda: behind[0], lambda: behind.compose(0), lambda: behind.cut_out(0), lambda: behind.torso(0)):
-        with pytest.raises(EGSTalkerError, match="give --reference_path, or --torso learnt"):
+        with pytest.raises(EGSTalkerError, match="give --reference_path, or show the learnt torso"):
             ask()
     assert model.kept_clip.stat().st_size < 60_000
 
