@@ -44,7 +44,9 @@ class Room:
         raise self._absent()
 
     def _absent(self) -> EGSTalkerError:
-        return EGSTalkerError(f"{self._model} keeps no frames of its clip: give --reference_path, or show the learnt torso")
+        return EGSTalkerError(
+            f"{self._model} keeps no frames of its clip: give --reference_path, or show the learnt torso"
+        )
 
 
 class KeptClip(Clip):
