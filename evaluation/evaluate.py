@@ -26,7 +26,7 @@ from synthesis.pairing import check_pair
 from synthesis.rendering import Watch, synthesise
 from synthesis.script import script_of_frames
 from synthesis.signal import own_signal
-from synthesis.torso import LearntTorso
+from synthesis.torso import LearntTorso, with_torso
 
 
 def evaluate_split(
@@ -65,7 +65,7 @@ def evaluate_split(
     lpips: LPIPS | None = load_lpips(models)
     shown = clip.usable(frames)
     script = script_of_frames(clip, shown, signal)
-    renders = synthesise(head, clip, script if torso is None else torso.shown_in(script, clip), batch=batch)
+    renders = synthesise(head, clip, with_torso(script, torso, clip), batch=batch)
     scores = score_video(
         watch(renders, len(shown)),
         (read_true_frame(clip.folder, i) for i in shown),

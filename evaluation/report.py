@@ -27,7 +27,7 @@ from scene.reference_clip import ReferenceClip
 from synthesis.rendering import synthesise
 from synthesis.script import script_of_frames
 from synthesis.signal import own_signal
-from synthesis.torso import LearntTorso
+from synthesis.torso import LearntTorso, with_torso
 
 ROWS = 4  # frames in the picture
 
@@ -46,7 +46,7 @@ def compare_frames(
     places = np.unique(np.linspace(0, len(usable) - 1, min(count, len(usable))).round().astype(int))
     numbers = [usable[k] for k in places]
     script = script_of_frames(clip, numbers, own_signal(motion, clip))
-    renders = synthesise(head, clip, script if torso is None else torso.shown_in(script, clip), batch=1)
+    renders = synthesise(head, clip, with_torso(script, torso, clip), batch=1)
     return [
         Comparison(i, read_picture(clip.folder, clip.folder.ground_truth_image(i)), render)
         for i, render in zip(numbers, renders, strict=True)

@@ -22,7 +22,7 @@ from synthesis.film import speak
 from synthesis.rendering import drive_of, render_drive
 from synthesis.script import script_of_split
 from synthesis.speech import extractor_of, speech_features
-from synthesis.torso import LearntTorso
+from synthesis.torso import LearntTorso, with_torso
 
 MIN_FRAMES = 50
 SPOKEN_FRAMES = {CPU: 250, GPU: 1500}  # ten seconds and a minute: what is done once weighs as in real use
@@ -49,9 +49,7 @@ def render_fps(
     """
     device = next(head.parameters()).device
     shown = frames[: max(DISTINCT, batch)]
-    script = script_of_split(clip, shown, signal)
-    if torso is not None:
-        script = torso.shown_in(script, clip)
+    script = with_torso(script_of_split(clip, shown, signal), torso, clip)
     backdrops = Backdrops(clip.folder, size=(clip.width, clip.height))
     inputs = []
     for start in range(0, len(shown), batch):

@@ -1,22 +1,13 @@
-"""Which pixels of a dataset's frames are the head's."""
+"""Which pixels of a dataset's frames are the head's, and which the person's."""
 
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import UInt8
 
 from arguments.dataset_folder import DatasetFolder
 from data_utils.cures import read_picture
-from data_utils.face_parsing.classes import head_share
-
-
-def read_head_mask(folder: DatasetFolder, i: int) -> Bool[np.ndarray, "H W"]:
-    """Pixels of frame ``i`` that are the head's for the most part: face, hair and ears.
-
-    Raises:
-        EGSTalkerError: the parsing map is missing or damaged.
-    """
-    return read_head_share(folder, i) > 127
+from data_utils.face_parsing.classes import BACKGROUND, head_share, to_classes
 
 
 def read_head_share(folder: DatasetFolder, i: int) -> UInt8[np.ndarray, "H W"]:
@@ -26,3 +17,13 @@ def read_head_share(folder: DatasetFolder, i: int) -> UInt8[np.ndarray, "H W"]:
         EGSTalkerError: the parsing map is missing or damaged.
     """
     return head_share(read_picture(folder, folder.parsing_map(i), alpha=None))
+
+
+def read_person(folder: DatasetFolder, i: int) -> UInt8[np.ndarray, "H W"]:
+    """Where the person is in frame ``i``, head, neck and torso: 255, elsewhere 0.
+
+    Raises:
+        EGSTalkerError: the parsing map is missing or damaged.
+    """
+    classes = to_classes(read_picture(folder, folder.parsing_map(i), alpha=None)[..., :3])
+    return np.where(classes == BACKGROUND, np.uint8(0), np.uint8(255))

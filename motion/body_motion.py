@@ -17,7 +17,6 @@ from jaxtyping import Bool, Float, UInt8
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.ndimage import gaussian_filter1d
-from scipy.spatial.transform import Rotation
 
 from arguments.atomic import atomic_path
 from arguments.clock import FPS
@@ -26,6 +25,7 @@ from arguments.errors import EGSTalkerError
 from arguments.model_folder import ModelFolder
 from data_utils.cures import read_picture
 from data_utils.face_parsing.classes import TORSO, to_classes
+from data_utils.face_tracking import rotations
 from data_utils.lost_frames import interpolate_lost
 from data_utils.parallel import ranges, run_jobs
 
@@ -345,11 +345,11 @@ def _causes(viewmats: Float[np.ndarray, "N 4 4"], mean: Float[np.ndarray, "3 4"]
 
 def _relative(viewmats: Float[np.ndarray, "N 4 4"], mean: Float[np.ndarray, "3 4"]) -> Float[np.ndarray, "N 6"]:
     turned = viewmats[:, :3, :3] @ mean[:, :3].T
-    return np.concatenate([Rotation.from_matrix(turned).as_rotvec(), viewmats[:, :3, 3] - mean[:, 3]], axis=1)
+    return np.concatenate([rotations.log(turned), viewmats[:, :3, 3] - mean[:, 3]], axis=1)
 
 
 def _mean_pose(viewmats: Float[np.ndarray, "N 4 4"]) -> Float[np.ndarray, "3 4"]:
-    turn = Rotation.from_matrix(viewmats[:, :3, :3]).mean().as_matrix()
+    turn = rotations.mean(viewmats[:, :3, :3])
     return np.concatenate([turn, viewmats[:, :3, 3].mean(0)[:, None]], axis=1)
 
 

@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from arguments.clock import FPS
+from data_utils.face_tracking import rotations
 
 FADE = 24  # frames, from one piece into the next
 SHORTEST = 2 * FPS  # frames of a piece, between two fades, unless the clip is too short
@@ -85,7 +86,7 @@ def places_of(
         viewmats: head to camera.
         body: its motion in the picture.
     """
-    turns = Rotation.from_matrix(viewmats[:, :3, :3] @ viewmats[0, :3, :3].T).as_rotvec()
+    turns = rotations.log(viewmats[:, :3, :3] @ viewmats[0, :3, :3].T)
     depth = np.median(viewmats[:, 2, 3])
     parts = [turns, viewmats[:, :3, 3] / depth * 3, *([] if body is None else [body[:, :2] * 3])]
     return np.concatenate(parts, axis=1)

@@ -17,6 +17,7 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from scipy.spatial.transform import Rotation
 
 from arguments.clock import FPS
+from data_utils.face_tracking import rotations
 from motion.frame_path import FramePath, places_of, wandering_path
 
 BEFORE, AFTER = 10, 10  # frames of loudness around a frame that tell its accent
@@ -85,7 +86,7 @@ class HeadMotion:
         poses = path.poses(self.viewmats)
         if loud is not None:
             accent = accents(loud, self.filter) - path.blended(accents(self.loudness, self.filter))
-            poses[:, :3, :3] = Rotation.from_rotvec(accent).as_matrix() @ poses[:, :3, :3]
+            poses[:, :3, :3] = rotations.exp(accent) @ poses[:, :3, :3]
         return within_limits(poses, self.limits), path
 
 
@@ -106,7 +107,7 @@ def within_limits(viewmats: Float[np.ndarray, "F 4 4"], limits: tuple[float, flo
     if len(viewmats) < 2:
         return viewmats
     base = viewmats[0, :3, :3]
-    turns = Rotation.from_matrix(viewmats[:, :3, :3] @ base.T).as_rotvec()
+    turns = rotations.log(viewmats[:, :3, :3] @ base.T)
     values = np.concatenate([turns, viewmats[:, :3, 3]], axis=1)
     for number in range(_ROUNDS):
         fast = np.zeros(len(values) - 1, bool)
@@ -123,7 +124,7 @@ def within_limits(viewmats: Float[np.ndarray, "F 4 4"], limits: tuple[float, flo
 
 def _poses(values: Float[np.ndarray, "F 6"], base: np.ndarray, like: np.ndarray) -> np.ndarray:
     poses = like.copy()
-    poses[:, :3, :3] = Rotation.from_rotvec(values[:, :3]).as_matrix() @ base
+    poses[:, :3, :3] = rotations.exp(values[:, :3]) @ base
     poses[:, :3, 3] = values[:, 3:]
     return poses
 
@@ -138,8 +139,8 @@ def _accents(
 ) -> Float[np.ndarray, "T 3"]:
     """The filter of :class:`HeadMotion`; zero about the axes of which it does not tell parts of the clip that it has
     not learnt from."""
-    middle = Rotation.from_matrix(viewmats[known, :3, :3]).mean().as_matrix()
-    turns = Rotation.from_matrix(viewmats[:, :3, :3] @ middle.T).as_rotvec()
+    middle = rotations.mean(viewmats[known, :3, :3])
+    turns = rotations.log(viewmats[:, :3, :3] @ middle.T)
     quick = (turns - gaussian_filter1d(turns, _DRIFT, axis=0, mode="nearest"))[known]
     heard = _around(loud)
     heard = (heard - gaussian_filter1d(heard, _DRIFT, axis=0, mode="nearest"))[known]

@@ -21,7 +21,7 @@ _TINGED = 2  # pixels within the torso's rim, where its colours are mixed with w
 class Backdrops:
     """Pictures [H, W, 3] (RGB) of a data set's torso over its background, by frame number.
 
-    The latest ``capacity`` pictures are kept: going back and forth over the clip meets them again at the turn. Several
+    The latest ``capacity`` pictures are kept: a head that is held still stands before one of them all the time. Several
     threads may ask at once.
 
     Attributes:

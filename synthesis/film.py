@@ -22,7 +22,7 @@ from synthesis.poses import REFERENCE, Posing, posed
 from synthesis.rendering import Shown, Watch, film
 from synthesis.script import Script
 from synthesis.source import Source, save_motion, script_of
-from synthesis.torso import LearntTorso
+from synthesis.torso import LearntTorso, with_torso
 
 SOUND_RATE = 48_000  # Hz, what the encoder takes: nothing audible of a 44.1 or 48 kHz source is lost
 
@@ -149,9 +149,7 @@ def perform(
     )
     script = replace(script, background=background if place is None else Background(is_transparent=True))
     body = torso.motion.measured if torso is not None and torso.is_of(clip) else None
-    script = posed(script, clip, posing, seed, body)
-    if torso is not None:
-        script = torso.shown_in(script, clip)
+    script = with_torso(posed(script, clip, posing, seed, body), torso, clip)
     if saved is not None:
         save_motion(saved, clip, script, motion)
     frames = watch(film(head, clip, script, batch=batch), len(script))

@@ -11,9 +11,8 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from arguments.errors import EGSTalkerError
-from data_utils.cures import read_picture
-from data_utils.face_parsing.classes import BACKGROUND, to_classes
 from data_utils.source import locate
+from imaging.masks import read_person
 from media.video import read_frames
 from motion.frame_path import FramePath
 from scene.reference_clip import ReferenceClip
@@ -78,10 +77,10 @@ def pasted(
         first, second, mix = int(path.first[number]), int(path.second[number]), float(path.mix[number])
         if mix == 0 and first == other.at:
             one, other = other, one  # the fade is over: its second stretch is the first now
-        whole, known = one.frame(first), _person(clip, first)
+        whole, known = one.frame(first), read_person(clip.folder, first)
         if mix:
             whole = cv2.addWeighted(whole, 1 - mix, other.frame(second), mix, 0)
-            known = np.maximum(known, _person(clip, second))
+            known = np.maximum(known, read_person(clip.folder, second))
         picture, shift = _put_in(frame, known, whole, clip.backdrops.background, place, shift)
         yield picture
 
@@ -134,12 +133,6 @@ def _softened(near: np.ndarray, shape: tuple[int, ...], place: Place) -> Float32
         if end:
             np.minimum(line, ramp[::-1], out=line)
     return mask * rows[:, None] * columns
-
-
-def _person(clip: ReferenceClip, i: int) -> UInt8[np.ndarray, "S S"]:
-    """Where the person is in a frame of the clip, 0 or 255."""
-    classes = to_classes(read_picture(clip.folder, clip.folder.parsing_map(i), alpha=None)[..., :3])
-    return np.where(classes == BACKGROUND, np.uint8(0), np.uint8(255))
 
 
 class _Forward:

@@ -58,6 +58,11 @@ class LearntTorso:
         return replace(script, torso=ShownTorso(self.torso, torch.from_numpy(body).float()))
 
 
+def with_torso(script: Script, torso: LearntTorso | None, clip: Clip) -> Script:
+    """A script that shows a model's torso; the clip's, as it is, where that is None. Raises as ``shown_in``."""
+    return script if torso is None else torso.shown_in(script, clip)
+
+
 def torso_of(model_path: Path, wanted: Torsos, device: str) -> LearntTorso | None:
     """The torso that a film shows; None where that is the clip's, which is said where another is ``wanted``.
 

@@ -15,10 +15,10 @@ from scene.reference_clip import ReferenceClip
 from synthesis.film import make_writable, speak, write_video
 from synthesis.pairing import check_pair
 from synthesis.rendering import Watch, film
-from synthesis.script import Script, script_of_features, script_of_split
+from synthesis.script import script_of_features, script_of_split
 from synthesis.signal import own_signal
 from synthesis.source import say_other_length
-from synthesis.torso import LearntTorso
+from synthesis.torso import LearntTorso, with_torso
 
 
 def split_videos(
@@ -39,7 +39,7 @@ def split_videos(
     """
     check_pair(head, clip, motion)
     make_writable(folder)
-    script = _shown(torso, script_of_split(clip, frames, own_signal(motion, clip)), clip)
+    script = with_torso(script_of_split(clip, frames, own_signal(motion, clip)), torso, clip)
     write_video(
         (read_picture(clip.folder, clip.folder.ground_truth_image(i)) for i in frames), script, folder / "gt.mp4"
     )
@@ -74,10 +74,6 @@ def custom_video(
     check_pair(head, clip, motion)
     make_writable(target.parent)
     script = script_of_features(clip, torch.from_numpy(read_feature_file(features)), sound, motion)
-    script = _shown(torso, script, clip)
+    script = with_torso(script, torso, clip)
     say_other_length(sound, len(script), "features")
     return write_video(watch(film(head, clip, script, batch=batch), len(script)), script, target)
-
-
-def _shown(torso: LearntTorso | None, script: Script, clip: ReferenceClip) -> Script:
-    return script if torso is None else torso.shown_in(script, clip)

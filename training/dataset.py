@@ -14,12 +14,11 @@ from torch import Tensor
 
 from arguments.errors import EGSTalkerError
 from data_utils.cures import picture_cure, read_picture
-from data_utils.face_parsing.classes import BACKGROUND, to_classes
 from data_utils.landmark_file import read_landmarks
 from data_utils.lost_frames import interpolate_lost
 from data_utils.track_file import check_finite
 from imaging.boxes import LEFT_EYE, MOUTH, RIGHT_EYE, Box, crop_margin, feature_box, head_region
-from imaging.masks import read_head_share
+from imaging.masks import read_head_share, read_person
 from imaging.matte import matted
 from scene.reference_clip import ReferenceClip
 from training.landmark_surface import landmark_surface
@@ -146,7 +145,5 @@ class WholePerson(TalkingHeadDataset):
     def crop(self, i: int) -> CroppedFrame:
         """The pictures of frame ``i``, read from the files."""
         picture = self._truth(i)
-        classes = to_classes(read_picture(self.folder, self.folder.parsing_map(i), alpha=None)[..., :3])
-        person = np.where(classes == BACKGROUND, np.uint8(0), np.uint8(255))
         room = self.backdrops.background
-        return CroppedFrame(picture, room, matted(person, picture, room, self.width))
+        return CroppedFrame(picture, room, matted(read_person(self.folder, i), picture, room, self.width))
