@@ -87,15 +87,19 @@ def write_image(path: Path, image: np.ndarray) -> None:
     Raises:
         EGSTalkerError: its encoder refuses it (a side longer than a JPEG may have).
     """
-    code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
-    options = (
-        [cv2.IMWRITE_PNG_STRATEGY, PNG_STRATEGY] if path.suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    )
-    done, encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, code), options)
-    if not done:
+    data = encoded(image, path.suffix)
+    if data is None:
         raise EGSTalkerError(f"{path} cannot be encoded; check that the frame has a sane size")
     with atomic_path(path) as temporary:
-        temporary.write_bytes(encoded.tobytes())
+        temporary.write_bytes(data)
+
+
+def encoded(image: np.ndarray, suffix: str) -> bytes | None:
+    """A picture as the bytes of a file with that suffix, as :func:`write_image` says; None where that cannot be."""
+    code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    options = [cv2.IMWRITE_PNG_STRATEGY, PNG_STRATEGY] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    done, data = cv2.imencode(suffix, cv2.cvtColor(image, code), options)
+    return data.tobytes() if done else None
 
 
 def _decode(path: Path, mode: int) -> np.ndarray:

@@ -55,6 +55,11 @@ class Background:
             raise EGSTalkerError(f"there is no background {words!r}; --background takes {_ANSWERS}")
         return cls(path=path)
 
+    @property
+    def is_video(self) -> bool:
+        """Whether it moves."""
+        return self.path is not None and self.path.suffix.lower() not in PICTURES
+
     def pictures(self, width: int, height: int) -> Iterator[UInt8[np.ndarray, "H W 3"] | None]:
         """One for each frame of a film, without end; None where it is not in the way of the clip's own.
 
@@ -69,9 +74,9 @@ class Background:
             return itertools.repeat(np.full((height, width, 3), self.colour, np.uint8))
         if self.path is None:
             return itertools.repeat(None)
-        if self.path.suffix.lower() in PICTURES:
-            return itertools.repeat(filling(_picture(self.path), width, height))
-        return _looped(self.path, width, height)
+        if self.is_video:
+            return _looped(self.path, width, height)
+        return itertools.repeat(filling(_picture(self.path), width, height))
 
 
 CLIP = Background()

@@ -141,15 +141,17 @@ def perform(
         EGSTalkerError: the source cannot be used, or not by this head; the model does not fit the data set; or a file
             cannot be written.
     """
-    check_pair(head, clip, motion)
     make_writable(target.parent)
-    device = str(next(head.parameters()).device)
-    script = script_of(
-        source, clip, motion, work_folder=target.parent, device=device, blinking=blinking, seed=seed, watch=follow
+    script = staged(
+        *(head, clip, source, target.parent),
+        motion=motion,
+        torso=torso,
+        background=background if place is None else Background(is_transparent=True),
+        posing=posing,
+        blinking=blinking,
+        seed=seed,
+        follow=follow,
     )
-    script = replace(script, background=background if place is None else Background(is_transparent=True))
-    body = torso.motion.measured if torso is not None and torso.is_of(clip) else None
-    script = with_torso(posed(script, clip, posing, seed, body), torso, clip)
     if saved is not None:
         save_motion(saved, clip, script, motion)
     frames = watch(film(head, clip, script, batch=batch), len(script))
@@ -158,6 +160,33 @@ def perform(
             raise ValueError("a person is put back among the frames of a dataset")
         frames = pasted(frames, script.reference, clip, place)
     return write_video(frames, script, target)
+
+
+def staged(
+    head: GaussianHead,
+    clip: Clip,
+    source: Source,
+    work_folder: Path,
+    *,
+    motion: ModelMotion | None = None,
+    torso: LearntTorso | None = None,
+    background: Background = CLIP,
+    posing: Posing = REFERENCE,
+    blinking: Blinking = "own",
+    seed: int = 0,
+    follow: Watch = lambda pictures, total: pictures,
+) -> Script:
+    """The whole script of what drives a head: the arguments are those of :func:`perform`, which raises the same.
+
+    ``work_folder``: for passing files.
+    """
+    check_pair(head, clip, motion)
+    device = str(next(head.parameters()).device)
+    script = script_of(
+        source, clip, motion, work_folder=work_folder, device=device, blinking=blinking, seed=seed, watch=follow
+    )
+    body = torso.motion.measured if torso is not None and torso.is_of(clip) else None
+    return with_torso(posed(replace(script, background=background), clip, posing, seed, body), torso, clip)
 
 
 def make_writable(folder: Path) -> None:

@@ -1,0 +1,43 @@
+"""A real browser for tests of pages, where one is installed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Error, Page, sync_playwright
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = ("--no-sandbox", "--enable-unsafe-swiftshader", "--autoplay-policy=no-user-gesture-required")
+
+
+@contextmanager
+def browser_page() -> Iterator[Page]:
+    """An empty page of Chromium, 900 x 700; what goes wrong in it fails the test.
+
+    A test is skipped where Chromium is missing.
+    """
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        pytest.skip(f"none of {', '.join(PROGRAMS)} is installed")
+    troubles: list[Error] = []
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=program, args=list(FLAGS))
+        page = browser.new_page(viewport={"width": 900, "height": 700})
+        page.on("pageerror", lambda trouble: troubles.append(trouble))
+        yield page
+        browser.close()
+    assert not troubles, troubles
+
+
+def opened(page: Page, path: Path) -> list[str]:
+    """Open a file; returns the addresses of all that is asked for from then on, but what the page holds itself."""
+    asked: list[str] = []
+    page.on(
+        "request", lambda request: None if request.url.startswith(("data:", "blob:")) else asked.append(request.url)
+    )
+    page.goto(path.as_uri())
+    return asked
