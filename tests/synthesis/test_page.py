@@ -124,7 +124,7 @@ def test_the_browser_shows_what_the_renderer_does(page, model, script):
         truth = list(synthesise(load_head(model)[0], KeptClip(model), script))
     with browser_page() as window:
         asked = opened(window, page)
-        window.evaluate("player")
+        window.evaluate("player.then(() => null)")
         shown = "player.then(p => { p.show(%d); return p.renderer.gl.canvas.toDataURL(); })"
         for i, other in ((0, 20), (20, FRAMES - 1), (FRAMES - 1, 0)):
             picture = _seen(window.evaluate(shown % i))
@@ -140,7 +140,7 @@ def test_the_browser_shows_what_the_renderer_does(page, model, script):
 def test_it_plays_with_its_sound_and_is_looked_at_from_all_sides(page):
     with browser_page() as window:
         opened(window, page)
-        window.evaluate("player")
+        window.evaluate("player.then(() => null)")
         state = (
             "player.then(p => ({frame: p.frame, time: p.sound.currentTime, length: p.sound.duration, yaw: p.view.yaw}))"
         )
