@@ -114,7 +114,7 @@ def within_reason(spectrum: Float[np.ndarray, "80"]) -> Float[np.ndarray, "80"]:
 
 
 def mel_power(
-    samples: Float[np.ndarray, "T"], start: int, stop: int, gain: float, device: str
+    samples: Float[np.ndarray, "T"], start: int, stop: int, gain: float, device: str = CPU
 ) -> Float[Tensor, "M 80"]:
     """Mel power of the windows of rows start..stop, four a row, of samples multiplied by ``gain``."""
     pieces = windows(samples, start, stop, WINDOW, device) * torch.from_numpy(gain * _hann(WINDOW)).to(device)
