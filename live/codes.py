@@ -1,4 +1,4 @@
-"""A speech model that hears its features one by one: the codes of a frame as soon as it knows enough of what follows."""
+"""A speech model that hears its features one by one, and says a frame as soon as it knows enough of what follows."""
 
 from __future__ import annotations
 

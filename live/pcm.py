@@ -27,7 +27,7 @@ def mono(pcm: object, channels: object = 1) -> Float32[np.ndarray, "T"]:
     """The mean of the channels, -1..1.
 
     Args:
-        pcm: any number of samples, as :data:`Pcm`. What is not finite or beyond full scale becomes silence or full scale.
+        pcm: any number of samples, as :data:`Pcm`. What is beyond full scale becomes that, what is no number silence.
         channels: of bytes, and of flat arrays, whose samples come in turn.
 
     Raises:

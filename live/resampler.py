@@ -1,8 +1,8 @@
 """Another rate for sound that is not over yet: the same samples however it is cut.
 
 A windowed sinc, one row of taps for each place that a sample of the result can have between two of the source
-(Crochiere and Rabiner, "Multirate Digital Signal Processing", 1983), by Kaiser's window: 80 dB down from the lower rate's
-half on. What comes out is not shifted; it comes 32 samples of the lower rate later, 2 ms at 16 kHz.
+(Crochiere and Rabiner, "Multirate Digital Signal Processing", 1983), by Kaiser's window: 80 dB down from the lower
+rate's half on. What comes out is not shifted; it comes 32 samples of the lower rate later, 2 ms at 16 kHz.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The scale of a voice while it is heard: what came before decides, so nothing depends on how the sound is cut.
 
-A whole recording is its own scale (:func:`data_utils.audio_features.log_mel_phones.voice_scale`); here the scale of what
-has been heard takes over from the one that a session begins with, in the measure in which there was speech, and every
-frame goes a part of the way there: no jump from frame to frame.
+A whole recording is its own scale (:func:`data_utils.audio_features.log_mel_phones.voice_scale`); here that of what has
+been heard takes over from the one that a session begins with, in the measure in which there was speech, and every frame
+goes a part of the way there: no jump from frame to frame.
 """
 
 from __future__ import annotations
