@@ -39,7 +39,10 @@ class Endless:
         self._pieces = self._at = 0
         self._rows = self._piece()
 
-    def __next__(self) -> np.ndarray:
+    def __iter__(self) -> Endless:
+        return self
+
+    def __next__(self) -> np.ndarray | np.floating:
         if self._at == PIECE:
             following = self._piece()
             following[:FADE] = self._join(self._rows[-FADE:], following[:FADE])

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from arguments.device import CPU
 from arguments.errors import EGSTalkerError
-from live.endless import Endless, endless_blinks, endless_idle, endless_poses
+from live.endless import endless_blinks, endless_idle, endless_poses
 from motion.body_motion import middle_frame
 from motion.idle import IdleMotion
 from motion.model_motion import ModelMotion
@@ -131,16 +131,16 @@ class ModelPerformer:
 
     def life(self, seed: int) -> Life:
         """See :class:`Performer`."""
-        blinks = (float(one) for one in _rows(endless_blinks(blinks_of(self._motion, self._clip), seed)))
+        blinks = map(float, endless_blinks(blinks_of(self._motion, self._clip), seed))
         idle: Iterator[np.ndarray] = itertools.repeat(self.speech.rest.cpu().numpy())
         if isinstance(self._motion.idle, IdleMotion):
-            idle = _rows(endless_idle(self._motion.idle, seed))
+            idle = map(np.asarray, endless_idle(self._motion.idle, seed))
         moves = head_motion_of(self._clip)
         if moves is None:
             pose = self._clip.camera.viewmats[self._rest].double().numpy()
             return Life(blinks, idle, itertools.repeat((pose, self._torso.motion.measured[self._rest])))
         of_body = self._torso.motion
-        rows = _rows(endless_poses(moves, seed, of_body.measured, of_body.follow))
+        rows = map(np.asarray, endless_poses(moves, seed, of_body.measured, of_body.follow))
         return Life(blinks, idle, ((row[:16].reshape(4, 4), row[16:]) for row in rows))
 
     @torch.no_grad()
@@ -168,8 +168,3 @@ def _wandering(motion: ModelMotion) -> Bool[Tensor, "K"]:
     unheard = motion.speech.correlation < HEARD
     unheard[: len(motion.code) - len(motion.code.upper)] = False
     return unheard
-
-
-def _rows(endless: Endless) -> Iterator[np.ndarray]:
-    while True:
-        yield next(endless)

@@ -1,8 +1,8 @@
 """What is said: utterances that wait, the frames between hearing and playing, and what the mouth does meanwhile.
 
 Every step takes in one frame, of an utterance or of silence, and plays the one that it took in 160 ms before, whose
-code has become known with it. Where an utterance's sound comes late, silence is taken in instead and the sound goes on when
-it is there: sound and mouth can only be late together.
+code has become known with it. Where an utterance's sound comes late, silence is taken in instead and the sound goes on
+when it is there: sound and mouth can only be late together.
 """
 
 from __future__ import annotations
