@@ -9,11 +9,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 from arguments.clock import FPS
 from arguments.errors import EGSTalkerError
 from live.moment import Moment
-from live.session import Session
+
+
+@runtime_checkable
+class Source(Protocol):
+    """What gives moments: a session."""
+
+    def step(self, *, picture: bool = True) -> Moment:
+        """The next moment."""
+
 
 TOLERANCE = 1 / FPS  # seconds behind, up to which there is time for a picture
 LONGEST_STALL = (
@@ -32,14 +41,14 @@ class Clock:
 
     Example:
         >>> from contextlib import closing
-        >>> def talk(session: Session, sink: Callable[[Moment], None]) -> None:
+        >>> def talk(session: Source, sink: Callable[[Moment], None]) -> None:
         ...     with closing(Clock(session, sink)) as clock:
         ...         clock.start()
     """
 
     def __init__(
         self,
-        session: Session,
+        session: Source,
         sink: Callable[[Moment], None],
         *,
         now: Callable[[], float] = time.monotonic,

@@ -40,6 +40,8 @@ class Resampler:
         self._kept = np.zeros(self._half, np.float32)
         self._first = -self._half  # place of the first kept sample in the source
         self._pushed = self._given = 0
+        self.lag = -(-self._half * self._up // self._down)
+        """Samples of the result that at most are not there yet of what was pushed."""
 
     def push(self, samples: Float32[np.ndarray, "T"]) -> Float32[np.ndarray, "U"]:
         """The samples that are ready now that these are there."""

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Int16
 
 from arguments.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
-from live.moment import FRAME_MS, SOUND_RATE, SOUND_SAMPLES
+from live.moment import SOUND_RATE, SOUND_SAMPLES
 from live.pcm import to_int16
 from live.resampler import Resampler
 
@@ -32,13 +32,16 @@ SILENCE = Frame(np.zeros(SAMPLES_PER_FRAME, np.float32), np.zeros(SOUND_SAMPLES,
 class Utterance:
     """What is said at a stretch.
 
+    A frame goes out as soon as its last sample is here. What a resampler knows 2 ms later (4 ms at 8 kHz) is later by
+    that in the frames, all along: nothing is left out.
+
     Args:
         number: of the utterance.
         rate: of its sound, Hz; one of :data:`live.pcm.RATES`, all of which have whole frames.
 
     Attributes:
         waiting: samples that have come and not gone out.
-        ended: whether more comes.
+        ended: whether no more comes.
         has_started: whether some of it was played.
         played: milliseconds of it that were.
         under_way: frames that have gone out and were not played yet.
@@ -49,63 +52,71 @@ class Utterance:
         self.waiting = self.under_way = 0
         self.ended = self.has_started = False
         self.played = 0.0
-        self._left = 0  # samples that frames have not gone out with
         self._sound: deque[np.ndarray] = deque()
-        self._to_hear, self._to_play = _Ready(rate, SAMPLE_RATE), _Ready(rate, SOUND_RATE)
+        self._size = rate // FPS  # samples of a frame
+        self._to_hear, self._to_play = _Resampled(rate, SAMPLE_RATE), _Resampled(rate, SOUND_RATE)
 
     @property
     def is_over(self) -> bool:
         """Whether all of it was played."""
-        return self.ended and self._left == 0 and self.under_way == 0
+        return self._is_given and self.under_way == 0
+
+    @property
+    def _is_given(self) -> bool:
+        return self.ended and self.waiting == 0 and self._to_play.is_empty
 
     def add(self, samples: Float32[np.ndarray, "T"]) -> None:
         """More of it; -1..1."""
         self._sound.append(samples)
         self.waiting += len(samples)
-        self._left += len(samples)
 
     def take(self) -> Frame | None:
         """The next frame; None where it is not there yet, or never will be."""
-        while not self._is_ready() and self._sound:
-            piece = self._sound.popleft()
-            now, later = piece[: self.rate // FPS], piece[self.rate // FPS :]
-            if len(later):
-                self._sound.appendleft(later)
-            self.waiting -= len(now)
-            self._to_hear.push(now)
-            self._to_play.push(now)
-        if self.ended and not self._sound:
+        if self._is_given or (self.waiting < self._size and not self.ended):
+            return None
+        piece = self._next()
+        self._to_hear.push(piece)
+        self._to_play.push(piece)
+        if self.ended and self.waiting == 0:
             self._to_hear.finish()
             self._to_play.finish()
-        if self._left == 0 or not (self._is_ready() or self._to_play.is_finished):
-            return None
-        length = min(FRAME_MS, 1000 * self._left / self.rate)
-        self._left = max(0, self._left - self.rate // FPS)
-        return Frame(self._to_hear.take(SAMPLES_PER_FRAME), to_int16(self._to_play.take(SOUND_SAMPLES)), length)
+        heard, sound = self._to_hear.take(SAMPLES_PER_FRAME), self._to_play.take(SOUND_SAMPLES)
+        return Frame(heard, to_int16(sound), 1000 * len(piece) / self.rate)
 
-    def _is_ready(self) -> bool:
-        return self._to_hear.length >= SAMPLES_PER_FRAME and self._to_play.length >= SOUND_SAMPLES
+    def _next(self) -> Float32[np.ndarray, "T"]:
+        """The source's samples of the next frame, fewer at the end."""
+        parts, missing = [np.zeros(0, np.float32)], self._size
+        while missing and self._sound:
+            piece = self._sound.popleft()
+            parts.append(piece[:missing])
+            if len(piece) > missing:
+                self._sound.appendleft(piece[missing:])
+            missing -= len(parts[-1])
+        self.waiting -= self._size - missing
+        return np.concatenate(parts)
 
 
-class _Ready:
-    """Resampled sound that waits."""
+class _Resampled:
+    """Sound of another rate, later by what its resampler lags."""
 
     def __init__(self, source: int, target: int) -> None:
         self._resampler = Resampler(source, target)
-        self._samples = np.zeros(0, np.float32)
-        self.is_finished = False
+        self._samples = np.zeros(self._resampler.lag, np.float32)
+        self._is_finished = False
 
     @property
-    def length(self) -> int:
-        return len(self._samples)
+    def is_empty(self) -> bool:
+        """Whether there is no more."""
+        return len(self._samples) == 0 and (self._is_finished or self._resampler.lag == 0)
 
     def push(self, samples: Float32[np.ndarray, "T"]) -> None:
         self._samples = np.concatenate([self._samples, self._resampler.push(samples)])
 
     def finish(self) -> None:
-        if not self.is_finished:
+        """No more comes."""
+        if not self._is_finished:
             self._samples = np.concatenate([self._samples, self._resampler.finish()])
-            self.is_finished = True
+            self._is_finished = True
 
     def take(self, count: int) -> Float32[np.ndarray, "{count}"]:
         """The first so many; silence after the last."""

@@ -20,7 +20,7 @@ from data_utils.audio_features.speech_activity import USUAL_SPEECH, SpeechLevel,
 from data_utils.audio_features.voice_scale import VoiceScale
 
 REMEMBERED = 60 * FPS * HOPS_PER_FRAME  # pieces of 10 ms, of loudness and of speech: a minute
-SHARE = 0.15  # of the way to what has been heard, a frame: most of it in half a second
+SHARE = 0.3  # of the way to what has been heard, a frame: most of it in a quarter of a second
 KNOWN_HOPS = 500  # weight of a voice that was heard before: 5 s of speech
 
 USUAL = VoiceScale(USUAL_SPEECH, usual_spectrum(), USUAL_CEPSTRUM)

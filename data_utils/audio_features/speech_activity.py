@@ -73,8 +73,8 @@ class SpeechLevel:
         return (smooth > self.softest) & (smooth < self.loudest)
 
 
-USUAL_SPEECH = SpeechLevel(_USUAL_LEVEL, max(_USUAL_LEVEL**2 / _MARGIN, _GATE), _USUAL_LEVEL**2 * _LOUDEST)
-"""That of recordings of which nothing else is known."""
+USUAL_SPEECH = SpeechLevel(_USUAL_LEVEL, max(_USUAL_LEVEL**2 / _MARGIN, _GATE), 1.0)
+"""That of recordings of which nothing else is known: nothing is too loud for it."""
 
 
 def speech_activity(samples: np.ndarray, given: SpeechLevel | None = None) -> SpeechActivity:

@@ -50,7 +50,8 @@ def test_other_rates_are_resampled_and_nothing_else(rate):
     session.end()
     resampler = Resampler(rate, 48_000)
     expected = to_int16(np.concatenate([resampler.push(mono(sound)), resampler.finish()]))
-    heard = sound_of(steps(session, 40))[DELAY * SOUND_SAMPLES :]
+    heard = sound_of(steps(session, 40))[DELAY * SOUND_SAMPLES + resampler.lag :]
+    assert resampler.lag <= 0.002 * 48_000
     assert np.array_equal(heard[: len(expected)], expected) and not heard[len(expected) :].any()
 
 
@@ -75,7 +76,12 @@ def test_the_end_may_be_said_late():
     begun = steps(session, 30)
     assert [kind for kind, *_ in events_of(begun)] == ["started"]
     session.end()
-    assert events_of(steps(session, 6))[0][:3] == ("finished", 1, 400)
+    assert events_of(steps(session, 6)) == [("finished", 1, 400, 30)]
+    session.speak(pcm(0.1, 16_000), 16_000)  # resampled sound comes a little later, and its end with it
+    session.speak(np.zeros(960, np.int16), 16_000)
+    steps(session, 30)
+    session.end()
+    assert events_of(steps(session, 6))[0][:3] == ("finished", 2, 160)
 
 
 def test_flash_and_click_come_together():
@@ -232,6 +238,7 @@ def test_harmless_oddities_are_taken():
     session.end()
     moments = steps(session, 30)
     assert events_of(moments)[-1][:3] == ("finished", 1, round(4007 / 16))
+    assert events_of(moments)[0][0] == "started"
     assert np.isfinite(gaps(moments)).all()
 
 
