@@ -20,14 +20,16 @@ from live.moment import Moment
 class Source(Protocol):
     """What gives moments: a session."""
 
+    def prepare(self) -> None:
+        """Do ahead what can be done of the next one."""
+
     def step(self, *, picture: bool = True) -> Moment:
         """The next moment."""
 
 
 TOLERANCE = 1 / FPS  # seconds behind, up to which there is time for a picture
-LONGEST_STALL = (
-    10.0  # seconds, that are caught up; after longer ones, as of a machine that slept, time goes on from now
-)
+LOOKING = 0.005  # seconds between looks for sound that has come
+LONGEST_STALL = 10.0  # seconds, that are caught up; after longer ones the machine slept, and time goes on from now
 
 
 class Clock:
@@ -84,16 +86,18 @@ class Clock:
 
     def run(self) -> None:
         """Give moments out until it is stopped, on this thread."""
-        due = self._now()
+        begin, number = self._now(), 0
         while not self._stopped.is_set():
+            due = begin + number / FPS
             early = due - self._now()
             if early > 0:
-                self._wait(early)
+                self._session.prepare()
+                self._wait(min(max(due - self._now(), 0.0), LOOKING))
                 continue
             if -early > LONGEST_STALL:
-                due, early = self._now(), 0.0
+                begin, number, early = self._now(), 0, 0.0
             self._sink(self._session.step(picture=-early < TOLERANCE))
-            due += 1 / FPS
+            number += 1
 
     def _guarded(self) -> None:
         try:

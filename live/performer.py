@@ -118,6 +118,7 @@ class ModelPerformer:
         self._rest = middle_frame(clip.camera.viewmats.double().numpy(), clip.usable_mask(clip.train))
         with torch.no_grad():
             self._at_rest = head.at_rest(torso.torso)
+        self.picture(self._still())  # compiles what it needs
 
     @classmethod
     def load(cls, model: Path, device: str = CPU, background: Background = CLIP) -> ModelPerformer:
@@ -137,8 +138,8 @@ class ModelPerformer:
             idle = map(np.asarray, endless_idle(self._motion.idle, seed))
         moves = head_motion_of(self._clip)
         if moves is None:
-            pose = self._clip.camera.viewmats[self._rest].double().numpy()
-            return Life(blinks, idle, itertools.repeat((pose, self._torso.motion.measured[self._rest])))
+            still = self._still()
+            return Life(blinks, idle, itertools.repeat((still.pose, still.body)))
         of_body = self._torso.motion
         rows = map(np.asarray, endless_poses(moves, seed, of_body.measured, of_body.follow))
         return Life(blinks, idle, ((row[:16].reshape(4, 4), row[16:]) for row in rows))
@@ -153,6 +154,11 @@ class ModelPerformer:
         drive = Drive(look.codes[None], numbers, torch.tensor([[look.eye]]), camera, body).to(self._device)
         image = render_drive(self._head, drive, self._behind(), self._at_rest)[0]
         return image.mul_(255).round_().byte().cpu().numpy()
+
+    def _still(self) -> Look:
+        pose = self._clip.camera.viewmats[self._rest].double().numpy()
+        body = self._torso.motion.measured[self._rest]
+        return Look(self.speech.rest.cpu().expand(self.window, -1), 0.0, pose, body)
 
     def _behind(self) -> Float[Tensor, "1 H W C"]:
         picture = next(self._rooms)

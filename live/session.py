@@ -75,6 +75,12 @@ class Session:
         with self._lock:
             self._speaking.interrupt()
 
+    def prepare(self) -> None:
+        """Do now what the next step would have to do and can be done already; it changes nothing but how long that
+        takes."""
+        with self._lock:
+            self._speaking.prepare()
+
     def step(self, *, picture: bool = True) -> Moment:
         """The next moment.
 

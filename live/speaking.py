@@ -53,15 +53,18 @@ class Speaking:
     def __init__(self, model: SpeechModel, voice: VoiceTracker) -> None:
         self._model, self._voice = model, voice
         self._rest = Spoken(model.rest, model.rest)
-        self._hearing: Hearing | None = Hearing(model, voice)
+        self._hearing: Hearing | None = None
         self._silent = 0
+        self._next: tuple[Frame, Utterance | None, Spoken] | None = None  # taken in before its time
         self._line: deque[tuple[Frame, Utterance | None]] = deque([(SILENCE, None)] * DELAY)
         self._utterances: deque[Utterance] = deque()  # that are not over
         self._events: list[Event] = []
         self._count = 0
         self._shown = self._rest.code
         self._closing: tuple[Tensor, int] | None = None
-        self._sleep()
+        Hearing(model, VoiceTracker()).push(
+            np.zeros((DELAY + 1) * SAMPLES_PER_FRAME, np.float32)
+        )  # loads what it needs
 
     def add(self, samples: Float32[np.ndarray, "T"], rate: int) -> int:
         """More of the utterance that has not ended, or the first of a new one; returns its number, from 1 on.
@@ -97,12 +100,22 @@ class Speaking:
         self._utterances.clear()
         self._line = deque([(SILENCE, None)] * DELAY)
         self._closing = self._shown, 0
-        self._sleep()
+        self._hearing = self._next = None
+
+    def prepare(self) -> None:
+        """Take in the next frame now, if it is there: the step that needs it is quicker then, and the same."""
+        if self._next is None:
+            frame, utterance = self._take()
+            if utterance is not None:
+                self._next = frame, utterance, self._hear(frame)
 
     def step(self) -> Said:
         """The next frame."""
-        self._line.append(self._take())
-        spoken = self._hear(self._line[-1][0])
+        if self._next is None:
+            frame, utterance = self._take()
+            self._next = frame, utterance, self._hear(frame)
+        (taken, owner, spoken), self._next = self._next, None
+        self._line.append((taken, owner))
         frame, utterance = self._line.popleft()
         if self._closing is not None:
             spoken = self._closed(*self._closing, spoken)
@@ -139,11 +152,8 @@ class Speaking:
             self._hearing.push(np.zeros(DELAY * SAMPLES_PER_FRAME, np.float32))  # the line's
         (spoken,) = self._hearing.push(frame.heard)
         if self._silent > _ASLEEP:
-            self._sleep()
+            self._hearing = None
         return spoken
-
-    def _sleep(self) -> None:
-        self._hearing = None
 
     def _closed(self, begun: Tensor, steps: int, spoken: Spoken) -> Spoken:
         """On the way from the code of the interruption to what follows it."""

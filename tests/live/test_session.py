@@ -187,6 +187,24 @@ def test_late_sound_goes_on_where_it_stopped():
     assert paused.max() < gaps(moments)[4:14].max() - 0.5
 
 
+def test_what_is_done_ahead_changes_nothing():
+    sessions = Session(Mouth(model_of())), Session(Mouth(model_of()))
+    moments = []
+    for eager, session in enumerate(sessions):
+        session.speak(pcm(0.7), 48_000)
+        session.end()
+        for frame in range(30):
+            for _ in range(eager * (frame % 3)):
+                session.prepare()
+            if frame == 12:
+                session.interrupt()
+                session.speak(pcm(0.3, seed=1), 48_000)
+            moments.append(session.step())
+    for lazy, eager in zip(moments[:30], moments[30:], strict=True):
+        assert np.array_equal(lazy.sound, eager.sound) and np.array_equal(lazy.picture, eager.picture)
+        assert lazy.events == eager.events and lazy.utterance == eager.utterance
+
+
 def test_pictures_left_out_change_no_other():
     sessions = Session(Mouth(model_of())), Session(Mouth(model_of()))
     moments = []
