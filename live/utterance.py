@@ -67,7 +67,10 @@ class Utterance:
 
     def add(self, samples: Float32[np.ndarray, "T"]) -> None:
         """More of it; -1..1."""
-        self._sound.append(samples)
+        if self._sound and len(self._sound[-1]) < self._size:  # or single samples would take a hundredfold of memory
+            self._sound[-1] = np.concatenate([self._sound[-1], samples])
+        else:
+            self._sound.append(samples)
         self.waiting += len(samples)
 
     def take(self) -> Frame | None:
