@@ -76,8 +76,10 @@ class Session:
             self._speaking.interrupt()
 
     def prepare(self) -> None:
-        """Do now what the next step would have to do and can be done already; it changes nothing but how long that
-        takes."""
+        """Do now what the next step would have to do and can be done already.
+
+        It changes nothing but how long that takes, and that an interruption leaves the voice known from a frame more.
+        """
         with self._lock:
             self._speaking.prepare()
 

@@ -73,6 +73,12 @@ def test_blinks_go_on_whole(blinks):
     assert still.max() < 0.12
 
 
+def test_lids_that_drift_do_not_jump_where_pieces_meet():
+    drifting = BlinkModel(np.array([[0.3, 0.6, 0.3]]), 4.0, 0.5, 0.2, 0.04, 0.99)
+    steps = np.abs(np.diff(taken(endless_blinks(drifting, 0), 20 * PIECE)))
+    assert steps[seams(20 * PIECE)[1:] & (steps < 0.2)].max() < 0.05
+
+
 def test_a_head_goes_on_turning_as_fast_as_ever(motion):
     rows = taken(endless_poses(motion, 3))
     poses = rows[:, :16].reshape(-1, 4, 4)
