@@ -76,7 +76,9 @@ def endless_blinks(blinks: BlinkModel, seed: int) -> Endless:
         still = np.maximum(last, first) <= open_below
         both = np.flatnonzero(still[1:] & still[:-1])
         at = int(both[0]) + 1 if len(both) else len(last) // 2
-        apart = (last[at - 1] - first[at - 1]) * blinks.steadiness ** np.arange(1, len(first) - at + 1)
+        later = np.arange(1, len(first) - at + 1)
+        less = np.abs(blinks.steadiness) ** later * np.cos(later / later[-1] * np.pi / 2) ** 2
+        apart = (last[at - 1] - first[at - 1]) * less
         return np.concatenate([last[:at], first[at:] + apart]).clip(0, 1)
 
     return Endless(blinks.generate, join, seed)
