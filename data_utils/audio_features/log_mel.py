@@ -19,6 +19,7 @@ from arguments.clock import SAMPLE_RATE
 from arguments.device import CPU
 from data_utils.audio_features.hops import HOP, HOPS_PER_FRAME, chunks, halves, windows
 from data_utils.audio_features.speech_activity import SpeechActivity, speech_activity
+from data_utils.audio_features.voice_scale import VoiceScale
 
 WINDOW = 512  # samples, 32 ms
 BANDS = 80
@@ -27,14 +28,18 @@ DIMENSION = 2 * BANDS + 2
 _LOWEST, _HIGHEST = 50, SAMPLE_RATE / 2  # Hz, of the bands
 _FLOOR = 3e-3  # of a band's mean power in speech: 25 dB below it counts as silence
 _LOUD = 1.7  # root mean square of the loud pieces of speech, which count as 1, to its active level
-_PRIOR_HOPS = 50  # weight of the usual spectrum: half a second of speech
+PRIOR_HOPS = 50  # weight of the usual spectrum: half a second of speech
 _ODDEST = np.exp(12.0)  # bands weaker or stronger than usual by more (52 dB) are not brought back to the usual
 _PITCH_LAGS = slice(40, 230)  # samples: 70 to 400 Hz
 _PITCH_WINDOW = 640  # samples, 40 ms
 
 
 def log_mel(
-    samples: Float[np.ndarray, "T"], num_frames: int, fit_frames: int | None = None, device: str = CPU
+    samples: Float[np.ndarray, "T"],
+    num_frames: int,
+    fit_frames: int | None = None,
+    device: str = CPU,
+    scale: VoiceScale | None = None,
 ) -> Float32[np.ndarray, "{num_frames} 162"]:
     """Log mel spectra and voicing aligned to video frames.
 
@@ -49,37 +54,69 @@ def log_mel(
         num_frames: N, rows wanted; the sound is cut or continued by silence.
         fit_frames: the scale is that of the speech in the first so many frames; in all unless given.
         device: where it is done.
+        scale: that of the voice, where it is known; ``fit_frames`` then says nothing.
 
     Returns:
         [N, 162] float32; silence -1.5, mean speech 1.5, its peaks about 3.
     """
     samples = np.asarray(samples, np.float32)[: num_frames * HOPS_PER_FRAME * HOP]
-    fit_frames = num_frames if fit_frames is None else fit_frames
-    to_fit = samples[: fit_frames * HOPS_PER_FRAME * HOP]
-    speech = speech_activity(to_fit)
-    gain = 1 / (_LOUD * speech.level)
-    usual = torch.from_numpy(_speech_spectrum(to_fit, speech, gain, device)).float().to(device)
+    if scale is None:
+        fit_frames = num_frames if fit_frames is None else fit_frames
+        to_fit = samples[: fit_frames * HOPS_PER_FRAME * HOP]
+        speech = speech_activity(to_fit)
+        level, spectrum = speech.level, speech_spectrum(to_fit, speech, device)
+    else:
+        level, spectrum = scale.speech.level, scale.spectrum
     features = np.empty((num_frames, DIMENSION), np.float32)
     for start, stop in chunks(num_frames):
-        bands = (_mel_power(samples, start, stop, gain, device) / usual + _FLOOR).log()
-        features[start:stop, : 2 * BANDS] = halves((bands / -np.log(_FLOOR) + 0.5) * 3)
-        features[start:stop, 2 * BANDS :] = halves(3 * _voicing(samples, start, stop, gain, device)[:, None] - 1.5)
+        features[start:stop] = log_mel_rows(samples, start, stop, level, spectrum, device)
     return features
 
 
-def _speech_spectrum(
-    samples: Float[np.ndarray, "T"], speech: SpeechActivity, gain: float, device: str
+def log_mel_rows(
+    samples: Float32[np.ndarray, "T"],
+    start: int,
+    stop: int,
+    level: float,
+    spectrum: Float[np.ndarray, "80"],
+    device: str = CPU,
+) -> Float32[np.ndarray, "N 162"]:
+    """The rows start..stop of :func:`log_mel`, for speech of a known level and spectrum.
+
+    They hear 15 ms of sound before and after themselves; beyond the ends of ``samples`` there is silence.
+    """
+    gain = level_gain(level)
+    usual = torch.from_numpy(spectrum).float().to(device)
+    bands = (mel_power(samples, start, stop, gain, device) / usual + _FLOOR).log()
+    voicing = 3 * _voicing(samples, start, stop, gain, device)[:, None] - 1.5
+    return np.concatenate([halves((bands / -np.log(_FLOOR) + 0.5) * 3), halves(voicing)], axis=1)
+
+
+def level_gain(level: float) -> float:
+    """What speech of a level is multiplied by, so that its loud pieces have a root mean square of 1."""
+    return 1 / (_LOUD * level)
+
+
+def speech_spectrum(
+    samples: Float[np.ndarray, "T"], speech: SpeechActivity, device: str = CPU
 ) -> Float[np.ndarray, "80"]:
-    """Mean power of each band over the pieces of the recording that are speech."""
-    usual = _usual_spectrum()
-    mean = speech.mean(lambda start, stop: _mel_power(samples, start, stop, gain, device), usual, _PRIOR_HOPS)
-    return np.clip(mean, usual / _ODDEST, usual * _ODDEST)
+    """Mean power of each band over the pieces of the recording that are speech, brought to level."""
+    usual, gain = usual_spectrum(), level_gain(speech.level)
+    return within_reason(
+        speech.mean(lambda start, stop: mel_power(samples, start, stop, gain, device), usual, PRIOR_HOPS)
+    )
 
 
-def _mel_power(
-    samples: Float[np.ndarray, "T"], start: int, stop: int, gain: float, device: str
+def within_reason(spectrum: Float[np.ndarray, "80"]) -> Float[np.ndarray, "80"]:
+    """A spectrum whose bands are not odder than a voice and a microphone can make them."""
+    usual = usual_spectrum()
+    return np.clip(spectrum, usual / _ODDEST, usual * _ODDEST)
+
+
+def mel_power(
+    samples: Float[np.ndarray, "T"], start: int, stop: int, gain: float, device: str = CPU
 ) -> Float[Tensor, "M 80"]:
-    """Mel power of the windows of rows start..stop, four a row."""
+    """Mel power of the windows of rows start..stop, four a row, of samples multiplied by ``gain``."""
     pieces = windows(samples, start, stop, WINDOW, device) * torch.from_numpy(gain * _hann(WINDOW)).to(device)
     return torch.fft.rfft(pieces).abs().square() @ torch.from_numpy(_filters().T).to(device) / WINDOW
 
@@ -113,7 +150,7 @@ def _filters() -> Float[np.ndarray, "80 257"]:
 
 
 @functools.cache
-def _usual_spectrum() -> Float[np.ndarray, "80"]:
+def usual_spectrum() -> Float[np.ndarray, "80"]:
     """Mel power of speech in the long run: level to 600 Hz, then 8 dB less an octave (about Byrne et al., 1994)."""
     filters = _filters()
     centres = filters @ np.arange(filters.shape[1]) / filters.sum(1) * SAMPLE_RATE / WINDOW

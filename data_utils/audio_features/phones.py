@@ -20,7 +20,8 @@ from arguments.device import CPU
 from data_utils.audio_features.acoustic_model import STREAMS, AcousticModel, installed_model
 from data_utils.audio_features.cepstra import CEPSTRA, DELTA_FRAMES, cepstra, with_deltas
 from data_utils.audio_features.hops import HOP, HOPS_PER_FRAME, chunks, halves
-from data_utils.audio_features.speech_activity import speech_activity
+from data_utils.audio_features.speech_activity import SpeechActivity, speech_activity
+from data_utils.audio_features.voice_scale import VoiceScale
 
 PHONE_NAMES = (
     *(
@@ -57,15 +58,21 @@ _LEAST_POSTERIOR = 1e-4
 _SHARE = 0.3  # of a piece's log-likelihood that counts: neighbouring pieces, and the three streams, are not independent
 _STAY = 0.6  # probability that a state lasts another 10 ms: three of them make a phone of 75 ms
 _BEFORE, _AFTER = 5, 1  # video frames around a piece that say what it is
+HEARD_BEFORE, HEARD_AFTER = _BEFORE + DELTA_FRAMES + 1, _AFTER + DELTA_FRAMES  # and with the windows' own width
 _FLOOR = 1e-4  # power in every band, of speech of unit level: about that of white noise 47 dB below the speech
-_USUAL_MEAN = (-16, 9, -2, 12, -4, -4, -8, -7, 0, 2, 2, 3, -4)  # cepstra of speech of unit level: five voices' mean
-_PRIOR_HOPS = 50  # weight of the usual mean: half a second of speech
+USUAL_CEPSTRUM = np.array([-16, 9, -2, 12, -4, -4, -8, -7, 0, 2, 2, 3, -4], np.float64)
+"""Mean cepstra of speech of unit level, of five voices."""
+PRIOR_HOPS = 50  # weight of the usual mean: half a second of speech
 _LEAST = 10  # nats by which a stream of one phone can be less likely than that of the best: one stream rules none out
 _SCORED_HOPS = 500  # at a time: bounds memory to 50 MB
 
 
 def phones(
-    samples: np.ndarray, num_frames: int, fit_frames: int | None = None, device: str = CPU
+    samples: np.ndarray,
+    num_frames: int,
+    fit_frames: int | None = None,
+    device: str = CPU,
+    scale: VoiceScale | None = None,
 ) -> Float[np.ndarray, "N 160"]:
     """Phone posteriors aligned to video frames.
 
@@ -80,6 +87,7 @@ def phones(
         num_frames: N, rows wanted; the sound is cut or continued by silence.
         fit_frames: level and cepstral mean are those of the speech in the first so many frames; in all unless given.
         device: where it is done.
+        scale: that of the voice, where it is known; ``fit_frames`` then says nothing.
 
     Returns:
         [N, 160] float32: posteriors from -2.3 (not this phone) to 0 (surely), likelihoods about -3..5.
@@ -87,20 +95,46 @@ def phones(
     Raises:
         EGSTalkerError: the acoustic model is not installed, or is damaged.
     """
-    model = installed_model()
     samples = np.asarray(samples, np.float32)[: num_frames * HOPS_PER_FRAME * HOP]
-    fit_frames = num_frames if fit_frames is None else fit_frames
-    gain, mean = _normalisation(samples[: fit_frames * HOPS_PER_FRAME * HOP], device)
+    if scale is None:
+        fit_frames = num_frames if fit_frames is None else fit_frames
+        to_fit = samples[: fit_frames * HOPS_PER_FRAME * HOP]
+        speech = speech_activity(to_fit)
+        level, cepstrum = speech.level, speech_cepstrum(to_fit, speech, device)
+    else:
+        level, cepstrum = scale.speech.level, scale.cepstrum
     features = np.empty((num_frames, DIMENSION), np.float32)
     for start, stop in chunks(num_frames):
-        first, last = start - _BEFORE - DELTA_FRAMES, stop + _AFTER + DELTA_FRAMES
-        values = cepstra(samples, first, last, gain, _FLOOR, device) - mean
-        scores = likelihoods(model, with_deltas(values))
-        posterior = _named(model, posteriors(scores, _BEFORE * HOPS_PER_FRAME, _AFTER * HOPS_PER_FRAME))
-        features[start:stop, : 2 * PHONES] = halves((posterior + _LEAST_POSTERIOR).log() / UNIT)
-        own = _likelihood(model, scores[_BEFORE * HOPS_PER_FRAME : -_AFTER * HOPS_PER_FRAME])
-        features[start:stop, 2 * PHONES :] = halves((own - own.mean(1, keepdim=True)) / UNIT)
+        features[start:stop] = phone_rows(samples, start, stop, level, cepstrum, device)
     return features
+
+
+def phone_rows(
+    samples: np.ndarray,
+    start: int,
+    stop: int,
+    level: float,
+    cepstrum: Float[np.ndarray, "13"],
+    device: str = CPU,
+) -> Float[np.ndarray, "N 160"]:
+    """The rows start..stop of :func:`phones`, for speech of a known level and mean cepstra.
+
+    They hear the :data:`HEARD_BEFORE` frames before themselves and the :data:`HEARD_AFTER` after; beyond the ends of
+    ``samples`` there is silence.
+    """
+    model = installed_model()
+    first, last = start - _BEFORE - DELTA_FRAMES, stop + _AFTER + DELTA_FRAMES
+    mean = torch.from_numpy(cepstrum).float().to(device)
+    scores = likelihoods(model, with_deltas(phone_cepstra(samples, first, last, level, device) - mean))
+    posterior = _named(model, posteriors(scores, _BEFORE * HOPS_PER_FRAME, _AFTER * HOPS_PER_FRAME))
+    own = _likelihood(model, scores[_BEFORE * HOPS_PER_FRAME : -_AFTER * HOPS_PER_FRAME])
+    parts = (posterior + _LEAST_POSTERIOR).log(), own - own.mean(1, keepdim=True)
+    return np.concatenate([halves(part / UNIT) for part in parts], axis=1)
+
+
+def phone_cepstra(samples: np.ndarray, start: int, stop: int, level: float, device: str = CPU) -> Float[Tensor, "M 13"]:
+    """The cepstra of the pieces of rows start..stop, of speech that is brought to unit level."""
+    return cepstra(samples, start, stop, 1 / level, _FLOOR, device)
 
 
 def likelihoods(model: AcousticModel, streams: Float[Tensor, "M 3 13"]) -> Float[Tensor, "M P S"]:
@@ -192,13 +226,8 @@ def _columns(model: AcousticModel) -> Int[Tensor, "P"]:
     return torch.tensor([PHONE_NAMES.index("SIL" if name in _NOISES else name) for name in model.phones])
 
 
-def _normalisation(samples: np.ndarray, device: str) -> tuple[float, Float[Tensor, "13"]]:
-    """Gain that brings the recording's speech to unit level, and the mean of that speech's cepstra."""
-    speech = speech_activity(samples)
-    gain = 1 / speech.level
-    mean = speech.mean(
-        lambda start, stop: cepstra(samples, start, stop, gain, _FLOOR, device),
-        np.array(_USUAL_MEAN, np.float64),
-        _PRIOR_HOPS,
+def speech_cepstrum(samples: np.ndarray, speech: SpeechActivity, device: str = CPU) -> Float[np.ndarray, "13"]:
+    """Mean of the cepstra over the pieces of the recording that are speech, brought to unit level."""
+    return speech.mean(
+        lambda start, stop: phone_cepstra(samples, start, stop, speech.level, device), USUAL_CEPSTRUM, PRIOR_HOPS
     )
-    return gain, torch.from_numpy(mean).float().to(device)

@@ -31,6 +31,7 @@ SILENT_POWER = 10**-10.0  # of full-scale power: a file's digital silence, -100 
 _USUAL_LEVEL = 0.05  # root mean square of recorded speech, -26 dBFS
 _ENOUGH = 30  # pieces of speech from which its level is taken as it is: 0.3 s
 _SMOOTHING = 5  # pieces over which loudness is averaged: 50 ms
+SMOOTHING_REACH = _SMOOTHING // 2  # pieces on either side of one that say how loud it is
 
 
 @dataclass(frozen=True)
@@ -59,35 +60,64 @@ class SpeechActivity:
         return total / (weight + np.count_nonzero(self.active))
 
 
-def speech_activity(samples: np.ndarray) -> SpeechActivity:
+@dataclass(frozen=True)
+class SpeechLevel:
+    """How loud speech is, and between which powers a piece of 10 ms is part of it."""
+
+    level: float  # root mean square while there is speech, of full scale
+    softest: float  # power of the 50 ms around a piece, of full scale: what is louder is speech ...
+    loudest: float  # ... if it is softer than this
+
+    def active(self, smooth: Float[np.ndarray, "M"]) -> Bool[np.ndarray, "M"]:
+        """Whether each piece is part of the speech; ``smooth``: of :func:`smooth_power`."""
+        return (smooth > self.softest) & (smooth < self.loudest)
+
+
+USUAL_SPEECH = SpeechLevel(_USUAL_LEVEL, max(_USUAL_LEVEL**2 / _MARGIN, _GATE), 1.0)
+"""That of recordings of which nothing else is known: nothing is too loud for it."""
+
+
+def speech_activity(samples: np.ndarray, given: SpeechLevel | None = None) -> SpeechActivity:
     """The level of active speech, and where it is.
+
+    Args:
+        samples: mono [T] at 16 kHz, -1..1; may lie on disk.
+        given: how loud the speech is; found in ``samples``, as :func:`speech_level` does, if None.
+
+    Returns:
+        the level, more than 0, and [T // 160] flags.
+    """
+    smooth = smooth_power(samples)
+    speech = given or speech_level(smooth)
+    return SpeechActivity(speech.level, speech.active(smooth))
+
+
+def speech_level(smooth: Float[np.ndarray, "M"]) -> SpeechLevel:
+    """How loud the speech among pieces of 10 ms is.
 
     The loudest 0.3 s count as loud as the least of them, so that a click does not pass for a voice (or the loudest
     quarter, if that is less). With under 0.3 s above -50 dBFS the level leans on the usual one of recordings, and is
     that where there is none.
 
     Args:
-        samples: mono [T] at 16 kHz, -1..1; may lie on disk.
-
-    Returns:
-        the level, more than 0, and [T // 160] flags.
+        smooth: of :func:`smooth_power`.
     """
-    smooth = smooth_power(samples)
     loud = -np.sort(-smooth[smooth > SILENT_POWER])
     heard = int(np.count_nonzero(loud > _GATE))
     if heard == 0:
-        return SpeechActivity(_USUAL_LEVEL, np.zeros(len(smooth), bool))
+        return SpeechLevel(_USUAL_LEVEL, np.inf, np.inf)
     loud = np.minimum(loud, loud[min(_ENOUGH, heard // 4)])
     mean = np.cumsum(loud) / np.arange(1, len(loud) + 1)
     beyond = np.flatnonzero(mean >= _MARGIN * loud)
     power = mean[beyond[0] if len(beyond) else -1]
     softest, noise = power / _MARGIN, _noise_power(smooth, power) * _ABOVE_NOISE
-    active = (smooth > max(softest, noise)) & (smooth < power * _LOUDEST)
+    least, most = max(softest, noise), power * _LOUDEST
+    active = (smooth > least) & (smooth < most)
     if noise > softest and active.any():
         power = np.minimum(smooth[active], loud[0]).mean()
     trust = min(heard / _ENOUGH, 1.0)
     level = np.sqrt(power) ** trust * _USUAL_LEVEL ** (1 - trust)
-    return SpeechActivity(float(level), active)
+    return SpeechLevel(float(level), float(least), float(most))
 
 
 def _noise_power(smooth: Float[np.ndarray, "M"], speech: float) -> float:
@@ -107,8 +137,17 @@ def smooth_power(samples: np.ndarray) -> Float[np.ndarray, "M"]:
     Returns:
         [T // 160], of full scale.
     """
-    count = len(samples) // HOP
-    pieces = samples[: count * HOP].reshape(-1, HOP)
+    return smoothed(piece_power(samples))
+
+
+def piece_power(samples: np.ndarray) -> Float[np.ndarray, "M"]:
+    """The mean power of each whole piece of 10 ms: of [T] samples at 16 kHz, [T // 160]."""
+    pieces = samples[: len(samples) // HOP * HOP].reshape(-1, HOP)
     power = np.einsum("ij,ij->i", pieces, pieces) / HOP  # without a copy: samples may be an hour, mapped from disk
-    around = np.pad(power.astype(np.float64), _SMOOTHING // 2)
-    return np.mean([around[i : i + count] for i in range(_SMOOTHING)], axis=0)
+    return power.astype(np.float64)
+
+
+def smoothed(power: Float[np.ndarray, "M"]) -> Float[np.ndarray, "M"]:
+    """The mean of the five pieces around each; beyond the ends there is silence."""
+    around = np.pad(power, SMOOTHING_REACH)
+    return np.mean([around[i : i + len(power)] for i in range(_SMOOTHING)], axis=0)
