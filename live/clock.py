@@ -9,21 +9,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from arguments.clock import FPS
 from arguments.errors import EGSTalkerError
-from live.moment import Moment
+
+T = TypeVar("T", covariant=True)
 
 
 @runtime_checkable
-class Source(Protocol):
-    """What gives moments: a session."""
+class Source(Protocol[T]):
+    """What gives moments: a session, or several at once."""
 
     def prepare(self) -> None:
         """Do ahead what can be done of the next one."""
 
-    def step(self, *, picture: bool = True) -> Moment:
+    def step(self, *, picture: bool = True) -> T:
         """The next moment."""
 
 
@@ -32,7 +33,7 @@ LOOKING = 0.005  # seconds between looks for sound that has come
 LONGEST_STALL = 10.0  # seconds, that are caught up; after longer ones the machine slept, and time goes on from now
 
 
-class Clock:
+class Clock(Generic[T]):
     """Asks a session for its moments in time and hands them to a sink, on a thread of its own.
 
     Args:
@@ -43,15 +44,16 @@ class Clock:
 
     Example:
         >>> from contextlib import closing
-        >>> def talk(session: Source, sink: Callable[[Moment], None]) -> None:
+        >>> from live.moment import Moment
+        >>> def talk(session: Source[Moment], sink: Callable[[Moment], None]) -> None:
         ...     with closing(Clock(session, sink)) as clock:
         ...         clock.start()
     """
 
     def __init__(
         self,
-        session: Source,
-        sink: Callable[[Moment], None],
+        session: Source[T],
+        sink: Callable[[T], object],
         *,
         now: Callable[[], float] = time.monotonic,
         wait: Callable[[float], object] | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -23,6 +23,7 @@ from motion.speech_model import SpeechModel
 from scene.clip import Clip
 from scene.drive import BODY, Drive
 from scene.head import GaussianHead
+from scene.head_file import opened
 from scene.head_files import load_head
 from scene.kept_clip import KeptClip
 from synthesis.background import CLIP, Background
@@ -73,8 +74,12 @@ class Performer(Protocol):
     def life(self, seed: int) -> Life:
         """What it does by itself; the same seed gives the same."""
 
-    def picture(self, look: Look) -> Picture:
-        """How it looks: RGB, or RGBA before a transparent background."""
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of its pictures."""
+
+    def pictures(self, looks: Sequence[Look]) -> list[Picture]:
+        """How it looks, in each of any number of moments: RGB, or RGBA before a transparent background."""
 
 
 class ModelPerformer:
@@ -118,7 +123,7 @@ class ModelPerformer:
         self._rest = middle_frame(clip.camera.viewmats.double().numpy(), clip.usable_mask(clip.train))
         with torch.no_grad():
             self._at_rest = head.at_rest(torso.torso)
-        self.picture(self._still())  # compiles what it needs
+        self.pictures([self._still()])  # compiles what it needs
 
     @classmethod
     def load(cls, model: Path, device: str = CPU, background: Background = CLIP) -> ModelPerformer:
@@ -144,16 +149,26 @@ class ModelPerformer:
         rows = map(np.asarray, endless_poses(moves, seed, of_body.measured, of_body.follow))
         return Life(blinks, idle, ((row[:16].reshape(4, 4), row[16:]) for row in rows))
 
-    @torch.no_grad()
-    def picture(self, look: Look) -> Picture:
+    @property
+    def size(self) -> tuple[int, int]:
         """See :class:`Performer`."""
-        pose = torch.from_numpy(look.pose).float()[None]
-        camera = replace(self._clip.camera[torch.tensor([self._rest])], viewmats=pose)
-        body = torch.from_numpy(look.body).float().reshape(1, BODY)
-        numbers = torch.arange(len(look.codes))[None]
-        drive = Drive(look.codes[None], numbers, torch.tensor([[look.eye]]), camera, body).to(self._device)
-        image = render_drive(self._head, drive, self._behind(), self._at_rest)[0]
-        return image.mul_(255).round_().byte().cpu().numpy()
+        return self._clip.height, self._clip.width
+
+    @torch.no_grad()
+    def pictures(self, looks: Sequence[Look]) -> list[Picture]:
+        """See :class:`Performer`; they are rendered together."""
+        if not looks:
+            return []
+        poses = torch.from_numpy(np.stack([look.pose for look in looks])).float()
+        camera = replace(self._clip.camera[[self._rest] * len(looks)], viewmats=poses)
+        body = torch.from_numpy(np.stack([look.body for look in looks])).float().reshape(-1, BODY)
+        codes = torch.stack([look.codes for look in looks])
+        numbers = torch.arange(codes.shape[1]).expand(len(looks), -1)
+        eyes = torch.tensor([[look.eye] for look in looks])
+        drive = Drive(codes, numbers, eyes, camera, body).to(self._device)
+        behind = self._behind().expand(len(looks), -1, -1, -1)
+        images = render_drive(self._head, drive, behind, self._at_rest)
+        return list(images.mul_(255).round_().byte().cpu().numpy())
 
     def _still(self) -> Look:
         pose = self._clip.camera.viewmats[self._rest].double().numpy()
@@ -165,6 +180,12 @@ class ModelPerformer:
         if self._room is None or self._room[0] is not picture:
             self._room = picture, torch.from_numpy(picture)[None].to(self._device).float().div_(255)
         return self._room[1]
+
+
+def load_performer(model_path: Path, device: str = CPU, background: Background = CLIP) -> ModelPerformer:
+    """That of a model folder or a head file. Raises what :meth:`ModelPerformer.load` does."""
+    with opened(model_path) as model:
+        return ModelPerformer.load(model, device, background)
 
 
 def _wandering(motion: ModelMotion) -> Bool[Tensor, "K"]:

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from dataclasses import dataclass
 
+import numpy as np
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
 from data_utils.audio_features.voice_scale import VoiceScale
@@ -19,6 +22,19 @@ from live.pcm import check_rate, mono
 from live.performer import Look, Performer
 from live.speaking import Said, Speaking
 from live.voice_tracker import VoiceTracker
+
+
+@dataclass(frozen=True)
+class Step:
+    """A moment whose picture is not made."""
+
+    frame: int
+    said: Said
+    look: Look
+
+    def moment(self, picture: UInt8[np.ndarray, "H W C"] | None) -> Moment:
+        """The moment with its picture, or without."""
+        return Moment(self.frame, self.said.sound, picture, self.said.utterance, self.said.events)
 
 
 class Session:
@@ -89,13 +105,16 @@ class Session:
         Args:
             picture: whether there is time for one; its sound and its number are the same without.
         """
+        step = self.advance()
+        return step.moment(self._performer.pictures([step.look])[0] if picture else None)
+
+    def advance(self) -> Step:
+        """The next moment, whose picture is to be made with those of other sessions."""
         with self._lock:
             said = self._speaking.step()
-        look = self._look(said)
-        shown = self._performer.picture(look) if picture else None
-        moment = Moment(self._frame, said.sound, shown, said.utterance, said.events)
+        step = Step(self._frame, said, self._look(said))
         self._frame += 1
-        return moment
+        return step
 
     def _look(self, said: Said) -> Look:
         idle = torch.from_numpy(next(self._life.idle)).to(said.spoken.code)

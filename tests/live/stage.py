@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ class Mouth:
     """Its picture is two pixels of its gap's code, as a number of four bytes."""
 
     window = 3
+    size = (1, 1)
 
     def __init__(self, speech: SpeechModel | None = None, before: Callable[[], None] = lambda: None) -> None:
         self.speech = loud_mouth() if speech is None else speech
@@ -45,10 +46,12 @@ class Mouth:
         pose = np.eye(4), np.zeros(12)
         return Life(itertools.repeat(0.0), itertools.repeat(np.full(CODES, 7.0, np.float32)), itertools.repeat(pose))
 
-    def picture(self, look: Look) -> np.ndarray:
+    def pictures(self, looks: Sequence[Look]) -> list[np.ndarray]:
         self._before()
-        self.looks = [*self.looks[-200:], look]
-        return np.frombuffer(np.float32(look.codes[1, 0]).tobytes(), np.uint8).reshape(1, 1, 4).copy()
+        self.looks = [*self.looks[-200:], *looks]
+        return [
+            np.frombuffer(np.float32(look.codes[1, 0]).tobytes(), np.uint8).reshape(1, 1, 4).copy() for look in looks
+        ]
 
 
 def gap_of(picture: np.ndarray) -> float:

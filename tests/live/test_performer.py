@@ -68,7 +68,7 @@ def test_a_picture_is_the_films(model):
     script = Script(signal, torch.arange(5), still, eyes=torch.full((5,), 0.3), poses=poses)
     film = list(synthesise(performer._head, clip, torso.shown_in(script, clip), batch=1))
     body = torso.motion.measured[performer._rest]
-    live = performer.picture(Look(signal[1:4], 0.3, poses[0].double().numpy(), body))
+    (live,) = performer.pictures([Look(signal[1:4], 0.3, poses[0].double().numpy(), body)])
     assert np.abs(live.astype(int) - film[2]).max() <= 1
 
 

@@ -1,0 +1,266 @@
+"""The server: one person's sessions over HTTP, for browsers (WebRTC) and agents (a WebSocket).
+
+| way | what it is |
+|---|---|
+| ``GET /`` | a page to try it with |
+| ``GET /health`` | whether it is ready, and how many sessions are open |
+| ``POST /offer`` | a WebRTC offer, ``{"sdp", "type": "offer"}``: the answer, and the number of the session |
+| ``POST /whep``, ``DELETE /whep/N`` | the same as WHEP (draft-ietf-wish-whep) has it: SDP in, SDP out |
+| ``WS /ws`` | :mod:`live.protocol`; ``?media=jpeg``: moments as well; ``?session=N``: of a session that is there |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from aiortc import RTCDataChannel
+from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from arguments.errors import EGSTalkerError
+from arguments.version import VERSION
+from live.access import is_allowed
+from live.media_messages import media_message
+from live.moment_queue import MomentQueue
+from live.protocol import LARGEST, Protocol
+from live.reading import Reader
+from live.stage_process import Seat, StageProcess
+from live.webrtc import Viewer
+
+if TYPE_CHECKING:
+    from synthesis.voices import Voice
+
+_PAGE = Path(__file__).resolve().parent / "talk.html"
+_SECRET = 1 << 62
+_POLICY_VIOLATION, _TRY_AGAIN = 1008, 1013  # of RFC 6455
+_WAITING = 1000  # messages to somebody who does not read, before the session ends
+
+
+class Server:
+    """The sessions of one stage, as others reach them.
+
+    Args:
+        stage: that is started and stopped with the server.
+        token: that whoever comes has to know; None: loopback alone.
+        voice: that texts are said by.
+    """
+
+    def __init__(self, stage: StageProcess, token: str | None = None, voice: Voice | None = None) -> None:
+        self.stage, self._token, self._voice = stage, token, voice
+        self._seats: dict[str, Seat] = {}  # by names that cannot be guessed
+        self.app = FastAPI(title="EGSTalker", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None)
+        self.app.middleware("http")(self._admit)
+        self.app.get("/", response_class=HTMLResponse)(self._page)
+        self.app.get("/health")(self._health)
+        self.app.post("/offer")(self._offer)
+        self.app.post("/whep")(self._whep)
+        self.app.delete("/whep/{name}")(self._leave)
+        self.app.websocket("/ws")(self._socket)
+
+    async def serve(self, host: str, port: int, ready: Callable[[int], None] = lambda port: None) -> None:
+        """Serve until a signal ends it.
+
+        Args:
+            host: address to listen at.
+            port: to listen at; 0 for any that is free.
+            ready: is told the port when who comes is answered.
+
+        Raises:
+            EGSTalkerError: the address is not to be had, or the stage cannot start.
+        """
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind((host, port))
+            except OSError as error:
+                raise EGSTalkerError(f"cannot listen at {host}, port {port}: {error.strerror}; give another") from error
+            await self.stage.start()
+            config = uvicorn.Config(self.app, log_level="warning", ws_max_size=LARGEST, lifespan="off")
+            server = uvicorn.Server(config)
+            self._watch = asyncio.ensure_future(self._until_lost(server))
+            try:
+                ready(listener.getsockname()[1])
+                await server.serve([listener])
+            finally:
+                self._watch.cancel()
+                await self.stage.stop()
+        if self.stage.trouble is not None:
+            raise EGSTalkerError(self.stage.trouble)
+
+    async def _until_lost(self, server: uvicorn.Server) -> None:
+        """A server without a stage serves nobody."""
+        while self.stage.trouble is None:
+            await asyncio.sleep(0.5)
+        server.should_exit = True
+
+    async def _admit(self, request: Request, go_on: Any) -> Response:
+        """Keep out who may not come in, and what is too large to be meant well."""
+        if not is_allowed(self._token, request.headers, request.query_params):
+            return JSONResponse({"error": "give the server's token"}, 401)
+        if (
+            not request.headers.get("content-length", "0").isdigit()
+            or int(request.headers.get("content-length", "0")) > LARGEST
+        ):
+            return JSONResponse({"error": f"at most {LARGEST} bytes"}, 413)
+        response: Response = await go_on(request)
+        return response
+
+    async def _page(self) -> str:
+        return _PAGE.read_text()
+
+    async def _health(self) -> Mapping[str, object]:
+        height, width = self.stage.size
+        return {
+            "ready": True,
+            "sessions": self.stage.open_seats,
+            "most": self.stage.most,
+            "width": width,
+            "height": height,
+            "text": self._voice is not None,
+        }
+
+    async def _offer(self, request: Request) -> Response:
+        try:
+            offer = json.loads(await _body(request))
+            sdp = offer["sdp"]
+            listens = bool(offer.get("microphone", False))
+            if not isinstance(sdp, str) or offer.get("type") != "offer":
+                raise ValueError("no offer")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return JSONResponse({"error": "an offer is {sdp, type: 'offer'}"}, 400)
+        return await self._answered(sdp, listens=listens, plain=False)
+
+    async def _whep(self, request: Request) -> Response:
+        try:
+            return await self._answered((await _body(request)).decode(), listens=False, plain=True)
+        except ValueError:
+            return JSONResponse({"error": "an offer is text"}, 400)
+
+    async def _answered(self, sdp: str, *, listens: bool, plain: bool) -> Response:
+        try:
+            name, seat = self._open()
+        except EGSTalkerError as error:
+            return JSONResponse({"error": str(error)}, 503)
+        try:
+            answer = await Viewer(seat, lambda channel: self._converse(seat, channel), listens=listens).answer(sdp)
+        except EGSTalkerError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        if plain:
+            return Response(answer, 201, {"Location": f"/whep/{name}"}, "application/sdp")
+        return JSONResponse({"sdp": answer, "type": "answer", "session": name})
+
+    async def _leave(self, name: str) -> Response:
+        seat = self._seats.get(name)
+        if seat is None:
+            return JSONResponse({"error": "there is no such session"}, 404)
+        seat.close()
+        return Response(status_code=200)
+
+    def _open(self) -> tuple[str, Seat]:
+        seat = self.stage.open(secrets.randbelow(_SECRET))
+        name = secrets.token_urlsafe(12)
+        self._seats[name] = seat
+        seat.on_close.append(lambda: self._forget(name))
+        return name, seat
+
+    def _forget(self, name: str) -> None:
+        self._seats.pop(name, None)
+
+    def _protocol(self, seat: Seat, say: Any) -> Protocol:
+        protocol = Protocol(seat, say, None if self._voice is None else Reader(seat, self._voice))
+        protocol.greet(self.stage.size)
+        return protocol
+
+    def _converse(self, seat: Seat, channel: RTCDataChannel) -> None:
+        """An agent, or a page, on the data channel of its connection."""
+
+        def say(message: Mapping[str, Any]) -> None:
+            if channel.readyState == "open":
+                channel.send(json.dumps(message))
+
+        channel.on("message", self._protocol(seat, say).receive)
+
+    async def _socket(self, socket: WebSocket) -> None:
+        """An agent on a WebSocket: a session of its own, or the one that it names."""
+        query = socket.query_params
+        if not is_allowed(self._token, socket.headers, query):
+            await socket.close(_POLICY_VIOLATION, "give the server's token")
+            return
+        await socket.accept()
+        named = query.get("session")
+        try:
+            if named is not None and named not in self._seats:
+                raise EGSTalkerError("there is no such session")
+            seat = self._seats[named] if named is not None else self._open()[1]
+        except EGSTalkerError as error:
+            await socket.send_json({"type": "error", "message": str(error)})
+            await socket.close(_TRY_AGAIN)
+            return
+        await self._talk(socket, seat, with_media=query.get("media") == "jpeg", is_own=named is None)
+
+    async def _talk(self, socket: WebSocket, seat: Seat, *, with_media: bool, is_own: bool) -> None:
+        outbox: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
+
+        def say(message: Mapping[str, Any]) -> None:
+            outbox.put_nowait(message)
+            if outbox.qsize() > _WAITING:
+                seat.close()
+
+        protocol = self._protocol(seat, say)
+        work = [self._words_in(socket, protocol), self._words_out(socket, seat, outbox)]
+        if with_media:
+            work.append(self._media_out(socket, seat))
+        tasks = [asyncio.ensure_future(one) for one in work]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            protocol.leave()
+            if is_own:
+                seat.close()
+            with suppress(RuntimeError, WebSocketDisconnect):
+                await socket.close()
+
+    @staticmethod
+    async def _words_in(socket: WebSocket, protocol: Protocol) -> None:
+        while True:
+            message = await socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            protocol.receive(message.get("text") or message.get("bytes") or b"")
+
+    @staticmethod
+    async def _words_out(socket: WebSocket, seat: Seat, outbox: asyncio.Queue[Mapping[str, Any]]) -> None:
+        while seat.is_open or not outbox.empty():
+            await socket.send_json(await outbox.get())
+
+    @staticmethod
+    async def _media_out(socket: WebSocket, seat: Seat) -> None:
+        queue, unwatch = MomentQueue(seat), seat.watch()
+        try:
+            while (moment := await queue.get()) is not None:
+                await socket.send_bytes(await asyncio.to_thread(media_message, moment))
+        finally:
+            queue.close()
+            unwatch()
+
+
+async def _body(request: Request) -> bytes:
+    """What was sent. Raises ValueError where it is larger than it said, or than is taken."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST:
+            raise ValueError("too large")
+    return body

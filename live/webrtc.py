@@ -1,0 +1,178 @@
+"""WebRTC: a browser sees and hears a session, and may speak to it through a data channel or its microphone.
+
+Picture and sound of a moment are given to their tracks together and carry the same time, the session's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from fractions import Fraction
+from typing import Any, cast
+
+import numpy as np
+from aiortc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, VideoStreamTrack
+from av import AudioFrame, VideoFrame
+from av.audio.resampler import AudioResampler
+
+from arguments.clock import FPS
+from arguments.errors import EGSTalkerError
+from live.moment import SOUND_RATE, SOUND_SAMPLES, Moment
+from live.moment_queue import LONGEST, PICTURES
+from live.stage_process import Seat
+
+CLOCK = 90_000  # Hz, of video in RTP
+PACKET = SOUND_RATE // 50  # samples of a sound packet: 20 ms
+CONNECT_SECONDS = 30.0  # in which a connection has to come about
+_SPEECH_RATE = 24_000  # Hz, of what a microphone hands on
+
+
+class SoundTrack(AudioStreamTrack):
+    """The sound of a session, all of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._packets: asyncio.Queue[AudioFrame | None] = asyncio.Queue()
+
+    def put(self, moment: Moment) -> None:
+        """Send a moment's sound."""
+        for half in range(SOUND_SAMPLES // PACKET):
+            samples = moment.sound[None, half * PACKET : (half + 1) * PACKET]
+            frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="s16", layout="mono")
+            frame.sample_rate, frame.time_base = SOUND_RATE, Fraction(1, SOUND_RATE)
+            frame.pts = moment.frame * SOUND_SAMPLES + half * PACKET
+            self._packets.put_nowait(frame)
+
+    @property
+    def waiting(self) -> int:
+        """Moments whose sound has not gone."""
+        return self._packets.qsize() * PACKET // SOUND_SAMPLES
+
+    def end(self) -> None:
+        """No more comes."""
+        self._packets.put_nowait(None)
+
+    async def recv(self) -> AudioFrame:
+        """The next packet, for aiortc."""
+        frame = await self._packets.get()
+        if frame is None:
+            raise MediaStreamError
+        return frame
+
+
+class PictureTrack(VideoStreamTrack):
+    """The pictures of a session; those that have waited for 200 ms are left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pictures: deque[VideoFrame] = deque(maxlen=PICTURES)
+        self._news = asyncio.Event()
+        self._is_over = False
+
+    def put(self, moment: Moment) -> None:
+        """Send a moment's picture, if it has one."""
+        if moment.picture is not None:
+            frame = VideoFrame.from_ndarray(moment.picture, format="rgb24")
+            frame.pts, frame.time_base = moment.frame * CLOCK // FPS, Fraction(1, CLOCK)
+            self._pictures.append(frame)
+            self._news.set()
+
+    def end(self) -> None:
+        """No more comes."""
+        self._is_over = True
+        self._news.set()
+
+    async def recv(self) -> VideoFrame:
+        """The next picture, for aiortc."""
+        while not self._pictures:
+            if self._is_over:
+                raise MediaStreamError
+            self._news.clear()
+            await self._news.wait()
+        return self._pictures.popleft()
+
+
+class Viewer:
+    """A connection to one session, which ends with it, and the session with the connection.
+
+    Args:
+        seat: of the session.
+        on_channel: is given the data channel that the other side opens.
+        listens: whether the session says what the other side's microphone hears.
+    """
+
+    def __init__(self, seat: Seat, on_channel: Callable[[RTCDataChannel], None], *, listens: bool = False) -> None:
+        self._seat, self._listens = seat, listens
+        self._peer = RTCPeerConnection()
+        self._sound, self._pictures = SoundTrack(), PictureTrack()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._peer.addTrack(self._pictures)
+        self._peer.addTrack(self._sound)
+        self._peer.on("datachannel", on_channel)
+        self._peer.on("track", self._hear)
+        self._peer.on("connectionstatechange", self._changed)
+        self._unwatch: Callable[[], None] | None = None
+        seat.on_close.append(self._leave)
+        self._deadline = asyncio.get_running_loop().call_later(CONNECT_SECONDS, self._give_up)
+
+    async def answer(self, sdp: str) -> str:
+        """The answer to an offer.
+
+        Raises:
+            EGSTalkerError: it is none, or one that has no picture and sound to receive.
+        """
+        try:
+            await self._peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
+            description = await self._peer.createAnswer()
+            await self._peer.setLocalDescription(description)
+        except Exception as error:  # aiortc raises whatever it stumbles over in a foreign text
+            self._seat.close()
+            raise EGSTalkerError(f"the offer cannot be answered: {error!s:.100}") from error
+        return str(self._peer.localDescription.sdp)
+
+    def _changed(self) -> None:
+        state = self._peer.connectionState
+        if state == "connected" and self._unwatch is None:
+            self._deadline.cancel()
+            self._unwatch = self._seat.watch()
+            self._seat.listeners.append(self._put)
+        elif state in ("failed", "closed", "disconnected"):
+            self._seat.close()
+
+    def _put(self, moment: Moment) -> None:
+        self._sound.put(moment)
+        self._pictures.put(moment)
+        if self._sound.waiting > LONGEST:
+            self._seat.close()
+
+    def _give_up(self) -> None:
+        self._seat.close()
+
+    def _leave(self) -> None:
+        self._deadline.cancel()
+        if self._put in self._seat.listeners:
+            self._seat.listeners.remove(self._put)
+        self._sound.end()
+        self._pictures.end()
+        self._keep(self._peer.close())
+
+    def _hear(self, track: MediaStreamTrack) -> None:
+        if track.kind == "audio" and self._listens:
+            self._keep(self._hand_on(track))
+
+    async def _hand_on(self, track: MediaStreamTrack) -> None:
+        resampler = AudioResampler(format="s16", layout="mono", rate=_SPEECH_RATE)
+        try:
+            while self._seat.is_open:
+                frame = cast(AudioFrame, await track.recv())
+                for part in resampler.resample(frame):
+                    self._seat.speak(part.to_ndarray().astype("<i2").tobytes(), _SPEECH_RATE)
+        except MediaStreamError:
+            self._seat.end()
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

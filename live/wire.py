@@ -1,0 +1,85 @@
+"""What a stage's process and the server say to each other: a few numbers, a little JSON, and bytes as they are."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+from live.moment import SOUND_SAMPLES, Event, Moment
+
+_HEAD = struct.Struct("<BII")  # kind, session, bytes of JSON
+_SOUND_BYTES = 2 * SOUND_SAMPLES
+
+
+class Kind(IntEnum):
+    """Of a message: first what the server asks, then what the stage answers."""
+
+    OPEN = 1  # a session: seed
+    CLOSE = 2
+    SPEAK = 3  # 16-bit mono PCM: rate
+    END = 4
+    INTERRUPT = 5
+    WATCH = 6  # whether pictures are wanted: wanted
+    STOP = 7  # the stage
+    READY = 16  # the stage: width, height
+    MOMENT = 17
+    REFUSED = 18  # what was asked for a session: why
+    FAILED = 19  # the stage, for good: why
+
+
+@dataclass(frozen=True)
+class Message:
+    """One of them; ``session`` is 0 where it concerns the stage."""
+
+    kind: Kind
+    session: int = 0
+    about: dict[str, Any] = field(default_factory=dict)
+    body: bytes = b""
+
+
+def packed(message: Message) -> bytes:
+    """The bytes of a message."""
+    about = json.dumps(message.about).encode()
+    return _HEAD.pack(message.kind, message.session, len(about)) + about + message.body
+
+
+def unpacked(data: bytes) -> Message:
+    """The message of the bytes. Raises ValueError where they are none."""
+    try:
+        kind, session, length = _HEAD.unpack_from(data)
+        begin = _HEAD.size + length
+        return Message(Kind(kind), session, json.loads(data[_HEAD.size : begin]), data[begin:])
+    except struct.error as error:
+        raise ValueError("no message") from error
+
+
+def of_moment(session: int, moment: Moment) -> Message:
+    """A session's moment, to be sent."""
+    about: dict[str, Any] = {
+        "frame": moment.frame,
+        "utterance": moment.utterance,
+        "events": [[event.kind, event.utterance, event.played_ms] for event in moment.events],
+        "shape": None if moment.picture is None else list(moment.picture.shape),
+    }
+    body = moment.sound.astype("<i2").tobytes() + (b"" if moment.picture is None else moment.picture.tobytes())
+    return Message(Kind.MOMENT, session, about, body)
+
+
+def to_moment(message: Message) -> Moment:
+    """The moment that :func:`of_moment` sent."""
+    about, body = message.about, message.body
+    picture = None
+    if about["shape"] is not None:
+        picture = np.frombuffer(body, np.uint8, offset=_SOUND_BYTES).reshape(about["shape"])
+    return Moment(
+        about["frame"],
+        np.frombuffer(body, "<i2", count=SOUND_SAMPLES),
+        picture,
+        about["utterance"],
+        tuple(Event(kind, utterance, played) for kind, utterance, played in about["events"]),
+    )
