@@ -12,7 +12,7 @@ from data_utils.audio_features.log_mel_phones import voice_scale
 from data_utils.voice import speech_share
 from live.features import ROW_DELAY, FeatureStream
 from live.hearing import DELAY, Hearing, PcmHearing
-from live.voice_tracker import USUAL, VoiceTracker
+from live.voice_tracker import VoiceTracker, usual_scale
 from tests.live.speech import CODES, cut, model_of, syllables
 
 SOUND = syllables(2.03)
@@ -101,8 +101,8 @@ def test_the_scale_of_any_voice_is_found_without_a_jump(gain):
 def test_silence_teaches_nothing():
     voice = VoiceTracker()
     FeatureStream("log_mel", voice).push(np.zeros(64_000, np.float32))
-    assert voice.scale.speech.level == pytest.approx(USUAL.speech.level)
-    np.testing.assert_allclose(voice.scale.spectrum, USUAL.spectrum)
+    assert voice.scale.speech.level == pytest.approx(usual_scale().speech.level)
+    np.testing.assert_allclose(voice.scale.spectrum, usual_scale().spectrum)
 
 
 @pytest.mark.parametrize("sizes", ["all", "random", 320])
