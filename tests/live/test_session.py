@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -260,14 +259,6 @@ def test_harmless_oddities_are_taken():
     assert events_of(moments)[-1][:3] == ("finished", 1, round(4007 / 16))
     assert events_of(moments)[0][0] == "started"
     assert np.isfinite(gaps(moments)).all()
-
-
-@pytest.fixture
-def unchecked():
-    """An hour of frames has the same shapes as a second."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def test_an_hour_does_not_drift_and_keeps_nothing(unchecked):
