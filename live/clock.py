@@ -1,7 +1,8 @@
 """Real time for a session: a moment every 40 ms, and after a stall the sound where it has to be.
 
 What holds things up - a renderer or a consumer that is slow, a machine that is busy elsewhere - costs pictures: while
-the clock is behind, moments come without, as fast as they can, until their sound is where it would have been.
+the clock is behind, moments come without, as fast as they can, until their sound is where it would have been. So sound
+comes late by what a picture takes, 40 ms more at most: who plays it keeps as much in stock.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ goes a part of the way there: no jump from frame to frame.
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 
 import numpy as np
@@ -23,8 +24,11 @@ REMEMBERED = 60 * FPS * HOPS_PER_FRAME  # pieces of 10 ms, of loudness and of sp
 SHARE = 0.3  # of the way to what has been heard, a frame: most of it in a quarter of a second
 KNOWN_HOPS = 500  # weight of a voice that was heard before: 5 s of speech
 
-USUAL = VoiceScale(USUAL_SPEECH, usual_spectrum(), USUAL_CEPSTRUM)
-"""That of speech of which nothing is known yet."""
+
+@functools.cache
+def usual_scale() -> VoiceScale:
+    """The scale of speech of which nothing is known yet."""
+    return VoiceScale(USUAL_SPEECH, usual_spectrum(), USUAL_CEPSTRUM)
 
 
 class VoiceTracker:
@@ -36,7 +40,7 @@ class VoiceTracker:
     """
 
     def __init__(self, start: VoiceScale | None = None, *, follows: bool = True) -> None:
-        self.scale = self._start = start or USUAL
+        self.scale = self._start = start or usual_scale()
         self._weight = PRIOR_HOPS if start is None else KNOWN_HOPS
         self._follows = follows
         self._loudness: deque[float] = deque(maxlen=REMEMBERED)

@@ -84,6 +84,16 @@ def log_mel_rows(
     """The rows start..stop of :func:`log_mel`, for speech of a known level and spectrum.
 
     They hear 15 ms of sound before and after themselves; beyond the ends of ``samples`` there is silence.
+
+    Args:
+        samples: mono float32 [T] at 16 kHz, -1..1.
+        start, stop: video frames.
+        level: root mean square of the speech, more than 0.
+        spectrum: mean power of the bands of that speech, brought to level (:func:`level_gain`); more than 0.
+        device: where it is done.
+
+    Returns:
+        [N, 162] float32, N = stop - start.
     """
     gain = level_gain(level)
     usual = torch.from_numpy(spectrum).float().to(device)

@@ -121,6 +121,19 @@ def phone_rows(
 
     They hear the :data:`HEARD_BEFORE` frames before themselves and the :data:`HEARD_AFTER` after; beyond the ends of
     ``samples`` there is silence.
+
+    Args:
+        samples: mono float32 [T] at 16 kHz, -1..1.
+        start, stop: video frames.
+        level: root mean square of the speech, more than 0.
+        cepstrum: mean cepstra of that speech, brought to unit level.
+        device: where it is done.
+
+    Returns:
+        [N, 160] float32, N = stop - start.
+
+    Raises:
+        EGSTalkerError: the acoustic model is not installed, or is damaged.
     """
     model = installed_model()
     first, last = start - _BEFORE - DELTA_FRAMES, stop + _AFTER + DELTA_FRAMES

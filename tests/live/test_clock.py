@@ -16,6 +16,8 @@ from live.session import Session
 from tests.live.stage import Mouth, gap_of, sound_of
 from tests.live.test_session import pcm
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 
 class Time:
     """A clock of which tests say how it goes."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
 
 from arguments.errors import EGSTalkerError
 from data_utils.audio_features.log_mel_phones import voice_scale
-from live.hearing import DELAY
+from live.hearing import DELAY, Hearing
 from live.moment import SOUND_SAMPLES
 from live.pcm import mono, to_int16
 from live.resampler import Resampler
@@ -102,15 +101,13 @@ def test_flash_and_click_come_together():
 
 
 def test_codes_are_those_of_the_sound_that_is_heard_beside_them():
-    sound = syllables(2.0)
+    sound = syllables(1.0)
     scale, model = voice_scale(sound), model_of()
     voice = Session(Mouth(model), voice=scale)
     voice._speaking._voice = VoiceTracker(scale, follows=False)
     voice.speak(sound, 16_000)
     voice.end()
-    moments = steps(voice, 50 + DELAY)
-    from live.hearing import Hearing
-
+    moments = steps(voice, 25 + DELAY)
     hearing = Hearing(model, VoiceTracker(scale, follows=False))
     silence = np.zeros(DELAY * 640, np.float32)
     said = [one for piece in (silence, sound, silence) for one in hearing.push(piece)]
@@ -189,7 +186,7 @@ def test_late_sound_goes_on_where_it_stopped():
 
 
 def test_what_is_done_ahead_changes_nothing():
-    sessions = Session(Mouth(model_of())), Session(Mouth(model_of()))
+    sessions = Session(Mouth(model_of("log_mel"))), Session(Mouth(model_of("log_mel")))
     moments = []
     for eager, session in enumerate(sessions):
         session.speak(pcm(0.7), 48_000)
@@ -208,7 +205,7 @@ def test_what_is_done_ahead_changes_nothing():
 
 
 def test_pictures_left_out_change_no_other():
-    sessions = Session(Mouth(model_of())), Session(Mouth(model_of()))
+    sessions = Session(Mouth(model_of("log_mel"))), Session(Mouth(model_of("log_mel")))
     moments = []
     for number, session in enumerate(sessions):
         session.speak(pcm(1.0), 48_000)
@@ -260,14 +257,6 @@ def test_harmless_oddities_are_taken():
     assert events_of(moments)[-1][:3] == ("finished", 1, round(4007 / 16))
     assert events_of(moments)[0][0] == "started"
     assert np.isfinite(gaps(moments)).all()
-
-
-@pytest.fixture
-def unchecked():
-    """An hour of frames has the same shapes as a second."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def test_an_hour_does_not_drift_and_keeps_nothing(unchecked):
