@@ -57,6 +57,10 @@ class Server:
         self.stage, self._token, self._voice = stage, token, voice
         self._seats: dict[str, Seat] = {}  # by names that cannot be guessed
         self.app = FastAPI(title="EGSTalker", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None)
+        config = uvicorn.Config(
+            self.app, log_level="warning", ws_max_size=LARGEST, lifespan="off", timeout_graceful_shutdown=2
+        )
+        self._http = uvicorn.Server(config)
         self.app.middleware("http")(self._admit)
         self.app.get("/", response_class=HTMLResponse)(self._page)
         self.app.get("/health")(self._health)
@@ -84,28 +88,31 @@ class Server:
             except OSError as error:
                 raise EGSTalkerError(f"cannot listen at {host}, port {port}: {error.strerror}; give another") from error
             await self.stage.start()
-            config = uvicorn.Config(self.app, log_level="warning", ws_max_size=LARGEST, lifespan="off")
-            server = uvicorn.Server(config)
-            self._watch = asyncio.ensure_future(self._until_lost(server))
             try:
+                watching = asyncio.ensure_future(self._until_lost())
+                listener.listen()  # who comes before the server takes over waits
                 ready(listener.getsockname()[1])
-                await server.serve([listener])
+                await self._http.serve([listener])
+                watching.cancel()
             finally:
-                self._watch.cancel()
                 await self.stage.stop()
         if self.stage.trouble is not None:
             raise EGSTalkerError(self.stage.trouble)
 
-    async def _until_lost(self, server: uvicorn.Server) -> None:
+    def stop(self) -> None:
+        """End :meth:`serve` soon, from any thread."""
+        self._http.should_exit = True
+
+    async def _until_lost(self) -> None:
         """A server without a stage serves nobody."""
         while self.stage.trouble is None:
             await asyncio.sleep(0.5)
-        server.should_exit = True
+        self.stop()
 
     async def _admit(self, request: Request, go_on: Any) -> Response:
         """Keep out who may not come in, and what is too large to be meant well."""
         if not is_allowed(self._token, request.headers, request.query_params):
-            return JSONResponse({"error": "give the server's token"}, 401)
+            return JSONResponse({"error": self._unwelcome}, 401)
         if (
             not request.headers.get("content-length", "0").isdigit()
             or int(request.headers.get("content-length", "0")) > LARGEST
@@ -113,6 +120,12 @@ class Server:
             return JSONResponse({"error": f"at most {LARGEST} bytes"}, 413)
         response: Response = await go_on(request)
         return response
+
+    @property
+    def _unwelcome(self) -> str:
+        if self._token is not None:
+            return "give the server's token, as ?token= or Authorization: Bearer"
+        return "this server is for its own machine: for others, start it with --host and --token"
 
     async def _page(self) -> str:
         return _PAGE.read_text()
@@ -189,25 +202,25 @@ class Server:
 
         channel.on("message", self._protocol(seat, say).receive)
 
-    async def _socket(self, socket: WebSocket) -> None:
+    async def _socket(self, agent: WebSocket) -> None:
         """An agent on a WebSocket: a session of its own, or the one that it names."""
-        query = socket.query_params
-        if not is_allowed(self._token, socket.headers, query):
-            await socket.close(_POLICY_VIOLATION, "give the server's token")
+        query = agent.query_params
+        if not is_allowed(self._token, agent.headers, query):
+            await agent.close(_POLICY_VIOLATION, self._unwelcome)
             return
-        await socket.accept()
+        await agent.accept()
         named = query.get("session")
         try:
             if named is not None and named not in self._seats:
                 raise EGSTalkerError("there is no such session")
             seat = self._seats[named] if named is not None else self._open()[1]
         except EGSTalkerError as error:
-            await socket.send_json({"type": "error", "message": str(error)})
-            await socket.close(_TRY_AGAIN)
+            await agent.send_json({"type": "error", "message": str(error)})
+            await agent.close(_TRY_AGAIN)
             return
-        await self._talk(socket, seat, with_media=query.get("media") == "jpeg", is_own=named is None)
+        await self._talk(agent, seat, with_media=query.get("media") == "jpeg", is_own=named is None)
 
-    async def _talk(self, socket: WebSocket, seat: Seat, *, with_media: bool, is_own: bool) -> None:
+    async def _talk(self, agent: WebSocket, seat: Seat, *, with_media: bool, is_own: bool) -> None:
         outbox: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
 
         def say(message: Mapping[str, Any]) -> None:
@@ -216,9 +229,9 @@ class Server:
                 seat.close()
 
         protocol = self._protocol(seat, say)
-        work = [self._words_in(socket, protocol), self._words_out(socket, seat, outbox)]
+        work = [self._words_in(agent, protocol), self._words_out(agent, seat, outbox)]
         if with_media:
-            work.append(self._media_out(socket, seat))
+            work.append(self._media_out(agent, seat))
         tasks = [asyncio.ensure_future(one) for one in work]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -230,27 +243,27 @@ class Server:
             if is_own:
                 seat.close()
             with suppress(RuntimeError, WebSocketDisconnect):
-                await socket.close()
+                await agent.close()
 
     @staticmethod
-    async def _words_in(socket: WebSocket, protocol: Protocol) -> None:
+    async def _words_in(agent: WebSocket, protocol: Protocol) -> None:
         while True:
-            message = await socket.receive()
+            message = await agent.receive()
             if message["type"] == "websocket.disconnect":
                 return
             protocol.receive(message.get("text") or message.get("bytes") or b"")
 
     @staticmethod
-    async def _words_out(socket: WebSocket, seat: Seat, outbox: asyncio.Queue[Mapping[str, Any]]) -> None:
+    async def _words_out(agent: WebSocket, seat: Seat, outbox: asyncio.Queue[Mapping[str, Any]]) -> None:
         while seat.is_open or not outbox.empty():
-            await socket.send_json(await outbox.get())
+            await agent.send_json(await outbox.get())
 
     @staticmethod
-    async def _media_out(socket: WebSocket, seat: Seat) -> None:
+    async def _media_out(agent: WebSocket, seat: Seat) -> None:
         queue, unwatch = MomentQueue(seat), seat.watch()
         try:
             while (moment := await queue.get()) is not None:
-                await socket.send_bytes(await asyncio.to_thread(media_message, moment))
+                await agent.send_bytes(await asyncio.to_thread(media_message, moment))
         finally:
             queue.close()
             unwatch()
