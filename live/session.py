@@ -87,7 +87,10 @@ class Session:
             self._speaking.end()
 
     def interrupt(self) -> None:
-        """Be silent: no sound from the next moment on, and the mouth is closed 160 ms later."""
+        """Be silent: no sound from the next moment on, and the mouth is closed with the fourth.
+
+        A moment that is just being made on another thread is still one of before.
+        """
         with self._lock:
             self._speaking.interrupt()
 

@@ -62,9 +62,8 @@ class Speaking:
         self._count = 0
         self._shown = self._rest.code
         self._closing: tuple[Tensor, int] | None = None
-        Hearing(model, VoiceTracker()).push(
-            np.zeros((DELAY + 1) * SAMPLES_PER_FRAME, np.float32)
-        )  # loads what it needs
+        unheard = np.zeros((DELAY + 1) * SAMPLES_PER_FRAME, np.float32)
+        Hearing(model, VoiceTracker()).push(unheard)  # or the first utterance would wait for what that loads
 
     def add(self, samples: Float32[np.ndarray, "T"], rate: int) -> int:
         """More of the utterance that has not ended, or the first of a new one; returns its number, from 1 on.
