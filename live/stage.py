@@ -41,7 +41,7 @@ class Stage:
         """Begin a session. Raises EGSTalkerError where the stage is full."""
         with self._lock:
             if len(self._sessions) >= self._most:
-                raise EGSTalkerError(f"{self._most} sessions are open, and no more fit here; try again later")
+                raise EGSTalkerError(f"full: {len(self._sessions)} of {self._most} sessions are open; try again later")
             self._sessions[number] = Session(self._performer, seed=seed)
 
     def close(self, number: int) -> None:

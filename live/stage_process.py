@@ -134,7 +134,7 @@ class StageProcess:
         if self._connection is None:
             raise EGSTalkerError("the renderer has ended; start the server again")
         if len(self._seats) >= self.most:
-            raise EGSTalkerError(f"{self.most} sessions are open, and no more fit here; try again later")
+            raise EGSTalkerError(f"full: {len(self._seats)} of {self.most} sessions are open; try again later")
         seat = Seat(next(self._numbers), self._send)
         self._seats[seat.number] = seat
         seat.on_close.append(lambda: self._leave(seat))

@@ -210,7 +210,7 @@ def test_who_is_too_many_is_told_so_and_a_seat_that_is_left_is_free(server):
         with connect(f"ws://{server.address}/ws") as second:
             assert json.loads(second.recv(5))["type"] == "session"
             with connect(f"ws://{server.address}/ws") as third:
-                assert "2 sessions are open" in json.loads(third.recv(5))["message"]
+                assert "2 of 2 sessions are open" in json.loads(third.recv(5))["message"]
                 with pytest.raises(ConnectionClosed):
                     third.recv(5)
     with agent_of(server, "") as again:
