@@ -106,6 +106,11 @@ class StageProcess:
         self._is_stopping = False
 
     @property
+    def pid(self) -> int:
+        """Of its process, which has to be started."""
+        return int(self._process.pid or 0)
+
+    @property
     def open_seats(self) -> int:
         """Sessions that are open."""
         return len(self._seats)

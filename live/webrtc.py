@@ -6,6 +6,7 @@ Picture and sound of a moment are given to their tracks together and carry the s
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from fractions import Fraction
@@ -34,16 +35,17 @@ class SoundTrack(AudioStreamTrack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._packets: asyncio.Queue[AudioFrame | None] = asyncio.Queue()
+        self._packets: asyncio.Queue[tuple[float, AudioFrame] | None] = asyncio.Queue()
 
     def put(self, moment: Moment) -> None:
-        """Send a moment's sound."""
+        """Send a moment's sound, its packets as far apart as they are heard: receivers wait longer for bursts."""
+        now = time.monotonic()
         for half in range(SOUND_SAMPLES // PACKET):
             samples = moment.sound[None, half * PACKET : (half + 1) * PACKET]
             frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="s16", layout="mono")
             frame.sample_rate, frame.time_base = SOUND_RATE, Fraction(1, SOUND_RATE)
             frame.pts = moment.frame * SOUND_SAMPLES + half * PACKET
-            self._packets.put_nowait(frame)
+            self._packets.put_nowait((now + half * PACKET / SOUND_RATE, frame))
 
     @property
     def waiting(self) -> int:
@@ -56,9 +58,13 @@ class SoundTrack(AudioStreamTrack):
 
     async def recv(self) -> AudioFrame:
         """The next packet, for aiortc."""
-        frame = await self._packets.get()
-        if frame is None:
+        packet = await self._packets.get()
+        if packet is None:
             raise MediaStreamError
+        due, frame = packet
+        early = due - time.monotonic()
+        if early > 0:
+            await asyncio.sleep(early)
         return frame
 
 

@@ -28,10 +28,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from arguments.errors import EGSTalkerError
+from benchmarks.lamp import clicks, lamp, seconds_between
 from live.performer import Performer
 from live.server import Server
 from live.stage_process import StageProcess
-from tests.live.flashing import CLICK, broken, clicks, lamp
+from tests.live.flashing import broken
 
 
 class Running:
@@ -308,7 +309,7 @@ def test_a_browsers_peer_sees_the_flash_with_the_click(server):
     flashes, clicked = _onsets(pictures), _onsets(sounds)
     assert len(flashes) >= 5 and len(clicked) >= 5
     apart = np.array([np.abs(clicked - flash).min() for flash in flashes])
-    assert np.median(apart) < 0.5 * CLICK / 25 / 2  # a flash belongs to its click, not to one 320 ms away
+    assert np.median(apart) < seconds_between() / 4  # a flash belongs to its click, not to one 320 ms away
     server.emptied()
 
 

@@ -1,0 +1,175 @@
+"""Whether picture and sound arrive in step: ``python -m benchmarks.live_sync [--seconds 60] [--stall 15] [--json F]``.
+
+A person who is a lamp (:mod:`benchmarks.lamp`) is served by WebRTC to a real Chromium, which notes when each flash is
+shown (``requestVideoFrameCallback``: its expected display time) and when each click is heard (Web Audio on the received
+track, on the clock of its output). ``offset``: flash less click, ms, over all pairs. ``slope``: its drift, ms a minute.
+``flashes``: those that were shown, of all clicks that were heard. ``--stall N`` stops the renderer's process for two
+seconds every N. Lost and late packets are the network's: on Linux, as root, for instance
+``tc qdisc add dev lo root netem delay 5ms 5ms loss 1%`` before, and ``tc qdisc del dev lo root`` after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from arguments.atomic import atomic_path
+from arguments.clock import FPS
+from arguments.errors import EGSTalkerError, door
+from benchmarks.lamp import clicks, lamp, seconds_between
+from live.moment import SOUND_RATE
+from live.server import Server
+from live.stage_process import StageProcess
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PIECE_SECONDS = 1.0
+STALL_SECONDS = 2.0
+_BEGIN = 20.0  # seconds in which a receiver brings its two buffers together: not counted
+
+_MEASURE = """
+async () => {
+  const video = document.getElementById('video');
+  const canvas = new OffscreenCanvas(1, 1), paint = canvas.getContext('2d', { willReadFrequently: true });
+  window.flashes = []; window.heard = [];
+  let lit = false;
+  const look = (now, about) => {
+    paint.drawImage(video, 0, 0, 1, 1);
+    const bright = paint.getImageData(0, 0, 1, 1).data[1] > 128;
+    if (bright && !lit) window.flashes.push(about.expectedDisplayTime);
+    lit = bright;
+    video.requestVideoFrameCallback(look);
+  };
+  video.requestVideoFrameCallback(look);
+  const context = new AudioContext({ latencyHint: 'interactive' });
+  const code = `registerProcessor('clicks', class extends AudioWorkletProcessor {
+    constructor() { super(); this.since = 1e9; }
+    process([input]) {
+      const sound = input[0];
+      if (sound) for (let i = 0; i < sound.length; i++) {
+        if (Math.abs(sound[i]) > 0.08) {
+          if (this.since > sampleRate / 10) this.port.postMessage((currentFrame + i) / sampleRate);
+          this.since = 0;
+        } else this.since++;
+      }
+      return true;
+    }
+  });`;
+  await context.audioWorklet.addModule(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })));
+  const node = new AudioWorkletNode(context, 'clicks');
+  node.port.onmessage = ({ data }) => {
+    const { contextTime, performanceTime } = context.getOutputTimestamp();
+    window.heard.push(performanceTime + 1000 * (data - contextTime));
+  };
+  context.createMediaStreamSource(video.srcObject).connect(node).connect(context.destination);
+}
+"""
+
+
+def measure(seconds: float, stall: float | None) -> dict[str, Any]:
+    """One row of figures; see the module."""
+    from playwright.sync_api import sync_playwright
+
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        raise EGSTalkerError(f"none of {', '.join(BROWSERS)} is installed")
+    stage = StageProcess(lamp, 1)
+    server = Server(stage)
+    ready, address = threading.Event(), ""
+
+    def tell(port: int) -> None:
+        nonlocal address
+        address = f"http://127.0.0.1:{port}/"
+        ready.set()
+
+    serving = threading.Thread(target=lambda: asyncio.run(server.serve("127.0.0.1", 0, tell)))
+    serving.start()
+    try:
+        if not ready.wait(120):
+            raise EGSTalkerError("the server did not start")
+        with sync_playwright() as play:
+            flags = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+            page = play.chromium.launch(executable_path=program, args=flags).new_page()
+            page.goto(address)
+            page.click("#connect")
+            page.wait_for_function("document.getElementById('video').videoWidth > 0")
+            page.evaluate(_MEASURE)
+            sound = clicks(round(seconds * FPS))
+            size, begin, stalled = round(PIECE_SECONDS * SOUND_RATE), time.monotonic(), time.monotonic()
+            for start in range(0, len(sound), size):
+                audio = base64.b64encode(sound[start : start + size].tobytes()).decode()
+                page.evaluate("(audio) => send({ type: 'speak', audio, rate: 48000 })", audio)
+                if stall is not None and time.monotonic() - stalled > stall:
+                    os.kill(stage.pid, signal.SIGSTOP)
+                    time.sleep(STALL_SECONDS)
+                    os.kill(stage.pid, signal.SIGCONT)
+                    stalled = time.monotonic()
+                time.sleep(max(0.0, begin + (start + size) / SOUND_RATE - 0.5 - time.monotonic()))
+            page.evaluate("send({ type: 'speak_end' })")
+            time.sleep(3)
+            flashes, heard = (np.array(page.evaluate(f"window.{name}")) for name in ("flashes", "heard"))
+            page.context.browser.close()  # type: ignore[union-attr]
+    finally:
+        server.stop()
+        serving.join()
+    return figures(flashes, heard)
+
+
+def figures(flashes: Float[np.ndarray, "A"], heard: Float[np.ndarray, "B"]) -> dict[str, Any]:
+    """What the times of flashes and clicks, ms, come to.
+
+    Raises:
+        EGSTalkerError: hardly anything was seen or heard.
+    """
+    if len(flashes) < 4 or len(heard) < 4:
+        raise EGSTalkerError(f"{len(flashes)} flashes were seen and {len(heard)} clicks heard: too few")
+    begin = max(flashes[0], heard[0]) + 1000 * _BEGIN
+    flashes, heard = flashes[flashes > begin], heard[heard > begin]
+    nearest = heard[np.abs(heard[None] - flashes[:, None]).argmin(1)]
+    offsets = flashes - nearest
+    paired = np.abs(offsets) < 1000 * seconds_between() / 2
+    offsets, minutes = offsets[paired], (flashes[paired] - begin) / 60_000
+    return {
+        "flashes": len(offsets) / max(len(heard), 1),
+        "pairs": len(offsets),
+        "offset": {
+            "mean": float(offsets.mean()),
+            "p50": float(np.median(offsets)),
+            "p95": float(np.percentile(np.abs(offsets), 95)),
+            "worst": float(np.abs(offsets).max()),
+        },
+        "slope": float(np.polyfit(minutes, offsets, 1)[0]),
+    }
+
+
+def main() -> None:
+    """Measure and print the figures."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.live_sync", description="Measure picture against sound."
+    )
+    parser.add_argument("--seconds", type=float, default=60.0, help="of clicks (60)")
+    parser.add_argument("--stall", type=float, help="seconds between stops of the renderer, of two seconds each")
+    parser.add_argument("--json", type=Path, help="write the figures to this file too")
+    arguments = parser.parse_args()
+    if not 40 <= arguments.seconds <= 3600:
+        raise EGSTalkerError("--seconds is from 40 to 3600")
+    row = measure(arguments.seconds, arguments.stall)
+    print(json.dumps(row, indent=1))
+    if arguments.json:
+        with atomic_path(arguments.json) as path:
+            path.write_text(json.dumps(row, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(door(main)())
