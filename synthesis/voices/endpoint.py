@@ -131,7 +131,7 @@ class EndpointVoice:
             headers["Authorization"] = f"Bearer {self.key}"
         request = urllib.request.Request(self.url, json.dumps(asked).encode(), headers, method="POST")
         try:
-            with urllib.request.build_opener(_NoRedirects).open(request, timeout=self.patience) as response:
+            with urllib.request.build_opener(_NoRedirects).open(request, timeout=self.patience + 1) as response:
                 body = response.read(self.largest + 1)
         except urllib.error.HTTPError as error:
             raise EGSTalkerError(self._refusal(error)) from None

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from arguments.clock import SAMPLES_PER_FRAME
 from arguments.errors import EGSTalkerError
+from data_utils.audio_features import extract
+from data_utils.audio_features.phones import PHONE_NAMES, PHONES
+from media.sound import read_audio, write_wav
 from synthesis.voices import Voice, voice_of
 
 
@@ -32,8 +37,21 @@ def test_a_sentence_becomes_speech(voice: Voice) -> None:
     assert spectrum[(frequency > 80) & (frequency < 4000)].sum() > 0.9 * spectrum.sum()  # where speech is
 
 
-def test_what_is_said_is_heard(voice: Voice) -> None:
-    """A longer text takes longer, and numbers, abbreviations and accents are words."""
+@pytest.mark.parametrize(
+    ("text", "heard", "not_heard"),
+    [("She sells sea shells.", {"S", "IY", "SH"}, {"M", "N"}), ("Mama moo, my mum.", {"M", "AA"}, {"S", "SH", "IY"})],
+)
+def test_an_acoustic_model_hears_the_phones_of_the_text(
+    voice: Voice, tmp_path: Path, text: str, heard: set[str], not_heard: set[str]
+) -> None:
+    write_wav(tmp_path / "a.wav", _said(voice, text), voice.rate)
+    samples = read_audio(tmp_path / "a.wav")
+    features = extract("phones", samples, -(-len(samples) // SAMPLES_PER_FRAME))
+    likeliest = {PHONE_NAMES[number] for number in features[:, :PHONES].argmax(1)}
+    assert heard <= likeliest and not not_heard & likeliest
+
+
+def test_numbers_abbreviations_and_accents_are_words(voice: Voice) -> None:
     short, long = (len(_said(voice, text)) for text in ("Yes.", "Yes, I have seen what they have made of it."))
     assert long > 2.5 * short
     digits, words = (len(_said(voice, text)) for text in ("1999, $5.20", "nineteen ninety nine, five dollars twenty"))

@@ -42,7 +42,7 @@ class Speaker(QuietHandler):
         self.asked.append((self.headers["Authorization"], body))
         kind = self.path.strip("/")
         if kind == "slow":
-            time.sleep(1)
+            time.sleep(4)
         status, answer = {
             "speech": (200, _wav(0.1 * len(body["input"]))),
             "streamed": (200, _wav(0.5, unknown_length=True)),
@@ -54,6 +54,7 @@ class Speaker(QuietHandler):
             "empty": (200, b""),
             "large": (200, bytes(3 << 20)),
             "slow": (200, _wav(0.5)),
+            "dripping": (200, _wav(0.5)),
         }[kind]
         self.send_response(status)
         if status == 302:
@@ -61,6 +62,9 @@ class Speaker(QuietHandler):
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         with contextlib.suppress(OSError):  # who waits no longer has hung up
+            for byte in answer[:40] if kind == "dripping" else ():
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.1)
             self.wfile.write(answer)
 
 
@@ -141,7 +145,10 @@ def test_a_server_that_wants_a_key_is_said(server: str) -> None:
 
 
 def test_time_and_size_are_bounded(server: str) -> None:
-    assert "has not answered within" in _failure(replace(_endpoint(f"{server}/slow"), patience=0.2))
+    for kind in ("slow", "dripping"):
+        begin = time.monotonic()
+        assert "has not answered within" in _failure(replace(_endpoint(f"{server}/{kind}"), patience=0.3))
+        assert time.monotonic() - begin < 3
     assert "more than 2 MiB" in _failure(replace(_endpoint(f"{server}/large"), largest=2 << 20))
 
 
