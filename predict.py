@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Let a trained head say what a sound file says: ``predict.py --audio_path a.wav ... -> results/a.mp4``.
 
-A table of expression codes or of ARKit's blendshapes drives it as well (``--motion``), and so does the face in another
-video (``--driving_video``).
+A text does as well (``--text``), which a voice says, a table of expression codes or of ARKit's blendshapes
+(``--motion``), or the face in another video (``--driving_video``).
 """
 
 from __future__ import annotations
@@ -22,6 +22,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--audio_path", type=Path, help="any sound or video file with speech; beside a motion: heard")
     parser.add_argument("--motion", type=Path, help="what the face does: its codes, or ARKit's")
     parser.add_argument("--driving_video", type=Path, help="a video whose face drives this one")
+    parser.add_argument("--text", help="what it says, instead of a sound")
+    parser.add_argument("--text_file", type=Path, metavar="FILE", help="the same in a UTF-8 file")
+    parser.add_argument(
+        "--voice",
+        metavar="VOICE",
+        help="of the text: joe (built in, English), a command with {text} and {wav}, or https://HOST/v1/audio/speech",
+    )
     parser.add_argument("--audio_track", type=int, metavar="N", help="of several in what is heard, from 1 on")
     parser.add_argument("--with_pose", action="store_true", help="turn the head as the driving video's")
     parser.add_argument("--save_motion", type=Path, help="write the codes that drove the face to this .csv")
@@ -82,8 +89,19 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error("--seed is at least 0")
     if options.motion is not None and options.driving_video is not None:
         parser.error("--motion and --driving_video both drive the head: give one of them")
-    if options.audio_path is None and options.motion is None and options.driving_video is None:
-        parser.error("give what drives the head: --audio_path, --motion or --driving_video")
+    if options.text is not None and options.text_file is not None:
+        parser.error("--text and --text_file both say what is spoken: give one of them")
+    is_text = options.text is not None or options.text_file is not None
+    if is_text and not all(
+        given is None for given in (options.audio_path, options.motion, options.driving_video, options.audio_track)
+    ):
+        parser.error(
+            "a text drives the head by itself: leave out --audio_path, --audio_track, --motion, --driving_video"
+        )
+    if options.voice is not None and not is_text:
+        parser.error("--voice is of a --text")
+    if not is_text and options.audio_path is None and options.motion is None and options.driving_video is None:
+        parser.error("give what drives the head: --text, --audio_path, --motion or --driving_video")
     if options.with_pose and options.driving_video is None:
         parser.error("--with_pose is of a --driving_video")
     if options.reference_path is None and options.torso == "frames":
@@ -103,7 +121,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def join_dashed_paths(arguments: list[str]) -> list[str]:
-    """The arguments, where a path that begins with a dash is joined to its option: argparse would read it as another.
+    """The arguments, where what begins with a dash is joined to its option: argparse would read it as another.
+
+    That is a path with one dash, and a text with one, or with more and a space.
 
     Example:
         >>> join_dashed_paths(["--audio_path", "-a.wav", "--batch", "4"])
@@ -111,12 +131,12 @@ def join_dashed_paths(arguments: list[str]) -> list[str]:
     """
     joined: list[str] = []
     for argument in arguments:
-        named = (
-            bool(joined)
-            and joined[-1].startswith("--")
-            and joined[-1].endswith(("_path", "_dir", "motion", "_video", "background", "pose"))
+        option = joined[-1] if joined else ""
+        named = option.startswith("--") and option.endswith(
+            ("_path", "_dir", "motion", "_video", "background", "pose", "--text", "_file")
         )
-        if named and argument.startswith("-") and not argument.startswith("--"):
+        is_text = option == "--text" and " " in argument
+        if named and argument.startswith("-") and (is_text or not argument.startswith("--")):
             joined[-1] += f"={argument}"
         else:
             joined.append(argument)
@@ -133,7 +153,15 @@ def main() -> None:
     if options.driving_video is not None and not options.driving_video.is_file():
         raise EGSTalkerError(f"there is no video {options.driving_video}")
 
+    if options.text_file is not None and not options.text_file.is_file():
+        raise EGSTalkerError(f"there is no text {options.text_file}")
+
     from scene.head_file import opened
+
+    if options.text is not None or options.text_file is not None:
+        from synthesis.voices.text import checked, read_text
+
+        options.text = checked(options.text) if options.text_file is None else read_text(options.text_file)
 
     with opened(options.model_path) as model:
         speak(options, model)
@@ -143,6 +171,7 @@ def speak(options: argparse.Namespace, model: Path) -> None:
     """Make the film that the options ask for, with the model of a folder."""
     from data_utils.progress import track
     from gaussian_renderer.devices import choose_device
+    from media.sound import write_wav_blocks
     from scene.clip import Clip
     from scene.head_files import load_head
     from scene.kept_clip import KeptClip
@@ -155,8 +184,15 @@ def speak(options: argparse.Namespace, model: Path) -> None:
     from synthesis.signal import motion_of
     from synthesis.source import Source
     from synthesis.torso import torso_of
+    from synthesis.voices import BUILT_IN, voice_of
+    from synthesis.voices.text import film_name
 
     background, posing = Background.of(options.background), Posing.of(options.pose)
+    spoken = None
+    if options.text is not None:
+        name = film_name(options.text) if options.text_file is None else options.text_file.stem
+        spoken = options.audio_path = options.output_dir / f"{name}.wav"
+        voice = voice_of(BUILT_IN if options.voice is None else options.voice, options.seed)
     source = Source(options.audio_path, options.motion, options.driving_video, options.with_pose, options.audio_track)
     device = choose_device(options.device)
     head, record, iteration = load_head(model, options.iteration, device)
@@ -173,16 +209,22 @@ def speak(options: argparse.Namespace, model: Path) -> None:
         print(f"{options.model_path} has learnt a head at rest so far: its lips do not move yet; ./train.sh goes on")
     make_writable(options.output_dir)
     target = options.output_dir / f"{source.name}{'_frames' if options.format == 'png' else '.' + options.format}"
-    others = (background.path, posing.path, place.video if place else None)
-    for path in (*source.files(), *(path for path in others if path)):
+    others = (options.text_file, background.path, posing.path, place.video if place else None)
+    read = (*(source.files() if spoken is None else ()), *others)
+    for path in (path for path in read if path is not None):
+        if spoken is not None and spoken.exists() and spoken.samefile(path):
+            raise EGSTalkerError(f"{spoken} would overwrite the text or background; choose another --output_dir")
         if target.exists() and target.samefile(path):
             kind = {source.sound: "audio", background.path: "background"}.get(path, "motion or video that drives it")
             raise EGSTalkerError(f"{target} would overwrite the {kind}; choose another --output_dir")
         if options.save_motion is not None and options.save_motion.exists() and options.save_motion.samefile(path):
             raise EGSTalkerError(f"{options.save_motion} would overwrite what drives the head; choose another")
+    motion = motion_of(head, model, needs_speech=source.speaks)
+    if spoken is not None:
+        write_wav_blocks(spoken, voice.speak(options.text), voice.rate)
     frames = perform(
         *(head, clip, source, target),
-        motion=motion_of(head, model, needs_speech=source.speaks),
+        motion=motion,
         torso=torso_of(model, options.torso, device),
         saved=options.save_motion,
         background=background,

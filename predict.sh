@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Audio, or a motion, and a model become a video of the head.
+# Audio, a text or a motion, and a model become a video of the head.
 set -eu
 
 ROOT=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -11,12 +11,19 @@ ROOT=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 usage() {
   cat <<'TEXT'
 Usage: ./predict.sh --audio_path a.wav [--model_path output/m] [--reference_path data/input] [--output_dir results]
+       ./predict.sh --text "Hello there" [--voice VOICE] [...]
 
-Makes results/a.mp4, in which the head speaks a.wav.
+Makes results/a.mp4, in which the head speaks a.wav; or results/hello_there.mp4, in which it says so, and the .wav of it.
 
   --audio_path FILE          any audio file, or a video with sound, of any length
   --audio_track N            of several audio tracks the one that is heard, from 1 on (the default one, or the one with
                              most speech)
+  --text TEXT                in its place, what is said
+  --text_file FILE           the same in a file, UTF-8
+  --voice VOICE              who says it: joe, built in, which speaks English (default; the first time, its packages are
+                             installed); a command with {text} and {wav}, which become the text and the WAV file that it
+                             shall write (without them: standard input, standard output); or an OpenAI-compatible server,
+                             https://HOST/v1/audio/speech#MODEL/VOICE, with the key in EGSTALKER_VOICE_KEY
   --motion FILE              in its place, what the face does: expression codes (.csv, .npy) or ARKit's blendshapes (the
                              .csv of Live Link Face, .json); with --audio_path, that is what is heard
   --driving_video FILE       or a video whose face the head follows; its own sound is heard unless --audio_path is given
@@ -57,12 +64,36 @@ value_of() {
   printf '%s\n' "$value"
 }
 
+# is_given OPTION ARGUMENT...: is the option among the arguments, with whatever value?
+is_given() {
+  local option=$1 argument
+  shift
+  for argument in "$@"; do
+    case $argument in "$option" | "$option"=*) return 0 ;; esac
+  done
+  return 1
+}
+
+# Only files of the user's own: in the container the system's are other ones.
+mount_words_of_command() {
+  local word
+  local -a words
+  read -r -d '' -a words <<<"$1" || :
+  for word in ${words[@]+"${words[@]}"}; do
+    case $word in
+      /usr/* | /bin/* | /sbin/* | /lib/* | /lib64/* | /opt/* | /etc/* | /dev/* | /proc/* | /sys/*) ;;
+      */*) [ ! -f "$word" ] || WRITTEN+=("$word") ;;
+    esac
+  done
+}
+
 if asks_for_help "$@"; then
   usage
   exit
 fi
 given=no
-for option in --audio_path --motion --driving_video; do
+if is_given --text "$@"; then given=yes; fi
+for option in --audio_path --motion --driving_video --text_file; do
   file=$(value_of "$option" "$@")
   [ -n "$file" ] || continue
   given=yes
@@ -80,7 +111,7 @@ model=$(value_of --model_path "$@")
 case $model in
   *.head) ;;
   *)
-    case " $* " in *" --full_frame"*) needs_dataset=yes ;; *) needs_dataset=no ;; esac
+    if is_given --full_frame "$@"; then needs_dataset=yes; else needs_dataset=no; fi
     if [ -z "$(value_of --reference_path "$@")" ] &&
       { [ $needs_dataset = yes ] || [ ! -e "$model/clip.safetensors" ] || [ "$(value_of --torso "$@")" = frames ]; }; then
       set -- "$@" --reference_path data/input
@@ -88,5 +119,15 @@ case $model in
     ;;
 esac
 [ -n "$(value_of --output_dir "$@")" ] || set -- "$@" --output_dir results
+
+PROSE=(--text --voice)
+if is_given --text "$@" || is_given --text_file "$@"; then
+  voice=$(value_of --voice "$@")
+  case $voice in
+    "" | joe) LOCKS+=(live) ;;
+    *://*) ;;
+    *) mount_words_of_command "$voice" ;;
+  esac
+fi
 
 run_command predict.py "$@"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -82,12 +82,17 @@ def write_wav(path: Path, samples: np.ndarray, rate: int = SAMPLE_RATE) -> None:
         samples: float [T] in -1..1; what is beyond is clipped.
         rate: samples a second.
     """
-    pcm = np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2")
+    write_wav_blocks(path, [samples], rate)
+
+
+def write_wav_blocks(path: Path, blocks: Iterable[np.ndarray], rate: int) -> None:
+    """:func:`write_wav` of samples that come block by block; where they break off there is no file."""
     with atomic_path(path) as temporary, wave.open(str(temporary), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(rate)
-        file.writeframes(pcm.tobytes())
+        for block in blocks:
+            file.writeframes(np.rint(np.clip(block, -1, 1) * 32767).astype("<i2").tobytes())
 
 
 def _placed(path: Path | str, rate: int, origin: float, track: int | None) -> Iterator[np.ndarray]:

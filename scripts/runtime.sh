@@ -2,17 +2,21 @@
 # Where a pipeline command runs: in the container where a Docker daemon answers and the image exists, otherwise natively
 # in .venv. Sourced after environment.sh.
 #
-#   run_command SCRIPT [ARGUMENT...]     replaces the shell by the Python program SCRIPT of the checkout; natively, if
-#                                        NEEDS_PACKAGES=no, by any suitable Python, without making .venv
+#   run_command SCRIPT [ARGUMENT...]     replaces the shell by the Python program SCRIPT of the checkout; natively with
+#                                        the packages of LOCKS or, if NEEDS_PACKAGES=no, by any suitable Python, without
+#                                        making .venv
 #   runs_in_container                    does it run in the container?
 #   asks_for_help [ARGUMENT...]          is -h or --help among them?
 #
 # In the container every path is what it is outside: the checkout, the working folder and every path among the arguments
-# are mounted where they are, and so are the folders in the array WRITTEN, where the command writes unasked.
+# are mounted where they are, and so are those in the array WRITTEN, where the command writes unasked or which are part of
+# an argument. The values of the options in the array PROSE are no paths, whatever they look like.
 # EGSTALKER_RUNTIME=docker|native forces one; EGSTALKER_IMAGE names another image; EGSTALKER_CACHE, another folder for
 # what lasts from run to run (.cache/container in STATE): models that libraries fetch, and compiled kernels.
 
 WRITTEN=()
+PROSE=()
+LOCKS=(native)
 NEEDS_PACKAGES=yes
 IMAGE=${EGSTALKER_IMAGE:-egstalker}
 
@@ -41,7 +45,7 @@ run_natively() {
   local script=$1 python
   shift
   if [ "$NEEDS_PACKAGES" = yes ]; then
-    set_up native
+    set_up "${LOCKS[@]}"
     python="$VENV/bin/python"
   else
     python=$(find_python) || exit
@@ -50,7 +54,7 @@ run_natively() {
 }
 
 run_in_container() {
-  local script=$1 argument name
+  local script=$1 argument name previous=""
   shift
   OPTIONS=(--rm --init --shm-size 1g)
   MOUNTED=()
@@ -58,6 +62,11 @@ run_in_container() {
   is_system_folder "$(pwd -P)" || mount_path "$(pwd -P)"
   for argument in ${WRITTEN[@]+"${WRITTEN[@]}"}; do mount_path "$argument"; done
   for argument in "$@"; do
+    if is_prose "$previous" || { is_prose "${argument%%=*}" && [ "$argument" != "${argument%%=*}" ]; }; then
+      previous=""
+      continue
+    fi
+    previous=$argument
     case $argument in
       -*=*) mount_argument "${argument#*=}" ;;
       -*) [ ! -e "$argument" ] || mount_path "$argument" ;;
@@ -79,6 +88,14 @@ run_in_container() {
   [ ! -t 0 ] || [ ! -t 1 ] || OPTIONS+=(--interactive --tty)
   exec docker run "${OPTIONS[@]}" --workdir "$(pwd -P)" --env PYTHONPATH="$ROOT" "$IMAGE" \
     python "$ROOT/$script" "$@"
+}
+
+is_prose() {
+  local option
+  for option in ${PROSE[@]+"${PROSE[@]}"}; do
+    [ "$1" != "$option" ] || return 0
+  done
+  return 1
 }
 
 # The path that a setting names, itself or as a file:// URL; nothing where it names none.

