@@ -21,6 +21,8 @@ Agents come by a WebSocket: docs/live.md. Ctrl-C ends it.
   --token WORDS              what whoever comes has to know (made up where others can reach the host)
   --sessions N               at once (1; 20 with a GPU)
   --background KIND          what is behind the person: clip (default); a colour such as '#00ff00'; a picture or a video
+  --voice VOICE              reads texts out: joe, the built-in voice (default); "command {text} {wav}";
+                             https://HOST/v1/audio/speech#MODEL/VOICE; none
   --device KIND              cpu, cuda, or cuda:1 of several (what is here and can render)
 
 Runs natively in .venv, which the first run makes, with the packages of requirements/live.txt.

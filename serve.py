@@ -27,7 +27,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--background", default="clip", metavar="KIND", help="clip (default), a colour, a picture or a video"
     )
     parser.add_argument(
-        "--voice", metavar="VOICE", help="reads texts out: none, or as for predict.sh (the built-in one)"
+        "--voice",
+        default="joe",
+        help="of texts: joe, built in (default); a command or a server, as for predict.sh; none",
     )
     parser.add_argument("--device", help="cpu, cuda, or cuda:1 of several (what is here and can render)")
     options = parser.parse_args(arguments)
@@ -55,10 +57,12 @@ def main() -> None:
     from live.performer import load_performer
     from live.stage_process import StageProcess
     from synthesis.background import Background
+    from synthesis.voices import voice_of
 
     if not options.model_path.exists():
         raise EGSTalkerError(f"there is no model {options.model_path}")
     background, device = Background.of(options.background), choose_device(options.device)
+    voice = None if options.voice == "none" else voice_of(options.voice)
     token = token_for(options.host, options.token)
     most = options.sessions or (1 if kind_of(device) == CPU else 20)
     stage = StageProcess(functools.partial(load_performer, options.model_path, device, background), most)
@@ -69,7 +73,7 @@ def main() -> None:
             f"open http://{host}:{port}/{'?token=' + token if token else ''} in a browser; Ctrl-C ends it", flush=True
         )
 
-    asyncio.run(Server(stage, token).serve(options.host, options.port, ready))
+    asyncio.run(Server(stage, token, voice).serve(options.host, options.port, ready))
 
 
 if __name__ == "__main__":

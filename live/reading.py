@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from arguments.errors import EGSTalkerError
 from live.stage_process import Seat
-
-if TYPE_CHECKING:
-    from synthesis.voices import Voice
+from synthesis.voices import Voice
 
 LONGEST = 5000  # characters of a text
 

@@ -18,7 +18,7 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import uvicorn
 from aiortc import RTCDataChannel
@@ -34,9 +34,7 @@ from live.protocol import LARGEST, Protocol
 from live.reading import Reader
 from live.stage_process import Seat, StageProcess
 from live.webrtc import Viewer
-
-if TYPE_CHECKING:
-    from synthesis.voices import Voice
+from synthesis.voices import Voice
 
 _PAGE = Path(__file__).resolve().parent / "talk.html"
 _SECRET = 1 << 62

@@ -32,15 +32,18 @@ from benchmarks.lamp import clicks, lamp, seconds_between
 from live.performer import Performer
 from live.server import Server
 from live.stage_process import StageProcess
+from synthesis.voices import Voice
 from tests.live.flashing import broken
 
 
 class Running:
     """A server on a thread of its own."""
 
-    def __init__(self, make: Callable[[], Performer] = lamp, most: int = 2, token: str | None = None) -> None:
+    def __init__(
+        self, make: Callable[[], Performer] = lamp, most: int = 2, token: str | None = None, voice: Voice | None = None
+    ) -> None:
         self.stage = StageProcess(make, most)
-        self._server = Server(self.stage, token)
+        self._server = Server(self.stage, token, voice)
         self._is_ready = threading.Event()
         self.error: EGSTalkerError | None = None
         self.thread = threading.Thread(target=self._run)
@@ -367,3 +370,35 @@ def test_a_renderer_that_dies_ends_the_server_in_one_line(fault):
     running.thread.join(30)
     assert running.error is not None and "\n" not in str(running.error)
     assert ("out of memory" if fault == "broken" else "the renderer has ended") in str(running.error)
+
+
+class Spelling:
+    """A voice that says as many seconds as a text has words, each a piece; one word it cannot say."""
+
+    rate = 22_050
+
+    def speak(self, text: str) -> Iterator[np.ndarray]:
+        words = text.split()
+        if "xyzzy" in words:
+            raise EGSTalkerError("there is no saying 'xyzzy'")
+        return iter([np.random.default_rng(0).normal(0, 0.2, self.rate).astype(np.float32) for _ in words])
+
+
+def test_texts_are_read_one_after_the_other_until_interrupted():
+    running = Running(voice=Spelling())
+    try:
+        with agent_of(running, "") as agent:
+            assert agent.until("session")["text"]
+            for text in ("", "xyzzy", "a" * 6000, 7):
+                agent.send(type="text", text=text)
+                agent.until("error")
+            agent.send(type="text", text="one two")
+            agent.send(type="text", text="three")
+            assert agent.until("finished")["played_ms"] == 2000
+            assert agent.until("started")["utterance"] == 2
+            agent.send(type="interrupt")
+            assert agent.until("interrupted")["played_ms"] < 1000
+            agent.send(type="text", text="four")
+            assert agent.until("finished")["utterance"] == 3
+    finally:
+        running.stop()
