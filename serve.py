@@ -55,7 +55,7 @@ def main() -> None:
     from gaussian_renderer.devices import choose_device
     from live.access import token_for
     from live.performer import load_performer
-    from live.stage_process import StageProcess
+    from live.stages import Stages
     from synthesis.background import Background
     from synthesis.voices import voice_of
 
@@ -65,7 +65,7 @@ def main() -> None:
     voice = None if options.voice == "none" else voice_of(options.voice)
     token = token_for(options.host, options.token)
     most = options.sessions or (1 if kind_of(device) == CPU else 20)
-    stage = StageProcess(functools.partial(load_performer, options.model_path, device, background), most)
+    stage = Stages(functools.partial(load_performer, options.model_path, device, background), most)
 
     def ready(port: int) -> None:
         host = f"[{options.host}]" if ":" in options.host else options.host

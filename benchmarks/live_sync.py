@@ -31,7 +31,7 @@ from arguments.errors import EGSTalkerError, door
 from benchmarks.lamp import clicks, lamp, seconds_between
 from live.moment import SOUND_RATE
 from live.server import Server
-from live.stage_process import StageProcess
+from live.stages import Stages
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PIECE_SECONDS = 1.0
@@ -84,7 +84,7 @@ def measure(seconds: float, stall: float | None) -> dict[str, Any]:
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
         raise EGSTalkerError(f"none of {', '.join(BROWSERS)} is installed")
-    stage = StageProcess(lamp, 1)
+    stage = Stages(lamp, 1)
     server = Server(stage)
     ready, address = threading.Event(), ""
 
@@ -111,9 +111,9 @@ def measure(seconds: float, stall: float | None) -> dict[str, Any]:
                 audio = base64.b64encode(sound[start : start + size].tobytes()).decode()
                 page.evaluate("(audio) => send({ type: 'speak', audio, rate: 48000 })", audio)
                 if stall is not None and time.monotonic() - stalled > stall:
-                    os.kill(stage.pid, signal.SIGSTOP)
+                    os.kill(stage.pids[0], signal.SIGSTOP)
                     time.sleep(STALL_SECONDS)
-                    os.kill(stage.pid, signal.SIGCONT)
+                    os.kill(stage.pids[0], signal.SIGCONT)
                     stalled = time.monotonic()
                 time.sleep(max(0.0, begin + (start + size) / SOUND_RATE - 0.5 - time.monotonic()))
             page.evaluate("send({ type: 'speak_end' })")

@@ -32,7 +32,8 @@ from live.media_messages import media_message
 from live.moment_queue import MomentQueue
 from live.protocol import LARGEST, Protocol
 from live.reading import Reader
-from live.stage_process import Seat, StageProcess
+from live.stage_process import Seat
+from live.stages import Stages
 from live.webrtc import Viewer
 from synthesis.voices import Voice
 
@@ -51,7 +52,7 @@ class Server:
         voice: that texts are said by.
     """
 
-    def __init__(self, stage: StageProcess, token: str | None = None, voice: Voice | None = None) -> None:
+    def __init__(self, stage: Stages, token: str | None = None, voice: Voice | None = None) -> None:
         self.stage, self._token, self._voice = stage, token, voice
         self._seats: dict[str, Seat] = {}  # by names that cannot be guessed
         self.app = FastAPI(title="EGSTalker", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None)

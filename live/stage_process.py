@@ -15,6 +15,7 @@ from live.wire import Kind, Message, packed, to_moment, unpacked
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
 
     from live.performer import Performer
 
@@ -99,6 +100,7 @@ class StageProcess:
         self._seats: dict[int, Seat] = {}
         self._numbers = itertools.count(1)
         self._connection: Connection | None = None
+        self._process: BaseProcess | None = None
         self.size = (0, 0)
         """Height and width of the pictures; known when it has started."""
         self.trouble: str | None = None
@@ -106,9 +108,19 @@ class StageProcess:
         self._is_stopping = False
 
     @property
+    def is_started(self) -> bool:
+        """Whether there has been a process."""
+        return self._process is not None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.is_alive()
+
+    @property
     def pid(self) -> int:
-        """Of its process, which has to be started."""
-        return int(self._process.pid or 0)
+        """Of its process; 0 before it is started."""
+        return 0 if self._process is None else int(self._process.pid or 0)
 
     @property
     def open_seats(self) -> int:
@@ -159,6 +171,8 @@ class StageProcess:
         self._seats.pop(seat.number, None)
 
     def _end(self) -> None:
+        if self._process is None:
+            return
         self._process.join(STOP_SECONDS)
         if self._process.is_alive():
             self._process.kill()

@@ -43,7 +43,7 @@ _LARGEST = 64 << 20  # bytes of a file; the greatest of the package's has 3 MB
 _INSTALL = "run .venv/bin/pip install --no-deps {}-r requirements/native.txt, or ./build.sh for the image"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AcousticModel:
     """P phones of S states, each a mixture of the K Gaussians that its phone has in each of three streams."""
 

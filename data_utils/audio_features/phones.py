@@ -11,6 +11,8 @@ the nearest of these.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -162,7 +164,7 @@ def likelihoods(model: AcousticModel, streams: Float[Tensor, "M 3 13"]) -> Float
     Returns:
         [M, P, S] float32, nats.
     """
-    mixtures = [_Mixtures(model, stream, streams.device) for stream in range(STREAMS)]
+    mixtures = _mixtures_of(model, streams.device)
     parts = streams.split(_SCORED_HOPS)
     return torch.cat([torch.stack([of(part[:, i]) for i, of in enumerate(mixtures)]).sum(0) for part in parts])
 
@@ -186,6 +188,11 @@ class _Mixtures:
         mixed = torch.bmm(density.sub_(best).exp_().transpose(0, 1), self._weights).transpose(0, 1)
         scores = (mixed + torch.finfo(mixed.dtype).tiny).log_() + best
         return torch.maximum(scores, scores.amax((1, 2), keepdim=True) - _LEAST)
+
+
+@lru_cache(maxsize=2)
+def _mixtures_of(model: AcousticModel, device: torch.device) -> list[_Mixtures]:
+    return [_Mixtures(model, stream, device) for stream in range(STREAMS)]
 
 
 def posteriors(scores: Float[Tensor, "T P S"], before: int, after: int) -> Float[Tensor, "M P"]:

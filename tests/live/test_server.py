@@ -31,7 +31,7 @@ from arguments.errors import EGSTalkerError
 from benchmarks.lamp import clicks, lamp, seconds_between
 from live.performer import Performer
 from live.server import Server
-from live.stage_process import StageProcess
+from live.stages import Stages
 from synthesis.voices import Voice
 from tests.live.flashing import broken
 
@@ -42,7 +42,7 @@ class Running:
     def __init__(
         self, make: Callable[[], Performer] = lamp, most: int = 2, token: str | None = None, voice: Voice | None = None
     ) -> None:
-        self.stage = StageProcess(make, most)
+        self.stage = Stages(make, most)
         self._server = Server(self.stage, token, voice)
         self._is_ready = threading.Event()
         self.error: EGSTalkerError | None = None
@@ -85,7 +85,7 @@ def server() -> Iterator[Running]:
     running = Running()
     yield running
     running.stop()
-    assert running.error is None and running.stage._process.exitcode == 0
+    assert running.error is None and not any(stage.is_alive for stage in running.stage.stages)
 
 
 class Agent:
@@ -360,7 +360,7 @@ def test_a_renderer_that_dies_ends_the_server_in_one_line(fault):
     with connect(f"ws://{running.address}/ws?media=jpeg") as socket:
         socket.recv(5)
         if fault == "killed":
-            os.kill(running.stage._process.pid, signal.SIGKILL)
+            os.kill(running.stage.pids[0], signal.SIGKILL)
         said = []
         with pytest.raises(ConnectionClosed):
             while True:
