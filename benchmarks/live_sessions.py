@@ -91,7 +91,10 @@ def _peers(address: str, count: int, seconds: float, results: Any) -> None:
     async def all_of_them() -> list[tuple[Came, Came]]:
         return await asyncio.gather(*(_peer(address, seconds) for _ in range(count)))
 
-    results.put(asyncio.run(all_of_them()))
+    try:
+        results.put(asyncio.run(all_of_them()))
+    except Exception as error:  # of whatever kind: it is the other process's to say
+        results.put(f"{type(error).__name__}: {error}")
 
 
 def figures(sessions: Sequence[tuple[Came, Came]], seconds: float) -> dict[str, Any]:
@@ -118,10 +121,14 @@ def measure(stage: Stages, address: str, count: int, seconds: float) -> dict[str
     before, begin = _cpu(stage.pids), time.monotonic()
     for process in processes:
         process.start()
-    sessions = [session for _ in shares for session in results.get(timeout=seconds + 120)]
+    answers = [results.get(timeout=seconds + 120) for _ in shares]
     cores = (_cpu(stage.pids) - before) / (time.monotonic() - begin)
     for process in processes:
         process.join()
+    failed = [answer for answer in answers if isinstance(answer, str)]
+    if failed:
+        raise EGSTalkerError(f"a peer saw nothing: {failed[0]}")
+    sessions = [session for answer in answers for session in answer]
     return {"sessions": count, **figures(sessions, seconds), "cores": cores}
 
 

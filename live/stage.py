@@ -16,6 +16,7 @@ from arguments.errors import EGSTalkerError
 from live.clock import Clock
 from live.moment import Moment
 from live.performer import Performer
+from live.picture_ring import PictureRing
 from live.session import Session
 from live.wire import Kind, Message, of_moment, packed, unpacked
 
@@ -99,17 +100,18 @@ def run_stage(connection: Connection, make: Callable[[], Performer], most: int) 
         performer = make()
         stage = Stage(performer, most)
         height, width = performer.size
+        ring = PictureRing.create(height * width * 4)
     except EGSTalkerError as error:
         send(Message(Kind.FAILED, about={"why": str(error)}))
         return
 
     def give(moments: Moments) -> None:
         for number, moment in moments:
-            send(of_moment(number, moment))
+            send(of_moment(number, moment, ring))
 
     clock = Clock(stage, give)
     clock.start()
-    send(Message(Kind.READY, about={"width": width, "height": height}))
+    send(Message(Kind.READY, about={"width": width, "height": height, "ring": ring.name}))
     while clock.is_running:
         try:
             if not connection.poll(1.0):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from arguments.errors import EGSTalkerError
 from live.moment import Moment
+from live.picture_ring import PictureRing
 from live.wire import Kind, Message, packed, to_moment, unpacked
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class StageProcess:
         self._numbers = itertools.count(1)
         self._connection: Connection | None = None
         self._process: BaseProcess | None = None
+        self._ring: PictureRing | None = None
         self.size = (0, 0)
         """Height and width of the pictures; known when it has started."""
         self.trouble: str | None = None
@@ -166,6 +168,9 @@ class StageProcess:
         self._send(Message(Kind.STOP))
         self._connection = None
         await asyncio.to_thread(self._end)
+        if self._ring is not None:
+            self._ring.close()
+            self._ring = None
 
     def _leave(self, seat: Seat) -> None:
         self._seats.pop(seat.number, None)
@@ -201,15 +206,17 @@ class StageProcess:
 
     def _take(self, message: Message) -> None:
         seat = self._seats.get(message.session)
-        if message.kind == Kind.MOMENT and seat is not None:
-            moment = to_moment(message)
+        if message.kind == Kind.MOMENT and seat is not None and self._ring is not None:
+            moment = to_moment(message, self._ring)
             for listen in list(seat.listeners):
                 listen(moment)
         elif message.kind == Kind.REFUSED and seat is not None:
             for tell in seat.refusals:
                 tell(message.about["why"])
         elif message.kind == Kind.READY and not self._ready.done():
-            self._ready.set_result((message.about["height"], message.about["width"]))
+            height, width = message.about["height"], message.about["width"]
+            self._ring = PictureRing.attach(message.about["ring"], height * width * 4)
+            self._ready.set_result((height, width))
         elif message.kind == Kind.FAILED:
             self._lost(message.about["why"])
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from live.moment import SOUND_SAMPLES, Event, Moment
+from live.picture_ring import PictureRing
 
 _HEAD = struct.Struct("<BII")  # kind, session, bytes of JSON
-_SOUND_BYTES = 2 * SOUND_SAMPLES
 
 
 class Kind(IntEnum):
@@ -26,7 +26,7 @@ class Kind(IntEnum):
     INTERRUPT = 5
     WATCH = 6  # whether pictures are wanted: wanted
     STOP = 7  # the stage
-    READY = 16  # the stage: width, height
+    READY = 16  # the stage: width, height, ring
     MOMENT = 17
     REFUSED = 18  # what was asked for a session: why
     FAILED = 19  # the stage, for good: why
@@ -58,27 +58,26 @@ def unpacked(data: bytes) -> Message:
         raise ValueError("no message") from error
 
 
-def of_moment(session: int, moment: Moment) -> Message:
-    """A session's moment, to be sent."""
+def of_moment(session: int, moment: Moment, ring: PictureRing) -> Message:
+    """A session's moment, to be sent; its picture lies in the ring."""
     about: dict[str, Any] = {
         "frame": moment.frame,
         "utterance": moment.utterance,
         "events": [[event.kind, event.utterance, event.played_ms] for event in moment.events],
-        "shape": None if moment.picture is None else list(moment.picture.shape),
+        "picture": None if moment.picture is None else [ring.write(moment.picture), *moment.picture.shape],
     }
-    body = moment.sound.astype("<i2").tobytes() + (b"" if moment.picture is None else moment.picture.tobytes())
-    return Message(Kind.MOMENT, session, about, body)
+    return Message(Kind.MOMENT, session, about, moment.sound.astype("<i2").tobytes())
 
 
-def to_moment(message: Message) -> Moment:
-    """The moment that :func:`of_moment` sent."""
-    about, body = message.about, message.body
-    picture = None
-    if about["shape"] is not None:
-        picture = np.frombuffer(body, np.uint8, offset=_SOUND_BYTES).reshape(about["shape"])
+def to_moment(message: Message, ring: PictureRing) -> Moment:
+    """The moment that :func:`of_moment` sent; without its picture, where that has waited for too long."""
+    about, picture = message.about, None
+    if about["picture"] is not None:
+        number, *shape = about["picture"]
+        picture = ring.read(number, tuple(shape))
     return Moment(
         about["frame"],
-        np.frombuffer(body, "<i2", count=SOUND_SAMPLES),
+        np.frombuffer(message.body, "<i2", count=SOUND_SAMPLES),
         picture,
         about["utterance"],
         tuple(Event(kind, utterance, played) for kind, utterance, played in about["events"]),

@@ -66,6 +66,7 @@ def _recording(pool: Any | None) -> Iterator[torch.cuda.CUDAGraph]:
     gc.disable()  # what it throws away might have to wait for the device
     try:
         with torch.cuda.stream(stream):
+            torch.cuda.current_blas_handle()  # each thread opens one of its own, which cannot be recorded
             graph.capture_begin(pool=pool, capture_error_mode="thread_local")
             try:
                 yield graph

@@ -87,3 +87,18 @@ def test_recorded_steps_learn_what_plain_ones_do(tmp_path, kind, caplog):
         losses.append(found)
     assert not caplog.records  # that it cannot be recorded
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+def test_what_ran_on_one_thread_is_recorded_on_another():
+    from concurrent.futures import ThreadPoolExecutor
+
+    from kernels.cuda.graph import Recording
+
+    weights = torch.randn(64, 64, device="cuda")
+    wanted = weights @ weights  # the libraries are there now, for this thread
+
+    def product(other: torch.Tensor) -> torch.Tensor:
+        return other @ weights
+
+    with ThreadPoolExecutor(1) as pool:
+        torch.testing.assert_close(pool.submit(Recording(product), weights).result(), wanted)
