@@ -19,6 +19,7 @@ ROOMS = (
     "synthesis",
     "training",
     "evaluation",
+    "live",
     "benchmarks",
     "sample",
 )

@@ -1,0 +1,1 @@
+"""Live use: what answers while people wait."""
