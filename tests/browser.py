@@ -35,9 +35,14 @@ def browser_page() -> Iterator[Page]:
 
 def opened(page: Page, path: Path) -> list[str]:
     """Open a file; returns the addresses of all that is asked for from then on, but what the page holds itself."""
+    return opened_at(page, path.as_uri())
+
+
+def opened_at(page: Page, address: str) -> list[str]:
+    """:func:`opened` of an address."""
     asked: list[str] = []
     page.on(
         "request", lambda request: None if request.url.startswith(("data:", "blob:")) else asked.append(request.url)
     )
-    page.goto(path.as_uri())
+    page.goto(address)
     return asked

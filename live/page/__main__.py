@@ -6,6 +6,7 @@ import argparse
 import os
 import socket
 import sys
+import warnings
 from pathlib import Path
 
 from arguments.errors import EGSTalkerError, door
@@ -38,6 +39,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Serve until Ctrl-C."""
     options = parse()
+    warnings.filterwarnings("ignore", module="gradio")  # of names that its own dependencies have renamed
     place = _listen(options.host, options.port)
 
     import uvicorn

@@ -139,9 +139,8 @@ class Actions:
 
     def _of_speaker(self, name: object, jobs: list[Job]) -> dict[str, Update]:
         if name is None:
-            nothing, hidden = note("No head can speak yet.", "quiet"), {"visible": False}
-            off = {"interactive": False}
-            return {"films": nothing, "making": "", "speak": off, "film_stop": hidden, "film_go_on": hidden}
+            nothing, off = note("No head can speak yet.", "quiet"), {"interactive": False}
+            return {"films": nothing, "making": "", "speak": off, "film_stop": off, "film_go_on": off}
         films = films_of(self._home.head(name), jobs)
         job = next((job for job in reversed(jobs) if (job.kind, job.subject) == ("film", name)), None)
         state = job.now if job else ""
@@ -150,8 +149,8 @@ class Actions:
             "films": films_view(str(name), [film.number for film in done]),
             "making": making_view(str(name), [(film.number, film.job) for film in films if film not in done]),
             "speak": {"interactive": True},
-            "film_stop": {"visible": state in (RUNNING, WAITING)},
-            "film_go_on": {"visible": state in CAN_GO_ON},
+            "film_stop": {"interactive": state in (RUNNING, WAITING)},
+            "film_go_on": {"interactive": state in CAN_GO_ON},
         }
 
     def _ended(self, kind: str, name: object, change: Callable[[str], Job], said: str) -> Update:

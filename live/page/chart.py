@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 WIDTH, HEIGHT = 640, 180
-LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 26
+LEFT, RIGHT, TOP, BOTTOM = 72, 12, 12, 30
 
 
 def curve_svg(
@@ -47,7 +47,7 @@ def curve_svg(
     floor = HEIGHT - BOTTOM
     frame = (
         f'<line x1="{LEFT}" y1="{floor}" x2="{WIDTH - RIGHT}" y2="{floor}" class="axis"/>'
-        f'<text x="{LEFT - 6}" y="{TOP + 8}" text-anchor="end">{high:.3g}</text>'
+        f'<text x="{LEFT - 6}" y="{TOP + 10}" text-anchor="end">{high:.3g}</text>'
         f'<text x="{LEFT - 6}" y="{floor}" text-anchor="end">{low:.3g}</text>'
         f'<text x="{LEFT}" y="{HEIGHT - 8}">0</text>'
         f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{last:.0f} iterations</text>'

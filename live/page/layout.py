@@ -45,11 +45,11 @@ def build(home: Home, line: Line, limits: Limits) -> gr.Blocks:
                 making = _making(shown, limits)
             with gr.Tab("Heads", id="heads"):
                 head = _choice_of_heads("Head", "head")
-                shown["head"] = gr.HTML(elem_id="head-view")
                 with gr.Row():
                     shown["head_stop"] = gr.Button("Stop", interactive=False, elem_id="head-stop")
                     shown["head_go_on"] = gr.Button("Go on", interactive=False, elem_id="head-go-on")
                 head_note = gr.HTML()
+                shown["head"] = gr.HTML(elem_id="head-view")
             with gr.Tab("Let it speak", id="speak"):
                 speaking = _speaking(shown)
         chosen = [head, speaking["head"]]
@@ -137,7 +137,7 @@ def _speaking(shown: dict[str, Any]) -> dict[str, Any]:
     parts["note"] = gr.HTML(elem_id="speak-note")
     shown["making"] = gr.HTML(elem_id="making-view")
     with gr.Row():
-        shown["film_stop"] = gr.Button("Stop the film", visible=False, elem_id="film-stop")
-        shown["film_go_on"] = gr.Button("Go on with the film", visible=False, elem_id="film-go-on")
+        shown["film_stop"] = gr.Button("Stop the film", interactive=False, elem_id="film-stop")
+        shown["film_go_on"] = gr.Button("Go on with the film", interactive=False, elem_id="film-go-on")
     shown["films"] = gr.HTML(elem_id="films-view")
     return parts

@@ -12,6 +12,7 @@ _TASK = re.compile(r"\[(\d)/9\] ([^:]+): (.*)")
 _COUNT = re.compile(r"(.+?): (\d+) of (\d+|\?) (\w+?)s, (\d+) a second(?:, (\d+) s left)?")
 _TRAINING = re.compile(r"(coarse|fine) (\d+) \((\d+)/(\d+)\) .*?([\d.]+) it/s (\d+) s left")
 _QUALITY = re.compile(r"  (\w+) +(.*?)(?:  <- (.*))?")
+_OPTION = re.compile(r",? or [^,;]*--\w+[^,;]*")  # advice for those who have a shell
 _STAGES = {"coarse": "the head at rest", "fine": "the head that moves"}
 
 
@@ -117,7 +118,7 @@ class QualityLine:
 
 
 def qualities(path: Path) -> list[QualityLine]:
-    """What ``process.py --inspect`` has said of a clip, a line for each quality."""
+    """What ``process.py --inspect`` has said of a clip, a line for each quality, without the options of commands."""
     found = [_QUALITY.fullmatch(line) for line in lines_of(path)]
     named = [one for one in found if one and not one[1].isdigit() and one[1] != "nothing"]  # the last line counts them
-    return [QualityLine(one[1], one[2], one[3] or "") for one in named]
+    return [QualityLine(one[1], one[2], _OPTION.sub("", one[3] or "")) for one in named]

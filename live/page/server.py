@@ -14,6 +14,7 @@ from arguments.errors import EGSTalkerError, one_line
 from live.page.guard import Guard
 from live.page.home import Home
 from live.page.jobs import Line
+from live.page.own_words import OwnWords
 from live.page.uploads import Limits
 
 MOST_LOG = 1 << 20  # bytes of a log that are shown
@@ -53,7 +54,7 @@ def web_application(home: Home, limits: Limits, token: str | None = None) -> ASG
         head=HEAD,
         show_error=False,
     )
-    return Guard(app, token)
+    return Guard(OwnWords(app), token)
 
 
 def _files(home: Home, line: Line) -> FastAPI:

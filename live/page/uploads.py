@@ -40,7 +40,9 @@ def take_video(home: Home, sent: object, limits: Limits) -> Path:
     if not audio_tracks(path):
         raise _refused(path, "this video has no sound; give one in which the person is heard to speak")
     forget_old_clips(home)
-    return _moved(path, next_folder(home.clips) / f"clip{_suffix(path, '.mp4')}")
+    target = next_folder(home.clips) / f"clip{_suffix(path, '.mp4')}"
+    shutil.move(path, target)
+    return target
 
 
 def take_sound(home: Home, head: HeadFolder, sent: object, limits: Limits) -> Path:
@@ -102,10 +104,3 @@ def _suffix(path: Path, usual: str) -> str:
     """The suffix that was sent where it is one of a media format, else the usual one."""
     suffix = path.suffix.lower()
     return suffix if suffix in video_suffixes() else usual
-
-
-def _moved(path: Path, target: Path) -> Path:
-    shutil.move(path, target)
-    with contextlib.suppress(OSError):
-        path.parent.rmdir()
-    return target

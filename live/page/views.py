@@ -190,10 +190,11 @@ def _film(name: str, number: str) -> str:
 
 
 def _picture(name: str, picture: str, words: str) -> str:
-    label = escape(words, quote=True)
+    label, source = escape(words, quote=True), f"heads/{name}/pictures/{picture}"
     return (
-        f'<figure class="shown"><img src="heads/{name}/pictures/{picture}" alt="{label}"><figcaption>{label}'
-        f"</figcaption></figure>"
+        f'<figure class="shown"><a href="{source}" target="_blank" rel="noopener">'
+        f'<img src="{source}" alt="{label}"></a>'
+        f"<figcaption>{label}</figcaption></figure>"
     )
 
 
