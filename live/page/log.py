@@ -13,6 +13,12 @@ _COUNT = re.compile(r"(.+?): (\d+) of (\d+|\?) (\w+?)s, (\d+) a second(?:, (\d+)
 _TRAINING = re.compile(r"(coarse|fine) (\d+) \((\d+)/(\d+)\) .*?([\d.]+) it/s (\d+) s left")
 _QUALITY = re.compile(r"  (\w+) +(.*?)(?:  <- (.*))?")
 _OPTION = re.compile(r",? or [^,;]*--\w+[^,;]*")  # advice for those who have a shell
+_PARTS = {
+    "val": "driven by its sound",
+    "val_measured": "driven by what was measured",
+    "val_torso": "with its shoulders",
+    "torso": "neck and shoulders",
+}
 _STAGES = {"coarse": "the head at rest", "fine": "the head that moves"}
 
 
@@ -96,7 +102,7 @@ def _counted(line: str) -> Progress:
     total = int(found[3]) if found[3] != "?" else 0
     share = int(found[2]) / total if total else None
     rate = f"{found[5]} {found[4]}s a second"
-    what = f"{found[1]}: {found[2]} of {found[3]} {found[4]}s"
+    what = f"{_PARTS.get(found[1], found[1])}: {found[2]} of {found[3]} {found[4]}s"
     return Progress(what, share, rate, float(found[6]) if found[6] else None)
 
 

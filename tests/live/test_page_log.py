@@ -44,7 +44,7 @@ def test_a_training_is_read_from_its_lines():
     assert now.words == "the head that moves: iteration 1238 of 1900"
     assert (now.share, now.left, now.rate) == (pytest.approx(1238 / 1900), 89.0, "7.40 iterations a second")
     torso = training_progress([TRAINING, "torso: 120 of 200 iterations, 2 a second, 40 s left"])
-    assert torso.words == "torso: 120 of 200 iterations"
+    assert torso.words == "neck and shoulders: 120 of 200 iterations"
     assert torso.left == 40.0
 
 
@@ -58,7 +58,7 @@ def test_the_line_of_the_reporter_is_one_that_is_read(tmp_path: Path, capsys: py
 
 def test_only_the_command_that_was_begun_last_is_read(log: Path):
     log.write_text(f"== train\n{TRAINING}\n== metrics\nval: 12 of 55 frames, 4 a second, 11 s left\n")
-    assert progress_of("metrics", log).words == "val: 12 of 55 frames"
+    assert progress_of("metrics", log).words == "driven by its sound: 12 of 55 frames"
     log.write_text(f"== train\n{TRAINING}\n== train\n")
     assert progress_of("train", log).words == "starting"
 
