@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TAIL = 1 << 16  # bytes of a log that are read: many minutes of it
+TASK_NAMES = (
+    *("audio", "audio features", "frames", "face parsing", "background"),
+    *("torso and ground truth", "landmarks", "tracking", "transforms"),
+)
 _TASK = re.compile(r"\[(\d)/9\] ([^:]+): (.*)")
 _COUNT = re.compile(r"(.+?): (\d+) of (\d+|\?) (\w+?)s, (\d+) a second(?:, (\d+) s left)?")
 _TRAINING = re.compile(r"(coarse|fine) (\d+) \((\d+)/(\d+)\) .*?([\d.]+) it/s (\d+) s left")
@@ -65,7 +69,7 @@ def preprocess_progress(lines: list[str]) -> Progress:
         number, name, rest = int(found[1]), found[2], found[3]
         count = _COUNT.fullmatch(f"{name}: {rest}")
         if count is None:  # it is done, and the next has said nothing yet
-            what = f"task {number + 1} of 9" if number < 9 else "all nine tasks are done"
+            what = f"task {number + 1} of 9: {TASK_NAMES[number]}" if number < 9 else "all nine tasks are done"
             return Progress(what, number / 9)
         part = int(count[2]) / int(count[3]) if count[3] not in ("?", "0") else 0.0
         left = float(count[6]) if count[6] else None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from data_utils import progress as plain
-from live.page.log import last_error, preprocess_progress, progress_of, qualities, training_progress
+from live.page.log import TASK_NAMES, last_error, preprocess_progress, progress_of, qualities, training_progress
 
 TRAINING = "fine 1038 (1238/1900) loss 0.03147 psnr 36.47 moving 12974 gaussians 12982 7.40 it/s 89 s left"
 
@@ -34,9 +34,15 @@ def test_a_task_that_is_at_work_is_read_from_its_own_plain_lines(monkeypatch: py
 
 def test_a_task_that_is_done_leads_to_the_next():
     now = preprocess_progress(["tracker: mediapipe", "[4/9] face parsing: 600 frames in 9.1 s (66 a second)"])
-    assert (now.words, now.share) == ("task 5 of 9", pytest.approx(4 / 9))
+    assert (now.words, now.share) == ("task 5 of 9: background", pytest.approx(4 / 9))
     assert preprocess_progress(["[9/9] transforms: whole already", "", "summary"]).share == 1.0
     assert preprocess_progress([]).share is None
+
+
+def test_tasks_are_called_as_they_call_themselves():
+    from data_utils.tasks import TASKS
+
+    assert tuple(task.name for task in TASKS) == TASK_NAMES
 
 
 def test_a_training_is_read_from_its_lines():
