@@ -15,8 +15,8 @@ FLAGS = ("--no-sandbox", "--enable-unsafe-swiftshader", "--autoplay-policy=no-us
 
 
 @contextmanager
-def browser_page() -> Iterator[Page]:
-    """An empty page of Chromium, 900 x 700; what goes wrong in it fails the test.
+def browser_page(*flags: str) -> Iterator[Page]:
+    """An empty page of Chromium, 900 x 700; what goes wrong in it fails the test. ``flags``: beside the usual ones.
 
     A test is skipped where Chromium is missing.
     """
@@ -25,7 +25,7 @@ def browser_page() -> Iterator[Page]:
         pytest.skip(f"none of {', '.join(PROGRAMS)} is installed")
     troubles: list[Error] = []
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=program, args=list(FLAGS))
+        browser = play.chromium.launch(executable_path=program, args=[*FLAGS, *flags])
         page = browser.new_page(viewport={"width": 900, "height": 700})
         page.on("pageerror", lambda trouble: troubles.append(trouble))
         yield page

@@ -47,8 +47,8 @@ def curve_svg(
     floor = HEIGHT - BOTTOM
     frame = (
         f'<line x1="{LEFT}" y1="{floor}" x2="{WIDTH - RIGHT}" y2="{floor}" class="axis"/>'
-        f'<text x="{LEFT - 6}" y="{TOP + 10}" text-anchor="end">{high:.3g}</text>'
-        f'<text x="{LEFT - 6}" y="{floor}" text-anchor="end">{low:.3g}</text>'
+        f'<text x="{LEFT - 6}" y="{TOP + 10}" text-anchor="end">{_short(high)}</text>'
+        f'<text x="{LEFT - 6}" y="{floor}" text-anchor="end">{_short(low)}</text>'
         f'<text x="{LEFT}" y="{HEIGHT - 8}">0</text>'
         f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{last:.0f} iterations</text>'
     )
@@ -58,3 +58,7 @@ def curve_svg(
         f'<figure class="chart"><figcaption>{escape(title)} {legend}</figcaption>'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{frame}{"".join(parts)}</svg></figure>'
     )
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if abs(value) >= 1 else f"{value:.2g}"

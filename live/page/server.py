@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, PlainTextResponse
 from starlette.types import ASGIApp
 
 from arguments.errors import EGSTalkerError, one_line
+from live.page.given_paths import GivenPaths
 from live.page.guard import Guard
 from live.page.home import Home
 from live.page.jobs import Line
@@ -54,7 +55,7 @@ def web_application(home: Home, limits: Limits, token: str | None = None) -> ASG
         head=HEAD,
         show_error=False,
     )
-    return Guard(OwnWords(app), token)
+    return Guard(GivenPaths(OwnWords(app), home), token)
 
 
 def _files(home: Home, line: Line) -> FastAPI:

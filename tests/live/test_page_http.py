@@ -74,6 +74,28 @@ def test_gradio_does_not_serve_the_home_either(page: TestClient, home: Home):
     assert page.get(f"/gradio_api/file={home.new_head('anna').record}").status_code in (403, 404)
 
 
+@pytest.mark.parametrize("path", ["/etc/passwd", "https://example.org/x.mp4", "http://127.0.0.1:1/x", "", 7, ["x"]])
+def test_a_request_that_names_another_file_goes_no_further(page: TestClient, path: object):
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    for data in ([file], [{"deep": [[file]]}]):
+        asked = {"data": data, "fn_index": 0, "session_hash": "a"}
+        for address in ("/gradio_api/queue/join", "/gradio_api/run/predict", "/gradio_api/call/look"):
+            answer = page.post(address, json=asked)
+            assert (answer.status_code, "no file that was sent" in answer.text) == (400, True)
+
+
+def test_an_upload_may_be_named(page: TestClient, home: Home):
+    (sent,) = page.post("/gradio_api/upload", files={"files": ("../../x.mp4", b"x", "video/mp4")}).json()
+    assert home.upload(sent).is_relative_to(home.uploads.resolve())
+    answer = page.post("/gradio_api/call/nothing", json={"data": [{"path": sent}]})
+    assert (answer.status_code, "no file that was sent" in answer.text) == (404, False)
+
+
+def test_a_request_that_cannot_be_read_or_has_no_end_is_refused(page: TestClient):
+    assert page.post("/gradio_api/queue/join", content=b"[" * 200_000).status_code == 400
+    assert page.post("/gradio_api/queue/join", content=bytes(9 << 20)).status_code == 413
+
+
 def test_an_upload_that_is_too_large_is_refused(page: TestClient, home: Home):
     answer = page.post("/gradio_api/upload", files={"files": ("x.mp4", bytes(3_000_000), "video/mp4")})
     assert answer.status_code == 413
