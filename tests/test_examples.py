@@ -9,7 +9,7 @@ import pytest
 
 MODULES = (
     "scene.attention", "scene.cameras", "scene.deformation", "scene.gaussian_model", "scene.head", "scene.kan",
-    "scene.triplane", "gaussian_renderer.render",
+    "scene.triplane", "gaussian_renderer.render", "live.page.home", "live.page.views",
 )  # fmt: skip
 
 
