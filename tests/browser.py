@@ -15,8 +15,8 @@ FLAGS = ("--no-sandbox", "--enable-unsafe-swiftshader", "--autoplay-policy=no-us
 
 
 @contextmanager
-def browser_page() -> Iterator[Page]:
-    """An empty page of Chromium, 900 x 700; what goes wrong in it fails the test.
+def browser_page(*flags: str) -> Iterator[Page]:
+    """An empty page of Chromium, 900 x 700; what goes wrong in it fails the test. ``flags``: beside the usual ones.
 
     A test is skipped where Chromium is missing.
     """
@@ -25,7 +25,7 @@ def browser_page() -> Iterator[Page]:
         pytest.skip(f"none of {', '.join(PROGRAMS)} is installed")
     troubles: list[Error] = []
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=program, args=list(FLAGS))
+        browser = play.chromium.launch(executable_path=program, args=[*FLAGS, *flags])
         page = browser.new_page(viewport={"width": 900, "height": 700})
         page.on("pageerror", lambda trouble: troubles.append(trouble))
         yield page
@@ -35,9 +35,14 @@ def browser_page() -> Iterator[Page]:
 
 def opened(page: Page, path: Path) -> list[str]:
     """Open a file; returns the addresses of all that is asked for from then on, but what the page holds itself."""
+    return opened_at(page, path.as_uri())
+
+
+def opened_at(page: Page, address: str) -> list[str]:
+    """:func:`opened` of an address."""
     asked: list[str] = []
     page.on(
         "request", lambda request: None if request.url.startswith(("data:", "blob:")) else asked.append(request.url)
     )
-    page.goto(path.as_uri())
+    page.goto(address)
     return asked

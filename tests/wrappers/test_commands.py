@@ -25,7 +25,9 @@ def video(checkout):
     return path
 
 
-@pytest.mark.parametrize("script", [*PIPELINE, "demo.sh", "build.sh", "download_models.sh", "download_bfm.sh"])
+@pytest.mark.parametrize(
+    "script", [*PIPELINE, "demo.sh", "app.sh", "build.sh", "download_models.sh", "download_bfm.sh"]
+)
 def test_help_needs_nothing_set_up(checkout, script):
     (checkout.bin / "python3").unlink()
     for asked in (["--help"], ["-h"]):
@@ -239,3 +241,14 @@ def test_a_link_that_a_native_training_left_becomes_a_file_of_its_own_for_the_co
     log.symlink_to(older)
     assert checkout.run("train.sh", "-s", "x", TRAINING_LOG=str(log)).returncode == 0
     assert not log.is_symlink() and log.read_text() == "" and older.read_text() == "an older training"
+
+
+def test_the_page_is_served_by_the_environment_that_has_what_it_needs(checkout):
+    (checkout.root / "requirements/live.txt").write_text("gradio==6.17.3\n")
+    result = checkout.run("app.sh", "--port", "7", "--token=two words")
+    assert result.returncode == 0, result.stderr
+    home = str(checkout.root / "output/page")
+    assert checkout.argv("python")[1:] == ["-m", "live.page", "--home", home, "--port", "7", "--token=two words"]
+    assert any("requirements/live.txt" in line for line in checkout.lines("pip.log"))
+    checkout.run("app.sh", "--home", "a home")
+    assert checkout.argv("python")[1:] == ["-m", "live.page", "--home", "a home"]
