@@ -50,10 +50,13 @@ class Server:
         stage: that is started and stopped with the server.
         token: that whoever comes has to know; None: loopback alone.
         voice: that texts are said by.
+        is_guarded: whether somebody else has already looked at who comes.
     """
 
-    def __init__(self, stage: Stages, token: str | None = None, voice: Voice | None = None) -> None:
-        self.stage, self._token, self._voice = stage, token, voice
+    def __init__(
+        self, stage: Stages, token: str | None = None, voice: Voice | None = None, *, is_guarded: bool = False
+    ) -> None:
+        self.stage, self._token, self._voice, self._is_guarded = stage, token, voice, is_guarded
         self._seats: dict[str, Seat] = {}  # by names that cannot be guessed
         self.app = FastAPI(title="EGSTalker", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None)
         config = uvicorn.Config(
@@ -110,7 +113,7 @@ class Server:
 
     async def _admit(self, request: Request, go_on: Any) -> Response:
         """Keep out who may not come in, and what is too large to be meant well."""
-        if not is_allowed(self._token, request.headers, request.query_params):
+        if not self._lets_in(request.headers, request.query_params):
             return JSONResponse({"error": self._unwelcome}, 401)
         if (
             not request.headers.get("content-length", "0").isdigit()
@@ -119,6 +122,9 @@ class Server:
             return JSONResponse({"error": f"at most {LARGEST} bytes"}, 413)
         response: Response = await go_on(request)
         return response
+
+    def _lets_in(self, headers: Mapping[str, str], query: Mapping[str, str]) -> bool:
+        return self._is_guarded or is_allowed(self._token, headers, query)
 
     @property
     def _unwelcome(self) -> str:
@@ -204,7 +210,7 @@ class Server:
     async def _socket(self, agent: WebSocket) -> None:
         """An agent on a WebSocket: a session of its own, or the one that it names."""
         query = agent.query_params
-        if not is_allowed(self._token, agent.headers, query):
+        if not self._lets_in(agent.headers, query):
             await agent.close(_POLICY_VIOLATION, self._unwelcome)
             return
         await agent.accept()

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 
 from arguments.errors import EGSTalkerError, door
-from live.page.guard import is_loopback, new_token
+from live.access import token_for
 
 QUICK_END = 2  # seconds that pages have to hear that the server ends
 
@@ -30,8 +30,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error("--port is a number from 0 to 65535")
     if options.max_upload < 1:
         parser.error("--max_upload is at least 1")
-    if options.token is not None and len(options.token) < 8:
-        parser.error("--token has at least 8 letters")
     return options
 
 
@@ -48,7 +46,7 @@ def main() -> None:
     from live.page.server import web_application
     from live.page.uploads import Limits
 
-    token = options.token or (None if is_loopback(options.host) else new_token())
+    token = token_for(options.host, options.token)
     app = web_application(Home(options.home.resolve()), Limits(megabytes=options.max_upload), token)
     print(f"{_address(place, options.host, token)}  (Ctrl-C ends the page; work in progress goes on)", flush=True)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=QUICK_END)

@@ -12,13 +12,13 @@ from typing import Any
 import gradio as gr
 
 from arguments.errors import EGSTalkerError, one_line
-from live.page.heads import can_speak, curve, films_of, make_film, make_head, newest_picture, state_of
+from live.page.heads import can_be_live, can_speak, curve, films_of, make_film, make_head, newest_picture, state_of
 from live.page.home import Home
 from live.page.job import CAN_GO_ON, RUNNING, WAITING, Job
 from live.page.jobs import Line
 from live.page.log import qualities
 from live.page.uploads import FORGOTTEN, Limits, take_video
-from live.page.views import clip_view, films_view, head_view, line_view, making_view, note
+from live.page.views import clip_view, films_view, head_view, line_view, live_view, making_view, note
 from live.page.work import BACKGROUNDS, COLOURED, FILMED, POSES, Speech, inspect_steps
 
 Update = Any
@@ -30,7 +30,7 @@ class Actions:
 
     SHOWN = (
         *("line", "clip", "make", "head", "head_stop", "head_go_on"),
-        *("making", "speak", "film_stop", "film_go_on", "films"),
+        *("making", "speak", "film_stop", "film_go_on", "films", "live"),
     )
     """The components that :meth:`look` answers for, after the two choices of heads and before what was seen."""
 
@@ -113,6 +113,7 @@ class Actions:
             "make": {"interactive": bool(clip)},
             **self._of_head(name, jobs),
             **self._of_speaker(speaker, jobs),
+            "live": live_view([one.name for one in self._home.heads() if can_be_live(one)]),
         }
         before = seen if isinstance(seen, dict) else {}
         now = {key: json.dumps(value) for key, value in values.items()}

@@ -6,34 +6,20 @@ Every answer also says that the page may ask nobody but this server.
 from __future__ import annotations
 
 import hmac
-import secrets
 from http.cookies import CookieError, SimpleCookie
-from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from live.access import is_loopback
+
 COOKIE = "egstalker_token"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; connect-src 'self' data: blob:; frame-ancestors 'self'; form-action 'self'"
 )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a server at this address hears nobody but its own machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def new_token() -> str:
-    """A token that nobody guesses."""
-    return secrets.token_urlsafe(24)
 
 
 class Guard:
@@ -78,7 +64,7 @@ class Guard:
             origin = urlsplit(headers["origin"]).netloc if "origin" in headers else host
         except ValueError:
             return False
-        if self._token is None and name not in LOOPBACK:
+        if self._token is None and not is_loopback(name or ""):
             return False  # a name that somebody has led here (DNS rebinding)
         return origin == host
 

@@ -84,6 +84,11 @@ def can_speak(head: HeadFolder) -> bool:
     return moves and head.model.speech_model.is_file()
 
 
+def can_be_live(head: HeadFolder) -> bool:
+    """Whether a head that can speak has all that it takes to answer: its own torso, and what it keeps of its clip."""
+    return can_speak(head) and head.model.torso.is_file() and head.model.kept_clip.is_file()
+
+
 def state_of(head: HeadFolder) -> HeadState:
     """What is known of a head now."""
     record, model = read_object(head.record), head.model

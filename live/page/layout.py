@@ -52,6 +52,8 @@ def build(home: Home, line: Line, limits: Limits) -> gr.Blocks:
                 shown["head"] = gr.HTML(elem_id="head-view")
             with gr.Tab("Let it speak", id="speak"):
                 speaking = _speaking(shown)
+            with gr.Tab("Live", id="live"):
+                shown["live"] = gr.HTML(elem_id="live-view")
         chosen = [head, speaking["head"]]
         looks = [clip, *chosen, seen]
         outputs = [*chosen, *(shown[name] for name in actions.SHOWN), seen]

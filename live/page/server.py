@@ -15,6 +15,7 @@ from live.page.given_paths import GivenPaths
 from live.page.guard import Guard
 from live.page.home import Home
 from live.page.jobs import Line
+from live.page.on_stage import OnStage
 from live.page.own_words import OwnWords
 from live.page.uploads import Limits
 
@@ -55,7 +56,7 @@ def web_application(home: Home, limits: Limits, token: str | None = None) -> ASG
         head=HEAD,
         show_error=False,
     )
-    return Guard(GivenPaths(OwnWords(app), home), token)
+    return Guard(OnStage(GivenPaths(OwnWords(app), home), home), token)
 
 
 def _files(home: Home, line: Line) -> FastAPI:

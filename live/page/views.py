@@ -49,6 +49,20 @@ def note(words: str, kind: str = "note") -> str:
     return f'<p class="{kind}" role="{role}">{escape(words)}</p>' if words else ""
 
 
+def live_view(names: Sequence[str]) -> str:
+    """Where each of the heads answers."""
+    if not names:
+        return note("No head can answer yet: it has to be finished, neck and shoulders too.", "quiet")
+    links = "".join(
+        f'<li><a href="live/{escape(name, quote=True)}/" target="_blank" rel="noopener">{escape(name)}</a></li>'
+        for name in names
+    )
+    words = (
+        "A head answers at once: it says a text, a sound file or what your microphone hears, and can be interrupted."
+    )
+    return f"<p>{words} One head at a time; it takes half a minute to begin.</p><ul>{links}</ul>"
+
+
 def bar(title: str, progress: Progress, state: str) -> str:
     """One step of a job."""
     share = "" if progress.share is None else f' value="{min(max(progress.share, 0.0), 1.0):.3f}"'

@@ -19,8 +19,8 @@ pytest.importorskip("gradio", reason="requirements/live.txt is not installed")
 
 import httpx
 
+from live.access import is_loopback
 from live.page.__main__ import parse
-from live.page.guard import is_loopback
 from live.page.home import Home
 from live.page.job import DONE, RUNNING, Job, Step
 from live.page.jobs import Line
@@ -99,7 +99,7 @@ def test_every_other_host_is_none(host: str):
     assert not is_loopback(host)
 
 
-@pytest.mark.parametrize("arguments", [["--port", "70000"], ["--token", "short"], ["--max_upload", "0"]])
+@pytest.mark.parametrize("arguments", [["--port", "70000"], ["--max_upload", "0"]])
 def test_what_makes_no_sense_is_refused(arguments: list[str]):
     with pytest.raises(SystemExit):
         parse(arguments)
