@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import functools
 import os
+import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,7 +113,7 @@ def _guests(options: argparse.Namespace) -> dict[str, Guest]:
     if options.livekit:
         from live.livekit_worker import worker_of
 
-        guests["livekit"] = worker_of(os.environ, say)
+        guests[secrets.token_urlsafe(12)] = worker_of(os.environ, say)  # a name for nobody: the agent alone speaks
     return guests
 
 

@@ -67,10 +67,7 @@ class Received:
 
     @property
     def flashes(self) -> np.ndarray:
-        shown = self.pictures
-        return np.array(
-            [when for (_, before), (when, now) in zip(shown, shown[1:], strict=False) if now and not before]
-        )
+        return np.array([when for (_, before), (when, now) in pairwise(self.pictures) if now and not before])
 
     def is_in_step(self, count: int = FRAMES // CLICK) -> None:
         """Every flash lies with its click within a frame, and the sound has no hole."""
