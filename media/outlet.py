@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ from arguments.errors import EGSTalkerError
 
 _X264 = {"preset": "veryfast", "tune": "zerolatency", "crf": "20", "maxrate": "3000k", "bufsize": "3000k", "g": "50"}
 _TS = {"flush_packets": "1"}
+_FILE = "file:"  # or x:y.ts would be a protocol of FFmpeg
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,19 @@ class Outlet:
     """Of the muxer."""
     is_network: bool = False
     """Whether somebody receives it who may go away and come back."""
+
+    def numbered(self, number: int) -> Outlet:
+        """The outlet of another session, from the second on: a file of a name of its own, all else again.
+
+        Example:
+            >>> outlet_of("talk.mkv").numbered(2).shown
+            'talk-2.mkv'
+        """
+        if number < 2 or not self.target.startswith(_FILE):
+            return self
+        path = Path(self.shown)
+        name = str(path.with_name(f"{path.stem}-{number}{path.suffix}"))
+        return replace(self, target=_FILE + name, shown=name)
 
 
 def outlet_of(address: str, token: str | None = None) -> Outlet:
@@ -79,7 +93,7 @@ def outlet_of(address: str, token: str | None = None) -> Outlet:
             f"nothing can be sent to {address!r:.60}; give rtmp://, https:// (WHIP), udp://, srt:// or tcp://, "
             "/dev/videoN, alsa:NAME, or a file that ends in .ts, .mkv or .mp4"
         )
-    return Outlet(f"file:{address}", address, container, options=options)  # "file:", or x:y.ts would be a protocol
+    return Outlet(_FILE + address, address, container, options=options)
 
 
 def _network(address: str, scheme: str, token: str | None) -> Outlet:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import multiprocessing
+import os
+import signal
 import socket
 import threading
 import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -16,6 +21,7 @@ import pytest
 
 from arguments.errors import EGSTalkerError
 from live import outputs
+from live.output_process import OutputProcess
 from live.outputs import Outputs
 from media.outlet import outlet_of
 from media.stream_writer import StreamWriter
@@ -23,6 +29,22 @@ from tests.live.flashing import CLICK, SIZE, clicks
 from tests.live.paced import Paced
 
 FRAMES = 64  # of clicks: eight
+
+
+class Slow(StreamWriter):
+    def write(self, frame, sound, picture):
+        time.sleep(0.0 if picture is None else 0.1)
+        super().write(frame, sound, picture)
+
+
+class Stuck(StreamWriter):
+    def write(self, frame, sound, picture):
+        threading.Event().wait()
+
+
+class Crashing(StreamWriter):
+    def write(self, frame, sound, picture):
+        os.kill(os.getpid(), signal.SIGSEGV)
 
 
 class Received:
@@ -93,12 +115,13 @@ async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
         await asyncio.sleep(0.01)
 
 
-async def sent(addresses: list[str], frames: int = FRAMES + 16) -> Paced:
+async def sent(addresses: list[str], frames: int = FRAMES + 16, make: Any = OutputProcess) -> Paced:
     """All clicks, to addresses."""
     paced = Paced()
     lines: list[str] = []
-    task = asyncio.ensure_future(Outputs([outlet_of(one) for one in addresses], lines.append)(paced.seat, (SIZE, SIZE)))
-    await until(lambda: len(paced.seat.listeners) == len(addresses) or task.done())
+    outlets = [outlet_of(one) for one in addresses]
+    task = asyncio.ensure_future(Outputs(outlets, lines.append, make=make)(paced.seat, (SIZE, SIZE)))
+    await until(lambda: len(paced.seat.listeners) == len(addresses) or task.done(), 30)
     paced.session.speak(clicks(FRAMES), 48_000)
     paced.session.end()
     await paced.play(frames)
@@ -146,14 +169,8 @@ def test_a_receiver_of_datagrams_gets_them_in_step(calm):
     received.is_in_step()
 
 
-def test_a_slow_output_loses_pictures_and_no_sound(tmp_path, monkeypatch, calm):
-    class Slow(StreamWriter):
-        def write(self, frame, sound, picture):
-            time.sleep(0.0 if picture is None else 0.1)
-            super().write(frame, sound, picture)
-
-    monkeypatch.setattr(outputs, "StreamWriter", Slow)
-    paced = asyncio.run(sent([str(tmp_path / "slow.mkv")]))
+def test_a_slow_output_loses_pictures_and_no_sound(tmp_path, calm):
+    paced = asyncio.run(sent([str(tmp_path / "slow.mkv")], make=functools.partial(OutputProcess, make=Slow)))
     received = Received()
     received.read(str(tmp_path / "slow.mkv"))
     assert len(received.clicks) == FRAMES // CLICK
@@ -168,15 +185,15 @@ def test_a_receiver_that_goes_away_is_found_again(monkeypatch, calm):
 
     async def whole() -> Paced:
         paced = Paced()
-        paced.session.speak(clicks(250), 48_000)
+        paced.session.speak(clicks(2000), 48_000)
         thread = first.in_background(address, 20, listen="1")
         await asyncio.sleep(0.5)
         task = asyncio.ensure_future(Outputs([outlet_of(address)], lines.append)(paced.seat, (SIZE, SIZE)))
-        playing = asyncio.ensure_future(paced.play(250))
-        await until(lambda: len(lines) == 1)
+        playing = asyncio.ensure_future(paced.play(2000))
+        await until(lambda: len(lines) == 1, 30)
         thread.join(5)
         thread = second.in_background(address, listen="1")
-        await until(lambda: len(lines) == 2)
+        await until(lambda: len(lines) == 2, 30)
         await asyncio.sleep(2.5)
         paced.seat.close()
         await asyncio.wait_for(task, 10)
@@ -191,14 +208,15 @@ def test_a_receiver_that_goes_away_is_found_again(monkeypatch, calm):
     assert len(second.flashes) >= 4 and all(np.abs(second.clicks - one).min() <= 0.041 for one in second.flashes)
 
 
-def _fails(address: str, retry_seconds: float = 0.5, begun: Callable[[], None] = lambda: None) -> tuple[str, list[str]]:
+def _fails(address: str, retry_seconds: float = 0.5, make: Any = OutputProcess) -> tuple[str, list[str]]:
     lines: list[str] = []
 
     async def whole() -> None:
         paced = Paced()
-        playing = asyncio.ensure_future(paced.play(200))
+        playing = asyncio.ensure_future(paced.play(2000))
         try:
-            await asyncio.wait_for(Outputs([outlet_of(address)], lines.append, retry_seconds)(paced.seat, (64, 64)), 20)
+            send = Outputs([outlet_of(address)], lines.append, retry_seconds, make)
+            await asyncio.wait_for(send(paced.seat, (64, 64)), 30)
         finally:
             playing.cancel()
 
@@ -218,15 +236,14 @@ def test_a_receiver_that_does_not_come_back_is_given_up(monkeypatch, calm):
     assert "given up after 1 s" in error and "secret" not in error and len(lines) == 1
 
 
-def test_a_receiver_that_takes_nothing_is_lost(tmp_path, monkeypatch, calm):
-    class Stuck(StreamWriter):
-        def write(self, frame, sound, picture):
-            threading.Event().wait()
-
-    monkeypatch.setattr(outputs, "StreamWriter", Stuck)
-    monkeypatch.setattr(outputs, "STALL_SECONDS", 0.4)
-    error, _ = _fails(str(tmp_path / "stuck.mkv"))
-    assert "takes nothing" in error
+@pytest.mark.parametrize(("kind", "words"), [(Stuck, "takes nothing"), (Crashing, "its process has ended")])
+def test_a_way_out_that_hangs_or_dies_is_lost(tmp_path, kind, words, calm):
+    make = functools.partial(OutputProcess, make=kind, stall_seconds=0.4)
+    error, _ = _fails(str(tmp_path / "stuck.mkv"), make=make)
+    assert words in error
+    for left in multiprocessing.active_children():
+        left.join(5)
+        assert not left.is_alive()
 
 
 @pytest.mark.parametrize(
