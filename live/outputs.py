@@ -9,16 +9,52 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
 
 from arguments.errors import EGSTalkerError
 from live.moment_queue import MomentQueue
 from live.output_process import OutputProcess
 from live.stage_process import Seat
-from media.outlet import Outlet
+from media.outlet import WHIP, Outlet
 
 RETRY_SECONDS = 60.0  # after which a receiver that was lost is given up
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds between tries; twice as long each time
-MakeProcess = Callable[[Outlet, tuple[int, int]], OutputProcess]
+
+
+@runtime_checkable
+class Output(Protocol):
+    """One way out: :class:`live.output_process.OutputProcess`, or :class:`live.whip.WhipOutput`."""
+
+    async def open(self) -> None:
+        """Open it. Raises EGSTalkerError where that cannot be done."""
+
+    async def write(self, frame: int, sound: np.ndarray, picture: np.ndarray | None) -> None:
+        """Send one frame's time. Raises EGSTalkerError where the receiver is gone."""
+
+    async def close(self) -> None:
+        """Send what is left, and end. Raises EGSTalkerError where the receiver is gone."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
+MakeOutput = Callable[[Outlet, tuple[int, int]], Output]
+
+
+def output_to(outlet: Outlet, size: tuple[int, int]) -> Output:
+    """What sends to an outlet; not open yet.
+
+    Args:
+        outlet: where to.
+        size: height and width of the pictures.
+    """
+    if outlet.container == WHIP:
+        from live.whip import WhipOutput
+
+        return WhipOutput(outlet, size)
+    return OutputProcess(outlet, size)
 
 
 class Outputs:
@@ -36,7 +72,7 @@ class Outputs:
         outlets: Sequence[Outlet],
         say: Callable[[str], None],
         retry_seconds: float = RETRY_SECONDS,
-        make: MakeProcess = OutputProcess,
+        make: MakeOutput = output_to,
     ) -> None:
         self._outlets, self._say, self._retry_seconds, self._make = outlets, say, retry_seconds, make
         self._sessions = 0
@@ -62,54 +98,54 @@ class Outputs:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _send(self, outlet: Outlet, seat: Seat, size: tuple[int, int]) -> None:
-        process = self._make(outlet, size)
+        output = self._make(outlet, size)
         try:
-            await process.open()
+            await output.open()
             while True:
                 try:
-                    await self._sent(process, seat)
+                    await self._sent(output, seat)
                     return
                 except EGSTalkerError as error:
                     if not outlet.is_network:
                         raise
                     self._say(f"{error}; trying again for {self._retry_seconds:.0f} s")
-                process.kill()
+                output.kill()
                 again = await self._again(outlet, seat, size)
                 if again is None:
                     return
-                process = again
+                output = again
                 self._say(f"{outlet.shown} is back")
         finally:
-            process.kill()
+            output.kill()
 
     @staticmethod
-    async def _sent(process: OutputProcess, seat: Seat) -> None:
+    async def _sent(output: Output, seat: Seat) -> None:
         queue, unwatch = MomentQueue(seat), seat.watch()
         first = None
         try:
             while (moment := await queue.get()) is not None:
                 first = moment.frame if first is None else first
-                await process.write(moment.frame - first, moment.sound, moment.picture)
-            await process.close()
+                await output.write(moment.frame - first, moment.sound, moment.picture)
+            await output.close()
         finally:
             queue.close()
             unwatch()
 
-    async def _again(self, outlet: Outlet, seat: Seat, size: tuple[int, int]) -> OutputProcess | None:
+    async def _again(self, outlet: Outlet, seat: Seat, size: tuple[int, int]) -> Output | None:
         """The way out, open again; None where the session is over before that."""
         end, pause = time.monotonic() + self._retry_seconds, _FIRST_PAUSE
         while seat.is_open:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
-            process = self._make(outlet, size)
+            output = self._make(outlet, size)
             try:
-                await process.open()
-                return process
+                await output.open()
+                return output
             except EGSTalkerError as error:
-                process.kill()
+                output.kill()
                 if time.monotonic() + pause > end:
                     raise EGSTalkerError(f"{error}; given up after {self._retry_seconds:.0f} s") from error
             except asyncio.CancelledError:
-                process.kill()
+                output.kill()
                 raise
         return None

@@ -3,7 +3,7 @@
 | address | what it is |
 |---|---|
 | ``rtmp://``, ``rtmps://`` | a streaming service or a media server: FLV with H.264 and AAC |
-| ``https://``, ``http://`` | WHIP (RFC 9725), WebRTC's way in: H.264 and Opus |
+| ``https://``, ``http://`` | WHIP (RFC 9725), WebRTC's way in |
 | ``udp://``, ``tcp://``, ``srt://`` | MPEG-TS with H.264 and AAC; SRT where FFmpeg was built with it |
 | ``/dev/videoN`` | a virtual camera of v4l2loopback: pictures alone |
 | ``alsa:NAME`` | a sound card, or snd-aloop's virtual one: sound alone |
@@ -21,6 +21,7 @@ from arguments.errors import EGSTalkerError
 
 _X264 = {"preset": "veryfast", "tune": "zerolatency", "crf": "20", "maxrate": "3000k", "bufsize": "3000k", "g": "50"}
 _TS = {"flush_packets": "1"}
+WHIP = "whip"  # of live.whip; FFmpeg's muxer of that name is not used
 _FILE = "file:"  # or x:y.ts would be a protocol of FFmpeg
 
 
@@ -109,12 +110,5 @@ def _network(address: str, scheme: str, token: str | None) -> Outlet:
     if scheme in ("udp", "tcp", "srt"):
         return Outlet(address, shown, "mpegts", options=_TS, is_network=True)
     if scheme in ("http", "https"):
-        return Outlet(
-            *(address, shown, "whip"),
-            audio="libopus",
-            channels="stereo",
-            video_options=_X264 | {"profile": "baseline", "bf": "0"},  # what every WebRTC receiver decodes
-            options={} if token is None else {"authorization": token},
-            is_network=True,
-        )
+        return Outlet(address, shown, WHIP, options={"authorization": token} if token else {}, is_network=True)
     raise EGSTalkerError(f"nothing can be sent to {scheme!r:.20}://; give rtmp, rtmps, https (WHIP), udp, srt or tcp")

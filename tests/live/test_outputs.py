@@ -22,7 +22,7 @@ import pytest
 from arguments.errors import EGSTalkerError
 from live import outputs
 from live.output_process import OutputProcess
-from live.outputs import Outputs
+from live.outputs import Outputs, output_to
 from media.outlet import outlet_of
 from media.stream_writer import StreamWriter
 from tests.live.flashing import CLICK, SIZE, clicks
@@ -115,7 +115,7 @@ async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
         await asyncio.sleep(0.01)
 
 
-async def sent(addresses: list[str], frames: int = FRAMES + 16, make: Any = OutputProcess) -> Paced:
+async def sent(addresses: list[str], frames: int = FRAMES + 16, make: Any = output_to) -> Paced:
     """All clicks, to addresses."""
     paced = Paced()
     lines: list[str] = []
@@ -208,7 +208,7 @@ def test_a_receiver_that_goes_away_is_found_again(monkeypatch, calm):
     assert len(second.flashes) >= 4 and all(np.abs(second.clicks - one).min() <= 0.041 for one in second.flashes)
 
 
-def _fails(address: str, retry_seconds: float = 0.5, make: Any = OutputProcess) -> tuple[str, list[str]]:
+def _fails(address: str, retry_seconds: float = 0.5, make: Any = output_to) -> tuple[str, list[str]]:
     lines: list[str] = []
 
     async def whole() -> None:
