@@ -23,6 +23,10 @@ Agents come by a WebSocket: docs/live.md. Ctrl-C ends it.
   --background KIND          what is behind the person: clip (default); a colour such as '#00ff00'; a picture or a video
   --voice VOICE              reads texts out: joe, the built-in voice (default); "command {text} {wav}";
                              https://HOST/v1/audio/speech#MODEL/VOICE; none
+  --output ADDRESS           send a session to rtmp://, https:// (WHIP), udp://, srt:// or tcp://, to /dev/videoN, alsa:NAME
+                             or a file (.ts, .mkv, .mp4); agents make it speak as ws://.../ws?session=output.
+                             env:NAME takes the address from the environment; WHIP's token is WHIP_TOKEN there
+  --livekit                  be an agent's avatar in the LiveKit room of LIVEKIT_URL and LIVEKIT_TOKEN
   --device KIND              cpu, cuda, or cuda:1 of several (what is here and can render)
 
 Runs natively in .venv, which the first run makes, with the packages of requirements/live.txt.

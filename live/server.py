@@ -28,6 +28,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from arguments.errors import EGSTalkerError
 from arguments.version import VERSION
 from live.access import is_allowed
+from live.guests import Guest, Guests
 from live.media_messages import media_message
 from live.moment_queue import MomentQueue
 from live.protocol import LARGEST, Protocol
@@ -50,14 +51,22 @@ class Server:
         stage: that is started and stopped with the server.
         token: that whoever comes has to know; None: loopback alone.
         voice: that texts are said by.
+        guests: by the names of their sessions, which agents may give as ``?session=``.
         is_guarded: whether somebody else has already looked at who comes.
     """
 
     def __init__(
-        self, stage: Stages, token: str | None = None, voice: Voice | None = None, *, is_guarded: bool = False
+        self,
+        stage: Stages,
+        token: str | None = None,
+        voice: Voice | None = None,
+        guests: Mapping[str, Guest] | None = None,
+        *,
+        is_guarded: bool = False,
     ) -> None:
         self.stage, self._token, self._voice, self._is_guarded = stage, token, voice, is_guarded
-        self._seats: dict[str, Seat] = {}  # by names that cannot be guessed
+        self._guests = Guests(guests or {}, lambda name: self._open(name)[1], self.stop)
+        self._seats: dict[str, Seat] = {}  # by names that cannot be guessed, but for guests'
         self.app = FastAPI(title="EGSTalker", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None)
         config = uvicorn.Config(
             self.app, log_level="warning", ws_max_size=LARGEST, lifespan="off", timeout_graceful_shutdown=2
@@ -80,7 +89,7 @@ class Server:
             ready: is told the port when who comes is answered.
 
         Raises:
-            EGSTalkerError: the address is not to be had, or the stage cannot start.
+            EGSTalkerError: the address is not to be had, the stage cannot start, or a guest cannot go on.
         """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as listener:
@@ -92,18 +101,30 @@ class Server:
             await self.stage.start()
             try:
                 watching = asyncio.ensure_future(self._until_lost())
+                self._guests.welcome(self.stage.size)
                 listener.listen()  # who comes before the server takes over waits
                 ready(listener.getsockname()[1])
                 await self._http.serve([listener])
                 watching.cancel()
             finally:
-                await self.stage.stop()
+                ending = asyncio.ensure_future(self._end())
+                try:
+                    await asyncio.shield(ending)
+                except asyncio.CancelledError:  # Ctrl-C, which uvicorn hands on when it has ended
+                    await ending
+                    raise
         if self.stage.trouble is not None:
             raise EGSTalkerError(self.stage.trouble)
 
     def stop(self) -> None:
         """End :meth:`serve` soon, from any thread."""
         self._http.should_exit = True
+
+    async def _end(self) -> None:
+        self._guests.dismiss()
+        await self.stage.stop()
+        if self.stage.trouble is None:
+            await self._guests.part()
 
     async def _until_lost(self) -> None:
         """A server without a stage serves nobody."""
@@ -183,9 +204,9 @@ class Server:
         seat.close()
         return Response(status_code=200)
 
-    def _open(self) -> tuple[str, Seat]:
+    def _open(self, name: str | None = None) -> tuple[str, Seat]:
         seat = self.stage.open(secrets.randbelow(_SECRET))
-        name = secrets.token_urlsafe(12)
+        name = name or secrets.token_urlsafe(12)
         self._seats[name] = seat
         seat.on_close.append(lambda: self._forget(name))
         return name, seat

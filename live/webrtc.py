@@ -9,20 +9,17 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from fractions import Fraction
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 from aiortc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, VideoStreamTrack
-from av import AudioFrame, VideoFrame
-from av.audio.resampler import AudioResampler
 
 from arguments.clock import FPS
 from arguments.errors import EGSTalkerError
 from live.moment import SOUND_RATE, SOUND_SAMPLES, Moment
 from live.moment_queue import LONGEST, PICTURES
 from live.stage_process import Seat
+from media.rtc_frames import PictureFrame, ReceivedSound, SoundFrame, picture_frame, sound_frame
 
 CLOCK = 90_000  # Hz, of video in RTP
 PACKET = SOUND_RATE // 50  # samples of a sound packet: 20 ms
@@ -35,16 +32,15 @@ class SoundTrack(AudioStreamTrack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._packets: asyncio.Queue[tuple[float, AudioFrame] | None] = asyncio.Queue()
+        self._packets: asyncio.Queue[tuple[float, SoundFrame] | None] = asyncio.Queue()
 
     def put(self, moment: Moment) -> None:
         """Send a moment's sound, its packets as far apart as they are heard: receivers wait longer for bursts."""
         now = time.monotonic()
         for half in range(SOUND_SAMPLES // PACKET):
-            samples = moment.sound[None, half * PACKET : (half + 1) * PACKET]
-            frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="s16", layout="mono")
-            frame.sample_rate, frame.time_base = SOUND_RATE, Fraction(1, SOUND_RATE)
-            frame.pts = moment.frame * SOUND_SAMPLES + half * PACKET
+            begin = half * PACKET
+            samples = moment.sound[begin : begin + PACKET]
+            frame = sound_frame(samples, SOUND_RATE, moment.frame * SOUND_SAMPLES + begin)
             self._packets.put_nowait((now + half * PACKET / SOUND_RATE, frame))
 
     @property
@@ -56,7 +52,7 @@ class SoundTrack(AudioStreamTrack):
         """No more comes."""
         self._packets.put_nowait(None)
 
-    async def recv(self) -> AudioFrame:
+    async def recv(self) -> SoundFrame:
         """The next packet, for aiortc."""
         packet = await self._packets.get()
         if packet is None:
@@ -73,15 +69,14 @@ class PictureTrack(VideoStreamTrack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._pictures: deque[VideoFrame] = deque(maxlen=PICTURES)
+        self._pictures: deque[PictureFrame] = deque(maxlen=PICTURES)
         self._news = asyncio.Event()
         self._is_over = False
 
     def put(self, moment: Moment) -> None:
         """Send a moment's picture, if it has one."""
         if moment.picture is not None:
-            frame = VideoFrame.from_ndarray(moment.picture, format="rgb24")
-            frame.pts, frame.time_base = moment.frame * CLOCK // FPS, Fraction(1, CLOCK)
+            frame = picture_frame(moment.picture, CLOCK, moment.frame * CLOCK // FPS)
             self._pictures.append(frame)
             self._news.set()
 
@@ -90,7 +85,7 @@ class PictureTrack(VideoStreamTrack):
         self._is_over = True
         self._news.set()
 
-    async def recv(self) -> VideoFrame:
+    async def recv(self) -> PictureFrame:
         """The next picture, for aiortc."""
         while not self._pictures:
             if self._is_over:
@@ -169,12 +164,10 @@ class Viewer:
             self._keep(self._hand_on(track))
 
     async def _hand_on(self, track: MediaStreamTrack) -> None:
-        resampler = AudioResampler(format="s16", layout="mono", rate=_SPEECH_RATE)
+        heard = ReceivedSound(_SPEECH_RATE)
         try:
             while self._seat.is_open:
-                frame = cast(AudioFrame, await track.recv())
-                for part in resampler.resample(frame):
-                    self._seat.speak(part.to_ndarray().astype("<i2").tobytes(), _SPEECH_RATE)
+                self._seat.speak(heard.pcm(await track.recv()), _SPEECH_RATE)
         except MediaStreamError:
             self._seat.end()
 
