@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TypeAlias
 
 import numpy as np
 from av.audio.frame import AudioFrame
@@ -10,7 +11,8 @@ from av.audio.resampler import AudioResampler
 from av.video.frame import VideoFrame
 from jaxtyping import Int16, UInt8
 
-SoundFrame, PictureFrame = AudioFrame, VideoFrame
+SoundFrame: TypeAlias = AudioFrame
+PictureFrame: TypeAlias = VideoFrame
 
 
 def sound_frame(samples: Int16[np.ndarray, "T"], rate: int, at: int) -> SoundFrame:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import HTMLResponse, JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from arguments.errors import EGSTalkerError, one_line
 from live.page.heads import can_be_live
@@ -54,7 +54,10 @@ class OnStage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "lifespan" or not scope.get("path", "").startswith(PREFIX):
+        if scope["type"] == "lifespan":
+            await self._app(scope, functools.partial(self._told, receive), send)
+            return
+        if not scope["path"].startswith(PREFIX):
             await self._app(scope, receive, send)
             return
         name, _, rest = scope["path"][len(PREFIX) :].partition("/")
@@ -76,6 +79,15 @@ class OnStage:
             return
         self._used = time.monotonic()
         await server.app({**scope, "path": f"/{rest}", "root_path": ""}, receive, send)
+
+    async def _told(self, receive: Receive) -> Message:
+        """What the web server says of its life: with its end the stage ends."""
+        message = await receive()
+        if message["type"] == "lifespan.shutdown":
+            if self._leaving is not None:
+                self._leaving.cancel()
+            await self._end()
+        return message
 
     async def _of(self, name: str, model: Path) -> Server:
         """The server of a head; another's is ended for it."""

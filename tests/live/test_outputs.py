@@ -240,9 +240,10 @@ def test_a_receiver_that_does_not_come_back_is_given_up(monkeypatch, calm):
 @pytest.mark.parametrize(("kind", "words"), [(Stuck, "takes nothing"), (Crashing, "its process has ended")])
 def test_a_way_out_that_hangs_or_dies_is_lost(tmp_path, kind, words, calm):
     make = functools.partial(OutputProcess, make=kind, stall_seconds=0.4)
+    before = set(multiprocessing.active_children())
     error, _ = _fails(str(tmp_path / "stuck.mkv"), make=make)
     assert words in error
-    for left in multiprocessing.active_children():
+    for left in set(multiprocessing.active_children()) - before:
         left.join(5)
         assert not left.is_alive()
 

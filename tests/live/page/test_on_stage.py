@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import shutil
 import threading
 import time
@@ -17,7 +18,9 @@ pytest.importorskip("aiortc")
 pytest.importorskip("gradio")
 
 import uvicorn
+from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 from websockets.sync.client import connect
 
 from arguments.model_folder import ModelFolder
@@ -51,7 +54,9 @@ def address(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             _touch(path)
     shutil.rmtree(home.head("half").model.root / "motion", ignore_errors=True)
     home.head("half").model.torso.unlink()
-    app = OnStage(PlainTextResponse("the rest"), home, lamp_of)
+    rest = Starlette(routes=[Route("/other", lambda _: PlainTextResponse("the rest"))])
+    app = OnStage(rest, home, lamp_of)
+    before = set(multiprocessing.active_children())
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -60,6 +65,7 @@ def address(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     yield f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join(30)
+    assert set(multiprocessing.active_children()) <= before
 
 
 def _get(address: str, path: str) -> str:
