@@ -19,7 +19,7 @@ Agents come by a WebSocket: docs/live.md. Ctrl-C ends it.
   --host ADDRESS             to listen at (127.0.0.1: this machine alone); others need a token then
   --port N                   to listen at (8010)
   --token WORDS              what whoever comes has to know (made up where others can reach the host)
-  --sessions N               at once (1; 20 with a GPU)
+  --sessions N               at once (1; 4 with a GPU)
   --background KIND          what is behind the person: clip (default); a colour such as '#00ff00'; a picture or a video
   --voice VOICE              reads texts out: joe, the built-in voice (default); "command {text} {wav}";
                              https://HOST/v1/audio/speech#MODEL/VOICE; none

@@ -29,7 +29,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (127.0.0.1: this machine alone)")
     parser.add_argument("--port", type=int, default=8010, help="port to listen at (8010)")
     parser.add_argument("--token", help="what whoever comes has to know; made up where others can reach the host")
-    parser.add_argument("--sessions", type=int, help="at once (1 on a CPU, 20 on a GPU)")
+    parser.add_argument("--sessions", type=int, help="at once (1 on a CPU, 4 on a GPU)")
     parser.add_argument(
         "--background", default="clip", metavar="KIND", help="clip (default), a colour, a picture or a video"
     )
@@ -91,7 +91,7 @@ def main() -> None:
     background, device = Background.of(options.background), choose_device(options.device)
     voice = None if options.voice == "none" else voice_of(options.voice)
     token = token_for(options.host, options.token)
-    most = options.sessions or max(1 if kind_of(device) == CPU else 20, _guests_of(options))
+    most = options.sessions or max(1 if kind_of(device) == CPU else 4, _guests_of(options))
     stage = Stages(functools.partial(load_performer, options.model_path, device, background), most)
 
     def ready(port: int) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PREFIX = "/live/"
 IDLE_SECONDS = 60.0  # without a session, after which the stage goes: it holds a model in memory
-_SESSIONS_WITH_GPU = 8
+_SESSIONS_WITH_GPU = 4
 _TALK = Path(__file__).resolve().parent.parent / "talk.html"
 
 

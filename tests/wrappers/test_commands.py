@@ -26,7 +26,7 @@ def video(checkout):
 
 
 @pytest.mark.parametrize(
-    "script", [*PIPELINE, "demo.sh", "app.sh", "build.sh", "download_models.sh", "download_bfm.sh"]
+    "script", [*PIPELINE, "demo.sh", "app.sh", "live.sh", "build.sh", "download_models.sh", "download_bfm.sh"]
 )
 def test_help_needs_nothing_set_up(checkout, script):
     (checkout.bin / "python3").unlink()
@@ -252,3 +252,13 @@ def test_the_page_is_served_by_the_environment_that_has_what_it_needs(checkout):
     assert any("requirements/live.txt" in line for line in checkout.lines("pip.log"))
     checkout.run("app.sh", "--home", "a home")
     assert checkout.argv("python")[1:] == ["-m", "live.page", "--home", "a home"]
+
+
+def test_a_head_is_live_in_the_environment_that_has_what_it_needs(checkout):
+    (checkout.root / "requirements/live.txt").write_text("aiortc==1.16.0\n")
+    assert checkout.run("live.sh", "--port", "7").returncode == 0
+    serve = str(checkout.root / "serve.py")
+    assert checkout.argv("python")[1:] == [serve, "--model_path", "output/m", "--port", "7"]
+    assert any("requirements/live.txt" in line for line in checkout.lines("pip.log"))
+    checkout.run("live.sh", "--model_path=a model")
+    assert checkout.argv("python") == [serve, "--model_path=a model"]
