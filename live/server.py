@@ -12,26 +12,25 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import secrets
 import socket
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from aiortc import RTCDataChannel
-from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from arguments.errors import EGSTalkerError
 from arguments.version import VERSION
 from live.access import is_allowed
+from live.agent_socket import talk
 from live.guests import Guest, Guests
-from live.media_messages import media_message
-from live.moment_queue import MomentQueue
-from live.protocol import LARGEST, Protocol
+from live.protocol import LARGEST, Protocol, Say
 from live.reading import Reader
 from live.stage_process import Seat
 from live.stages import Stages
@@ -41,7 +40,6 @@ from synthesis.voices import Voice
 _PAGE = Path(__file__).resolve().parent / "talk.html"
 _SECRET = 1 << 62
 _POLICY_VIOLATION, _TRY_AGAIN = 1008, 1013  # of RFC 6455
-_WAITING = 1000  # messages to somebody who does not read, before the session ends
 
 
 class Server:
@@ -214,7 +212,7 @@ class Server:
     def _forget(self, name: str) -> None:
         self._seats.pop(name, None)
 
-    def _protocol(self, seat: Seat, say: Any) -> Protocol:
+    def _protocol(self, seat: Seat, say: Say) -> Protocol:
         protocol = Protocol(seat, say, None if self._voice is None else Reader(seat, self._voice))
         protocol.greet(self.stage.size)
         return protocol
@@ -244,55 +242,12 @@ class Server:
             await agent.send_json({"type": "error", "message": str(error)})
             await agent.close(_TRY_AGAIN)
             return
-        await self._talk(agent, seat, with_media=query.get("media") == "jpeg", is_own=named is None)
-
-    async def _talk(self, agent: WebSocket, seat: Seat, *, with_media: bool, is_own: bool) -> None:
-        outbox: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
-
-        def say(message: Mapping[str, Any]) -> None:
-            outbox.put_nowait(message)
-            if outbox.qsize() > _WAITING:
-                seat.close()
-
-        protocol = self._protocol(seat, say)
-        work = [self._words_in(agent, protocol), self._words_out(agent, seat, outbox)]
-        if with_media:
-            work.append(self._media_out(agent, seat))
-        tasks = [asyncio.ensure_future(one) for one in work]
+        with_media = query.get("media") == "jpeg"
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await talk(agent, seat, functools.partial(self._protocol, seat), with_media=with_media)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            protocol.leave()
-            if is_own:
+            if named is None:
                 seat.close()
-            with suppress(RuntimeError, WebSocketDisconnect):
-                await agent.close()
-
-    @staticmethod
-    async def _words_in(agent: WebSocket, protocol: Protocol) -> None:
-        while True:
-            message = await agent.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            protocol.receive(message.get("text") or message.get("bytes") or b"")
-
-    @staticmethod
-    async def _words_out(agent: WebSocket, seat: Seat, outbox: asyncio.Queue[Mapping[str, Any]]) -> None:
-        while seat.is_open or not outbox.empty():
-            await agent.send_json(await outbox.get())
-
-    @staticmethod
-    async def _media_out(agent: WebSocket, seat: Seat) -> None:
-        queue, unwatch = MomentQueue(seat), seat.watch()
-        try:
-            while (moment := await queue.get()) is not None:
-                await agent.send_bytes(await asyncio.to_thread(media_message, moment))
-        finally:
-            queue.close()
-            unwatch()
 
 
 async def _body(request: Request) -> bytes:

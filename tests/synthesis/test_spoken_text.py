@@ -99,8 +99,11 @@ def test_what_cannot_be_spoken_is_one_line_and_leaves_nothing(
         (("--text", "a" * 100_000), "100,000 characters"),
         (("--text_file", tmp_path / "latin.txt"), "is not UTF-8"),
         (("--text_file", tmp_path / "none.txt"), "there is no text"),
-        (("--text", "Hi.", "--voice", f"{sys.executable} -c 'print(1)'"), "no WAV file"),
-        (("--text", "Hi.", "--voice", f"{sys.executable} -c 'import sys; sys.exit(\"no model\")'"), "no model"),
+        (("--text", "Hi.", "--voice", f"{shlex.quote(sys.executable)} -c 'print(1)'"), "no WAV file"),
+        (
+            ("--text", "Hi.", "--voice", f"{shlex.quote(sys.executable)} -c 'import sys; sys.exit(\"no model\")'"),
+            "no model",
+        ),
         (("--text", "Hi.", "--voice", "nobody"), "there is no program nobody"),
     ]:
         assert run(*arguments) == 1, arguments
