@@ -148,14 +148,14 @@ def test_it_plays_with_its_sound_and_is_looked_at_from_all_sides(page):
         window.evaluate("""player.then(p => {
           window.shown = [];
           const show = p.show.bind(p);
-          p.show = (frame) => { show(frame); window.shown.push([p.frame, p.sound.currentTime]); };
+          p.show = (frame) => { window.shown.push([frame, p.sound.currentTime]); show(frame); };
         })""")
         window.click("#play")
         expect(window.locator("#play")).to_have_text("Pause")
         expect(window.locator("#play")).to_have_text("Play", timeout=30_000)
         frames, times = np.array(window.evaluate("window.shown")).T
-        assert len(frames) > 5 and (np.diff(frames) > 0).all()
-        assert np.abs(frames - 25 * times).max() < 2.5  # the sound goes on while one is drawn
+        assert len(frames) > 2 and (np.diff(frames) > 0).all()
+        assert np.abs(frames + 0.5 - 25 * times).max() < 1.5
         box = window.locator("#film").bounding_box()
         assert box is not None
         window.mouse.move(box["x"] + 30, box["y"] + 30)
