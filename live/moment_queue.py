@@ -41,8 +41,8 @@ class MomentQueue:
 
     def close(self) -> None:
         """Take no more."""
-        if self._put in self._seat.listeners:
-            self._seat.listeners.remove(self._put)
+        self._seat.listeners.remove(self._put)
+        self._seat.on_close.remove(self._news.set)
         self._moments.clear()
 
     def _put(self, moment: Moment) -> None:

@@ -80,7 +80,7 @@ class Seat:
         """It is over; said once to all that wait for it."""
         if self.is_open:
             self.is_open = False
-            for tell in self.on_close:
+            for tell in list(self.on_close):
                 tell()
 
     def _ask(self, kind: Kind, about: dict[str, object] | None = None, body: bytes = b"") -> None:
