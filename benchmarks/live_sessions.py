@@ -16,7 +16,6 @@ import functools
 import json
 import multiprocessing
 import os
-import threading
 import time
 import urllib.request
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from arguments.atomic import atomic_path
 from arguments.clock import FPS
 from arguments.errors import EGSTalkerError, door
 from benchmarks.live import spread, voice
+from benchmarks.serving import Serving
 from gaussian_renderer.devices import choose_device
 from live.moment import SOUND_RATE
 from live.performer import load_performer
@@ -165,26 +165,16 @@ def main() -> None:
         raise EGSTalkerError("--seconds is from 10 to 3600, and --sessions are at least 1")
     make = functools.partial(load_performer, arguments.model_path, choose_device(arguments.device))
     stage = Stages(make, max(arguments.sessions))
-    server, ready, ports = Server(stage), threading.Event(), []
-
-    def tell(port: int) -> None:
-        ports.append(port)
-        ready.set()
-
-    serving = threading.Thread(target=lambda: asyncio.run(server.serve("127.0.0.1", 0, tell)))
-    serving.start()
+    serving = Serving(Server(stage), 300)
     try:
-        if not ready.wait(300):
-            raise EGSTalkerError("the server did not start")
         rows = []
         for count in arguments.sessions:
-            rows.append(measure(stage, f"http://127.0.0.1:{ports[0]}/", count, arguments.seconds))
+            rows.append(measure(stage, f"http://{serving.address}/", count, arguments.seconds))
             print(line(rows[-1]), flush=True)
             while stage.open_seats:
                 time.sleep(0.1)
     finally:
-        server.stop()
-        serving.join()
+        serving.stop()
     if arguments.json:
         with atomic_path(arguments.json) as path:
             path.write_text(json.dumps(rows, indent=1) + "\n")

@@ -11,13 +11,10 @@ seconds every N. Lost and late packets are the network's: on Linux, as root, for
 from __future__ import annotations
 
 import argparse
-import asyncio
 import base64
 import json
 import os
-import shutil
 import signal
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -28,12 +25,13 @@ from jaxtyping import Float
 from arguments.atomic import atomic_path
 from arguments.clock import FPS
 from arguments.errors import EGSTalkerError, door
+from benchmarks.browser import PROGRAMS, browser_program
 from benchmarks.lamp import clicks, lamp, seconds_between
+from benchmarks.serving import Serving
 from live.moment import SOUND_RATE
 from live.server import Server
 from live.stages import Stages
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PIECE_SECONDS = 1.0
 STALL_SECONDS = 2.0
 _BEGIN = 20.0  # seconds in which a receiver brings its two buffers together: not counted
@@ -81,27 +79,16 @@ def measure(seconds: float, stall: float | None) -> dict[str, Any]:
     """One row of figures; see the module."""
     from playwright.sync_api import sync_playwright
 
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    program = browser_program()
     if program is None:
-        raise EGSTalkerError(f"none of {', '.join(BROWSERS)} is installed")
+        raise EGSTalkerError(f"none of {', '.join(PROGRAMS)} is installed")
     stage = Stages(lamp, 1)
-    server = Server(stage)
-    ready, address = threading.Event(), ""
-
-    def tell(port: int) -> None:
-        nonlocal address
-        address = f"http://127.0.0.1:{port}/"
-        ready.set()
-
-    serving = threading.Thread(target=lambda: asyncio.run(server.serve("127.0.0.1", 0, tell)))
-    serving.start()
+    serving = Serving(Server(stage))
     try:
-        if not ready.wait(120):
-            raise EGSTalkerError("the server did not start")
         with sync_playwright() as play:
             flags = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
             page = play.chromium.launch(executable_path=program, args=flags).new_page()
-            page.goto(address)
+            page.goto(f"http://{serving.address}/")
             page.click("#connect")
             page.wait_for_function("document.getElementById('video').videoWidth > 0")
             page.evaluate(_MEASURE)
@@ -121,8 +108,7 @@ def measure(seconds: float, stall: float | None) -> dict[str, Any]:
             flashes, heard = (np.array(page.evaluate(f"window.{name}")) for name in ("flashes", "heard"))
             page.context.browser.close()  # type: ignore[union-attr]
     finally:
-        server.stop()
-        serving.join()
+        serving.stop()
     return figures(flashes, heard)
 
 

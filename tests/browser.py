@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Error, Page, sync_playwright
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from benchmarks.browser import PROGRAMS, browser_program
+
 FLAGS = ("--no-sandbox", "--enable-unsafe-swiftshader", "--autoplay-policy=no-user-gesture-required")
 
 
@@ -20,7 +20,7 @@ def browser_page(*flags: str) -> Iterator[Page]:
 
     A test is skipped where Chromium is missing.
     """
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    program = browser_program()
     if program is None:
         pytest.skip(f"none of {', '.join(PROGRAMS)} is installed")
     troubles: list[Error] = []

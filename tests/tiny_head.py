@@ -21,9 +21,12 @@ from media.images import write_image
 from motion.model_motion import ModelMotion, learn_from_clip, measure_clip
 from scene.head import GaussianHead
 from scene.head_files import ModelRecord, Progress, write_record
+from scene.kept_clip import keep_clip
 from scene.reference_clip import ReferenceClip
+from scene.torso_files import save_torso
 from training.checkpoints import save_checkpoint
-from training.dataset import TalkingHeadDataset
+from training.dataset import TalkingHeadDataset, WholePerson
+from training.torso import measure_body, new_torso
 
 SIZE, FOCAL = 64, 120.0
 MOTION = ModelSettings(
@@ -150,3 +153,14 @@ def make_moving_model(root: Path, dataset: DatasetFolder, steps: int = 2) -> Pat
     with quick_speech_models(steps):
         learn_from_clip(motion, dataset, usable, seed=0)[0].save(ModelFolder(root).speech_model)
     return root
+
+
+def make_whole_model(root: Path, clip: WholePerson, torso: int) -> Path:
+    """:func:`make_moving_model` with a torso of so many Gaussians, as it is before it learns, and what is kept of a
+    clip."""
+    folder = ModelFolder(make_moving_model(root, clip.folder))
+    body = measure_body(clip)
+    save_torso(folder, new_torso(clip, body, torso), 500)
+    body.save(folder)
+    keep_clip(folder, clip)
+    return folder.root

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -21,8 +19,8 @@ pytest.importorskip("fastapi")
 
 from websockets.sync.client import connect
 
-from arguments.errors import EGSTalkerError
 from benchmarks.lamp import clicks, lamp
+from benchmarks.serving import Serving
 from live.outputs import Outputs
 from live.server import Server
 from live.stages import Stages
@@ -32,31 +30,11 @@ from tests.live.test_outputs import FRAMES, Received
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Running:
-    """A server with an output, on a thread of its own."""
+class Running(Serving):
+    """A server with an output."""
 
     def __init__(self, address: str) -> None:
-        guests = {"output": Outputs([outlet_of(address)], str)}
-        self._server = Server(Stages(lamp, 1), guests=guests)
-        self._is_ready, self.error = threading.Event(), None
-        self.thread = threading.Thread(target=self._run)
-        self.thread.start()
-        assert self._is_ready.wait(120)
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._server.serve("127.0.0.1", 0, self._ready))
-        except EGSTalkerError as error:
-            self.error = str(error)
-
-    def _ready(self, port: int) -> None:
-        self.address = f"127.0.0.1:{port}"
-        self._is_ready.set()
-
-    def stop(self) -> None:
-        self._server.stop()
-        self.thread.join(30)
-        assert not self.thread.is_alive()
+        super().__init__(Server(Stages(lamp, 1), guests={"output": Outputs([outlet_of(address)], str)}))
 
 
 def speak(address: str, file: Path) -> None:
@@ -97,7 +75,7 @@ def test_an_agent_speaks_by_an_output_and_another_session_has_a_file_of_its_own(
 def test_an_output_that_cannot_be_opened_ends_the_server_in_one_line():
     running = Running("/dev/video99")
     running.thread.join(30)
-    assert running.error is not None and "cannot be opened" in running.error and "\n" not in running.error
+    assert "cannot be opened" in str(running.error) and "\n" not in str(running.error)
 
 
 _PROGRAM = """

@@ -9,7 +9,6 @@ import os
 import random
 import signal
 import struct
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -29,6 +28,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from arguments.errors import EGSTalkerError
 from benchmarks.lamp import clicks, lamp, seconds_between
+from benchmarks.serving import Serving
 from live.performer import Performer
 from live.server import Server
 from live.stages import Stages
@@ -36,35 +36,14 @@ from synthesis.voices import Voice
 from tests.live.flashing import broken
 
 
-class Running:
-    """A server on a thread of its own."""
+class Running(Serving):
+    """A server of a stage."""
 
     def __init__(
         self, make: Callable[[], Performer] = lamp, most: int = 2, token: str | None = None, voice: Voice | None = None
     ) -> None:
         self.stage = Stages(make, most)
-        self._server = Server(self.stage, token, voice)
-        self._is_ready = threading.Event()
-        self.error: EGSTalkerError | None = None
-        self.thread = threading.Thread(target=self._run)
-        self.thread.start()
-        assert self._is_ready.wait(120)
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._server.serve("127.0.0.1", 0, self._ready))
-        except EGSTalkerError as error:
-            self.error = error
-        self._is_ready.set()
-
-    def _ready(self, port: int) -> None:
-        self.address = f"127.0.0.1:{port}"
-        self._is_ready.set()
-
-    def stop(self) -> None:
-        self._server.stop()
-        self.thread.join(30)
-        assert not self.thread.is_alive()
+        super().__init__(Server(self.stage, token, voice))
 
     def get(self, path: str, **headers: str) -> dict:
         request = urllib.request.Request(f"http://{self.address}{path}", headers=headers)

@@ -17,11 +17,8 @@ from arguments.errors import EGSTalkerError
 from arguments.model_folder import ModelFolder
 from scene.head_file import opened, pack, unpack
 from scene.head_files import load_head
-from scene.kept_clip import keep_clip
-from scene.torso_files import save_torso
-from tests.tiny_head import make_dataset, make_moving_model, speech_like, write_wav
+from tests.tiny_head import make_dataset, make_moving_model, make_whole_model, speech_like, write_wav
 from training.dataset import WholePerson
-from training.torso import measure_body, new_torso
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +28,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> WholePerson:
 
 @pytest.fixture(scope="module")
 def model(clip: WholePerson, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = ModelFolder(make_moving_model(tmp_path_factory.mktemp("models") / "m", clip.folder))
-    body = measure_body(clip)
-    save_torso(folder, new_torso(clip, body, 200), 500)
-    body.save(folder)
-    keep_clip(folder, clip)
-    return folder.root
+    return make_whole_model(tmp_path_factory.mktemp("models") / "m", clip, 200)
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,7 @@ from media.images import write_image
 from media.sound import read_audio
 from scene.cameras import Camera
 from scene.head_files import load_head
-from scene.kept_clip import KeptClip, keep_clip
-from scene.torso_files import save_torso
+from scene.kept_clip import KeptClip
 from synthesis.film import staged
 from synthesis.poses import Posing
 from synthesis.rendering import drive_of, synthesise
@@ -29,9 +28,8 @@ from synthesis.signal import motion_of
 from synthesis.source import Source
 from synthesis.torso import own_torso
 from tests.browser import browser_page, opened
-from tests.tiny_head import make_dataset, make_model, make_moving_model, speech_like, write_wav
+from tests.tiny_head import make_dataset, make_model, make_whole_model, speech_like, write_wav
 from training.dataset import WholePerson
-from training.torso import measure_body, new_torso
 
 FRAMES = 45
 YAW, PITCH = 30.0, -12.0
@@ -44,18 +42,13 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> WholePerson:
 
 @pytest.fixture(scope="module")
 def model(clip: WholePerson, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = ModelFolder(make_moving_model(tmp_path_factory.mktemp("models") / "m", clip.folder))
-    head = load_head(folder.root)[0]
+    root = make_whole_model(tmp_path_factory.mktemp("models") / "m", clip, 400)
+    head = load_head(root)[0]
     torch.manual_seed(0)
     with torch.no_grad():
         for weights in head.deformation.decoder.parameters():  # or nothing in the face would move
             weights.add_(0.1 * torch.randn_like(weights))
-    make_model(folder.root, clip.folder, head)
-    body = measure_body(clip)
-    save_torso(folder, new_torso(clip, body, 400), 500)
-    body.save(folder)
-    keep_clip(folder, clip)
-    return folder.root
+    return make_model(root, clip.folder, head)
 
 
 @pytest.fixture(scope="module")
