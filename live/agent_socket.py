@@ -12,7 +12,7 @@ from fastapi import WebSocket, WebSocketDisconnect
 from live.media_messages import media_message
 from live.moment_queue import MomentQueue
 from live.protocol import Protocol, Say
-from live.stage_process import Seat
+from live.seat import Seat
 
 WAITING = 1000  # messages to somebody who does not read, before the session ends
 _GONE = (WebSocketDisconnect, RuntimeError)  # what starlette raises where the other side has left

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from live.stage_process import Seat
+from live.seat import Seat
 
 Guest = Callable[[Seat, tuple[int, int]], Awaitable[None]]
 """Is given the seat of its session and the height and width of its pictures. It comes back when the session is over,

@@ -18,7 +18,7 @@ from arguments.errors import EGSTalkerError
 from live.livekit_room import ByteStream
 from live.moment import Moment
 from live.pcm import check_rate, mono, to_int16
-from live.stage_process import Seat
+from live.seat import Seat
 
 AHEAD_SECONDS = 60.0  # of speech in the session; the rest of a stream waits where it is
 

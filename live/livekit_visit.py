@@ -11,7 +11,7 @@ from arguments.errors import EGSTalkerError, one_line
 from live.livekit_room import ByteStream, Invocation, Media, Participant, Room
 from live.livekit_speech import Playback, Speech
 from live.moment_queue import MomentQueue
-from live.stage_process import Seat
+from live.seat import Seat
 
 AUDIO_TOPIC = "lk.audio_stream"
 CLEAR, STARTED, FINISHED = "lk.clear_buffer", "lk.playback_started", "lk.playback_finished"

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from arguments.errors import EGSTalkerError, one_line
 from live.livekit_room import Media, Room
 from live.livekit_visit import AWAY_SECONDS, Visit
-from live.stage_process import Seat
+from live.seat import Seat
 
 
 class LiveKitWorker:

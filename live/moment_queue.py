@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from arguments.clock import FPS
 from live.moment import Moment
-from live.stage_process import Seat
+from live.seat import Seat
 
 PICTURES = FPS // 5  # that wait at most: 200 ms
 LONGEST = 10 * FPS  # moments, after which nobody is taken to be there

@@ -16,7 +16,7 @@ import numpy as np
 from arguments.errors import EGSTalkerError
 from live.moment_queue import MomentQueue
 from live.output_process import OutputProcess
-from live.stage_process import Seat
+from live.seat import Seat
 from media.outlet import WHIP, Outlet
 
 RETRY_SECONDS = 60.0  # after which a receiver that was lost is given up

@@ -16,18 +16,22 @@ _NUMBER = struct.Struct("<Q")  # of the picture in a slot; 0 while it is written
 
 
 class PictureRing:
-    """Made by :meth:`create` in one process and found by :meth:`attach` in another, which alone read it.
+    """Made by :meth:`create` in one process, and found by :meth:`attach` in others, until one of them forgets its name.
 
     Args:
-        memory: that both have.
+        memory: that they have.
         size: bytes of the largest picture.
+
+    Attributes:
+        size: as given.
     """
 
     def __init__(self, memory: SharedMemory, size: int) -> None:
         if memory.buf is None:
             raise ValueError("the memory is closed")
-        self._memory, self._bytes, self._size = memory, memory.buf, size
+        self._memory, self._bytes, self.size = memory, memory.buf, size
         self._count = 0
+        self._is_forgotten = False
 
     @classmethod
     def create(cls, size: int) -> PictureRing:
@@ -36,10 +40,8 @@ class PictureRing:
 
     @classmethod
     def attach(cls, name: str, size: int) -> PictureRing:
-        """The one of that name; it is gone when both processes have let it go, and no other can find it."""
-        memory = SharedMemory(name)
-        memory.unlink()
-        return cls(memory, size)
+        """The one of that name."""
+        return cls(SharedMemory(name), size)
 
     @property
     def name(self) -> str:
@@ -64,10 +66,16 @@ class PictureRing:
         del view  # or the memory could not be closed
         return picture if _NUMBER.unpack_from(self._bytes, start)[0] == number else None
 
+    def forget(self) -> None:
+        """Let no other find it: it is gone when all have let it go. Once is enough, in one of the processes."""
+        if not self._is_forgotten:
+            self._is_forgotten = True
+            self._memory.unlink()
+
     def close(self) -> None:
         """Let it go."""
         self._bytes.release()
         self._memory.close()
 
     def _slot(self, number: int) -> int:
-        return (number % SLOTS) * (self._size + _NUMBER.size)
+        return (number % SLOTS) * (self.size + _NUMBER.size)

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from arguments.errors import EGSTalkerError
-from live.moment import FRAME_MS, SOUND_RATE, Moment
+from live.moment import FRAME_MS, SOUND_RATE, Event
 from live.pcm import check_rate
 from live.reading import Reader
-from live.stage_process import Seat
+from live.seat import Seat
 
 LARGEST = 1 << 20  # characters of a message: 16 s of sound at 24 kHz
 Say = Callable[[Mapping[str, Any]], None]
@@ -32,7 +32,7 @@ class Protocol:
 
     def __init__(self, seat: Seat, say: Say, reader: Reader | None = None) -> None:
         self._seat, self._say, self._reader = seat, say, reader
-        seat.listeners.append(self._listen)
+        seat.hearers.append(self._hear)
         seat.refusals.append(self._refuse)
         seat.on_close.append(self._close)
 
@@ -52,7 +52,7 @@ class Protocol:
 
     def leave(self) -> None:
         """Say nothing more to this agent."""
-        self._seat.listeners.remove(self._listen)
+        self._seat.hearers.remove(self._hear)
         self._seat.refusals.remove(self._refuse)
         self._seat.on_close.remove(self._close)
 
@@ -85,16 +85,8 @@ class Protocol:
             raise EGSTalkerError("a text message needs a text")
         self._reader.read(text)
 
-    def _listen(self, moment: Moment) -> None:
-        for event in moment.events:
-            self._say(
-                {
-                    "type": event.kind,
-                    "utterance": event.utterance,
-                    "played_ms": event.played_ms,
-                    "frame": moment.frame,
-                }
-            )
+    def _hear(self, event: Event, frame: int) -> None:
+        self._say({"type": event.kind, "utterance": event.utterance, "played_ms": event.played_ms, "frame": frame})
 
     def _refuse(self, why: str) -> None:
         self._say({"type": "error", "message": why})

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 
 from arguments.errors import EGSTalkerError
-from live.stage_process import Seat
+from live.seat import Seat
 from synthesis.voices import Voice
 
 LONGEST = 5000  # characters of a text

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from aiortc import RTCDataChannel
 from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.responses import HTMLResponse, JSONResponse
 
@@ -30,11 +29,11 @@ from arguments.version import VERSION
 from live.access import is_allowed
 from live.agent_socket import talk
 from live.guests import Guest, Guests
+from live.peer_process import Offer
 from live.protocol import LARGEST, Protocol, Say
 from live.reading import Reader
-from live.stage_process import Seat
+from live.seat import Seat
 from live.stages import Stages
-from live.webrtc import Viewer
 from synthesis.voices import Voice
 
 _PAGE = Path(__file__).resolve().parent / "talk.html"
@@ -188,7 +187,7 @@ class Server:
         except EGSTalkerError as error:
             return JSONResponse({"error": str(error)}, 503)
         try:
-            answer = await Viewer(seat, lambda channel: self._converse(seat, channel), listens=listens).answer(sdp)
+            answer = await self.stage.answer(seat, Offer(sdp, listens), lambda say: self._protocol(seat, say).receive)
         except EGSTalkerError as error:
             return JSONResponse({"error": str(error)}, 400)
         if plain:
@@ -216,15 +215,6 @@ class Server:
         protocol = Protocol(seat, say, None if self._voice is None else Reader(seat, self._voice))
         protocol.greet(self.stage.size)
         return protocol
-
-    def _converse(self, seat: Seat, channel: RTCDataChannel) -> None:
-        """An agent, or a page, on the data channel of its connection."""
-
-        def say(message: Mapping[str, Any]) -> None:
-            if channel.readyState == "open":
-                channel.send(json.dumps(message))
-
-        channel.on("message", self._protocol(seat, say).receive)
 
     async def _socket(self, agent: WebSocket) -> None:
         """An agent on a WebSocket: a session of its own, or the one that it names."""

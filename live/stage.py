@@ -111,7 +111,7 @@ def run_stage(connection: Connection, make: Callable[[], Performer], most: int) 
 
     clock = Clock(stage, give)
     clock.start()
-    send(Message(Kind.READY, about={"width": width, "height": height, "ring": ring.name}))
+    send(Message(Kind.READY, about={"width": width, "height": height, "ring": ring.name, "bytes": ring.size}))
     while clock.is_running:
         try:
             if not connection.poll(1.0):

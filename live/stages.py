@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from arguments.errors import EGSTalkerError
-from live.stage_process import Seat, StageProcess
+from live.peer_process import Converse, Offer
+from live.seat import Seat
+from live.stage_process import StageProcess
 
 if TYPE_CHECKING:
     from live.performer import Performer
@@ -41,7 +43,7 @@ class Stages:
     @property
     def pids(self) -> list[int]:
         """Of their processes."""
-        return [stage.pid for stage in self.stages]
+        return [pid for stage in self.stages for pid in stage.pids]
 
     @property
     def trouble(self) -> str | None:
@@ -63,6 +65,10 @@ class Stages:
             raise EGSTalkerError(f"full: {self.open_seats} of {self.most} sessions are open; try again later")
         return min(self.stages, key=lambda stage: stage.open_seats / stage.most).open(seed)
 
+    async def answer(self, seat: Seat, offer: Offer, converse: Converse) -> str:
+        """As :meth:`live.peer_process.PeerProcess.answer`, of one of their sessions."""
+        return await next(stage for stage in self.stages if stage.holds(seat)).answer(seat, offer, converse)
+
     async def stop(self) -> None:
         """End all sessions and processes."""
-        await asyncio.gather(*(stage.stop() for stage in self.stages if stage.is_started))
+        await asyncio.gather(*(stage.stop() for stage in self.stages))

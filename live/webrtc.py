@@ -18,7 +18,7 @@ from arguments.clock import FPS
 from arguments.errors import EGSTalkerError
 from live.moment import SOUND_RATE, SOUND_SAMPLES, Moment
 from live.moment_queue import LONGEST, PICTURES
-from live.stage_process import Seat
+from live.seat import Seat
 from media.rtc_frames import PictureFrame, ReceivedSound, SoundFrame, picture_frame, sound_frame
 
 CLOCK = 90_000  # Hz, of video in RTP
@@ -101,14 +101,21 @@ class Viewer:
     Args:
         seat: of the session.
         on_channel: is given the data channel that the other side opens.
+        keep: sees to it that work is done, beside all else.
         listens: whether the session says what the other side's microphone hears.
     """
 
-    def __init__(self, seat: Seat, on_channel: Callable[[RTCDataChannel], None], *, listens: bool = False) -> None:
-        self._seat, self._listens = seat, listens
+    def __init__(
+        self,
+        seat: Seat,
+        on_channel: Callable[[RTCDataChannel], None],
+        keep: Callable[[Coroutine[Any, Any, None]], None],
+        *,
+        listens: bool = False,
+    ) -> None:
+        self._seat, self._keep, self._listens = seat, keep, listens
         self._peer = RTCPeerConnection()
         self._sound, self._pictures = SoundTrack(), PictureTrack()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._peer.addTrack(self._pictures)
         self._peer.addTrack(self._sound)
         self._peer.on("datachannel", on_channel)
@@ -170,8 +177,3 @@ class Viewer:
                 self._seat.speak(heard.pcm(await track.recv()), _SPEECH_RATE)
         except MediaStreamError:
             self._seat.end()
-
-    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

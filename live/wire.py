@@ -1,4 +1,4 @@
-"""What a stage's process and the server say to each other: a few numbers, a little JSON, and bytes as they are."""
+"""What the server and its processes say to each other: a few numbers, a little JSON, and bytes as they are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HEAD = struct.Struct("<BII")  # kind, session, bytes of JSON
 
 
 class Kind(IntEnum):
-    """Of a message: first what the server asks, then what the stage answers."""
+    """Of a message: what the server asks of a stage, what a stage answers, what the server and peers say."""
 
     OPEN = 1  # a session: seed
     CLOSE = 2
@@ -25,11 +25,15 @@ class Kind(IntEnum):
     END = 4
     INTERRUPT = 5
     WATCH = 6  # whether pictures are wanted: wanted
-    STOP = 7  # the stage
-    READY = 16  # the stage: width, height, ring
+    STOP = 7  # the process
+    READY = 16  # the process; a stage: width, height, and name and bytes of its ring
     MOMENT = 17
     REFUSED = 18  # what was asked for a session: why
     FAILED = 19  # the stage, for good: why
+    OFFER = 32  # to a peer, SDP: listens; from it ANSWER or REFUSED
+    ANSWER = 33  # SDP
+    CHANNEL = 34  # a peer has opened its data channel
+    WORDS = 35  # a message on it, either way
 
 
 @dataclass(frozen=True)
@@ -80,5 +84,10 @@ def to_moment(message: Message, ring: PictureRing) -> Moment:
         np.frombuffer(message.body, "<i2", count=SOUND_SAMPLES),
         picture,
         about["utterance"],
-        tuple(Event(kind, utterance, played) for kind, utterance, played in about["events"]),
+        of_events(message),
     )
+
+
+def of_events(message: Message) -> tuple[Event, ...]:
+    """The events of a moment that :func:`of_moment` sent."""
+    return tuple(Event(kind, utterance, played) for kind, utterance, played in message.about["events"])

@@ -7,8 +7,8 @@ import time
 
 from benchmarks.lamp import lamp
 from live.moment import Moment
+from live.seat import Seat
 from live.session import Session
-from live.stage_process import Seat
 from live.wire import Kind, Message
 
 

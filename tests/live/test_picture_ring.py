@@ -14,6 +14,8 @@ from live.picture_ring import SLOTS, PictureRing
 def _read(name: str, number: int, queue) -> None:
     ring = PictureRing.attach(name, 48)
     queue.put(ring.read(number, (4, 4, 3)))
+    ring.forget()
+    ring.forget()
     ring.close()
 
 
@@ -42,5 +44,5 @@ def test_one_that_has_waited_for_too_long_is_not_there() -> None:
     np.testing.assert_array_equal(ring.read(first, (2, 2, 3)), picture)
     ring.write(picture)
     assert ring.read(first, (2, 2, 3)) is None
-    PictureRing.attach(ring.name, 12).close()
+    ring.forget()
     ring.close()

@@ -23,6 +23,8 @@ pytest.importorskip("aiortc")
 pytest.importorskip("fastapi")
 
 from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import AudioStreamTrack
+from av.audio.frame import AudioFrame
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -295,6 +297,46 @@ def test_a_browsers_peer_sees_the_flash_with_the_click(server):
     server.emptied()
 
 
+class Hum(AudioStreamTrack):
+    """A microphone that hears a hum."""
+
+    async def recv(self) -> AudioFrame:
+        frame = await super().recv()
+        wave = 8000 * np.sin(np.arange(frame.samples) * 2 * np.pi * 200 / frame.sample_rate)
+        frame.planes[0].update(wave.astype("<i2").tobytes())
+        return frame
+
+
+def test_the_head_says_what_a_browsers_microphone_hears(server):
+    async def whole() -> None:
+        peer, said, loud = RTCPeerConnection(), asyncio.Event(), asyncio.Event()
+        channel = peer.createDataChannel("control")
+        channel.on("message", lambda text: said.set() if json.loads(text)["type"] == "started" else None)
+
+        async def take(track) -> None:
+            while not loud.is_set():
+                frame = await track.recv()
+                if track.kind == "audio" and np.abs(frame.to_ndarray().astype(int)).max() > 4000:
+                    loud.set()
+
+        tasks = []
+        peer.on("track", lambda track: tasks.append(asyncio.ensure_future(take(track))))
+        peer.addTrack(Hum())
+        peer.addTransceiver("video", direction="recvonly")
+        await peer.setLocalDescription(await peer.createOffer())
+        offer = {"sdp": peer.localDescription.sdp, "type": "offer", "microphone": True}
+        request = urllib.request.Request(f"http://{server.address}/offer", json.dumps(offer).encode())
+        answer = json.load(await asyncio.to_thread(urllib.request.urlopen, request))
+        await peer.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
+        await asyncio.wait_for(asyncio.gather(said.wait(), loud.wait()), 20)
+        for task in tasks:
+            task.cancel()
+        await peer.close()
+
+    asyncio.run(whole())
+    server.emptied()
+
+
 def test_whep_begins_and_ends_a_session(server):
     async def whole() -> None:
         peer = RTCPeerConnection()
@@ -333,13 +375,16 @@ def test_a_token_is_asked_for():
         running.stop()
 
 
-@pytest.mark.parametrize("fault", ["killed", "broken"])
-def test_a_renderer_that_dies_ends_the_server_in_one_line(fault):
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [("killed", "the renderer has ended"), ("broken", "out of memory"), ("peerless", "the network's peers has ended")],
+)
+def test_a_process_that_dies_ends_the_server_in_one_line(fault, why):
     running = Running(broken if fault == "broken" else lamp)
     with connect(f"ws://{running.address}/ws?media=jpeg") as socket:
         socket.recv(5)
-        if fault == "killed":
-            os.kill(running.stage.pids[0], signal.SIGKILL)
+        if fault != "broken":
+            os.kill(running.stage.pids[fault == "peerless"], signal.SIGKILL)
         said = []
         with pytest.raises(ConnectionClosed):
             while True:
@@ -348,7 +393,8 @@ def test_a_renderer_that_dies_ends_the_server_in_one_line(fault):
     assert "error" in said and said[-1] == "closed"
     running.thread.join(30)
     assert running.error is not None and "\n" not in str(running.error)
-    assert ("out of memory" if fault == "broken" else "the renderer has ended") in str(running.error)
+    assert why in str(running.error)
+    assert not any(stage.is_alive for stage in running.stage.stages)
 
 
 class Spelling:
