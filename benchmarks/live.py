@@ -1,7 +1,7 @@
 """Live use in real time: ``python -m benchmarks.live --model_path M [--device cpu|cuda] [--json F]``.
 
 A voice of noise is spoken into a session as it would come over a line, in pieces of 20 ms in real time; four times,
-each 10 ms later in the frames than before, for how long a piece waits for the next frame depends on that.
+each 10 ms later in the frames than before, for how long a piece waits for the next frame may depend on that.
 ``latency`` is the time from a piece's last sample to the moment with the frame that this sample is in, in ms: over all
 moments, whose sound it is, and over those with a picture. Of it 160 ms are what hearing has to know of what follows.
 ``step`` is the time that a moment with a picture takes to make, ``quiet`` one without; ``real_time`` is the share of
@@ -11,6 +11,7 @@ the time in which the session was at work, ``pictures`` how many a second it gav
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import threading
 import time
@@ -23,17 +24,17 @@ import numpy as np
 from jaxtyping import Int16
 
 from arguments.atomic import atomic_path
-from arguments.clock import FPS
 from arguments.errors import EGSTalkerError, door
 from gaussian_renderer.devices import choose_device
 from live.clock import Clock
-from live.moment import SOUND_RATE, Moment
+from live.moment import SOUND_RATE, SOUND_SAMPLES, Moment
 from live.performer import ModelPerformer, Performer
 from live.session import Session
 from scene.head_file import opened
 
 PIECE_MS = 20
 PHASES_MS = (0, 10, 20, 30)
+_MARK = 64  # bytes by which a piece is found
 _WARM_UP = 15  # moments: what is compiled is compiled then
 
 
@@ -43,21 +44,33 @@ class Timed:
 
     session: Session
     given: list[tuple[float, bool]] = field(default_factory=list)
-    """When, and whether with a picture."""
+    """When a moment of the utterance was, and whether with a picture."""
     took: list[tuple[float, bool]] = field(default_factory=list)
     """Seconds, and whether with a picture."""
-    spoken: list[float] = field(default_factory=list)
-    """When each piece was given in."""
+    sound: io.BytesIO = field(default_factory=io.BytesIO)
+    """Of these."""
+    spoken: list[tuple[bytes, float]] = field(default_factory=list)
+    """Each piece, and when it was given in."""
     ahead: float = 0.0
     """Seconds of work between steps."""
     wall: float = 0.0
     """Seconds that all took."""
 
     def latencies(self) -> list[tuple[float, bool]]:
-        """From each piece's last sample to the moment that it is in, ms, and whether that has a picture."""
-        frames = [((number + 1) * PIECE_MS - 1) * FPS // 1000 for number in range(len(self.spoken))]
-        given = [self.given[i] for i in frames]
-        return [(1000 * (when - at), pictured) for at, (when, pictured) in zip(self.spoken, given, strict=True)]
+        """From each piece's last sample to the moment that it is in, ms, and whether that has a picture.
+
+        Raises:
+            EGSTalkerError: the session has left out some of the sound.
+        """
+        whole, after, late = self.sound.getvalue(), 0, []
+        for piece, at in self.spoken:
+            begin = whole.find(piece[-_MARK:], after)
+            if begin < 0:
+                raise EGSTalkerError("some of the sound was not played")
+            after = begin + _MARK
+            when, pictured = self.given[(after - 1) // (2 * SOUND_SAMPLES)]
+            late.append((1000 * (when - at), pictured))
+        return late
 
     def prepare(self) -> None:
         """As of the session; it counts as work, not as a step."""
@@ -76,12 +89,13 @@ class Timed:
         """What the clock hands out."""
         if moment.utterance is not None:
             self.given.append((time.perf_counter(), moment.picture is not None))
+            self.sound.write(moment.sound.tobytes())
 
 
 def voice(seconds: float) -> Int16[np.ndarray, "T"]:
-    """Noise in syllables, 48 kHz."""
+    """Noise in syllables, 48 kHz; never quite silent, so that a few samples tell which part it is."""
     time_of = np.arange(round(seconds * SOUND_RATE)) / SOUND_RATE
-    loudness = 4000 * np.clip(np.sin(2 * np.pi * 3 * time_of), 0, 1)
+    loudness = 4000 * np.clip(np.sin(2 * np.pi * 3 * time_of), 0.05, 1)
     return (loudness * np.random.default_rng(0).normal(size=len(time_of))).clip(-20000, 20000).astype(np.int16)
 
 
@@ -113,8 +127,9 @@ def run(performer: Performer, seconds: float, phase_ms: int) -> Timed:
     clock.start()
     for number in range(len(sound) // size):
         pause(max(0.0, begin + ((number + 1) * PIECE_MS + phase_ms) / 1000 - time.perf_counter()))
-        timed.session.speak(sound[number * size : (number + 1) * size], SOUND_RATE)
-        timed.spoken.append(time.perf_counter())
+        piece = sound[number * size : (number + 1) * size]
+        timed.session.speak(piece, SOUND_RATE)
+        timed.spoken.append((piece.tobytes(), time.perf_counter()))
     timed.session.end()
     pause(0.5)
     clock.close()

@@ -1,11 +1,10 @@
-"""Whether picture and sound arrive in step: ``python -m benchmarks.live_sync [--seconds 60] [--stall 15] [--json F]``.
+"""Whether picture and sound arrive in step: ``python -m benchmarks.live_sync``.
 
 A person who is a lamp (:mod:`benchmarks.lamp`) is served by WebRTC to a real Chromium, which notes when each flash is
 shown (``requestVideoFrameCallback``: its expected display time) and when each click is heard (Web Audio on the received
 track, on the clock of its output). ``offset``: flash less click, ms, over all pairs. ``slope``: its drift, ms a minute.
 ``flashes``: those that were shown, of all clicks that were heard. ``--stall N`` stops the renderer's process for two
-seconds every N. Lost and late packets are the network's: on Linux, as root, for instance
-``tc qdisc add dev lo root netem delay 5ms 5ms loss 1%`` before, and ``tc qdisc del dev lo root`` after.
+seconds every N. ``--jitter MS`` and ``--loss PERCENT`` make a bad line of the way (:mod:`benchmarks.bad_line`).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -25,12 +24,16 @@ from jaxtyping import Float
 from arguments.atomic import atomic_path
 from arguments.clock import FPS
 from arguments.errors import EGSTalkerError, door
+from benchmarks.bad_line import BadLine, Faults, without_candidates
 from benchmarks.browser import PROGRAMS, browser_program
 from benchmarks.lamp import clicks, lamp, seconds_between
 from benchmarks.serving import Serving
 from live.moment import SOUND_RATE
 from live.server import Server
 from live.stages import Stages
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 PIECE_SECONDS = 1.0
 STALL_SECONDS = 2.0
@@ -75,7 +78,7 @@ async () => {
 """
 
 
-def measure(seconds: float, stall: float | None) -> dict[str, Any]:
+def measure(seconds: float, stall: float | None, faults: Faults) -> dict[str, Any]:
     """One row of figures; see the module."""
     from playwright.sync_api import sync_playwright
 
@@ -88,6 +91,9 @@ def measure(seconds: float, stall: float | None) -> dict[str, Any]:
         with sync_playwright() as play:
             flags = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
             page = play.chromium.launch(executable_path=program, args=flags).new_page()
+            lines: list[BadLine] = []
+            if faults != Faults():
+                page.route("**/offer", lambda route: _by_bad_line(route, faults, lines))
             page.goto(f"http://{serving.address}/")
             page.click("#connect")
             page.wait_for_function("document.getElementById('video').videoWidth > 0")
@@ -107,9 +113,20 @@ def measure(seconds: float, stall: float | None) -> dict[str, Any]:
             time.sleep(3)
             flashes, heard = (np.array(page.evaluate(f"window.{name}")) for name in ("flashes", "heard"))
             page.context.browser.close()  # type: ignore[union-attr]
+            for line in lines:
+                line.close()
     finally:
         serving.stop()
     return figures(flashes, heard)
+
+
+def _by_bad_line(route: Route, faults: Faults, lines: list[BadLine]) -> None:
+    """Answer a page's offer so that its packets go over a bad line."""
+    offer = json.loads(route.request.post_data or "")
+    response = route.fetch(post_data=json.dumps({**offer, "sdp": without_candidates(offer["sdp"])}))
+    answer = response.json()
+    lines.append(BadLine(answer["sdp"], faults))
+    route.fulfill(response=response, json={**answer, "sdp": lines[-1].answer})
 
 
 def figures(flashes: Float[np.ndarray, "A"], heard: Float[np.ndarray, "B"]) -> dict[str, Any]:
@@ -136,6 +153,7 @@ def figures(flashes: Float[np.ndarray, "A"], heard: Float[np.ndarray, "B"]) -> d
             "worst": float(np.abs(offsets).max()),
         },
         "slope": float(np.polyfit(minutes, offsets, 1)[0]),
+        "by_minute": [float(offsets[minutes.astype(int) == each].mean()) for each in np.unique(minutes.astype(int))],
     }
 
 
@@ -146,11 +164,15 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, default=60.0, help="of clicks (60)")
     parser.add_argument("--stall", type=float, help="seconds between stops of the renderer, of two seconds each")
+    parser.add_argument("--jitter", type=float, default=0.0, help="ms that packets are late, up to this each (0)")
+    parser.add_argument("--loss", type=float, default=0.0, help="percent of packets that are lost (0)")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     arguments = parser.parse_args()
     if not 40 <= arguments.seconds <= 3600:
         raise EGSTalkerError("--seconds is from 40 to 3600")
-    row = measure(arguments.seconds, arguments.stall)
+    if not 0 <= arguments.jitter <= 1000 or not 0 <= arguments.loss <= 50:
+        raise EGSTalkerError("--jitter is from 0 to 1000 ms, and --loss from 0 to 50 percent")
+    row = measure(arguments.seconds, arguments.stall, Faults(arguments.jitter / 1000, arguments.loss / 100))
     print(json.dumps(row, indent=1))
     if arguments.json:
         with atomic_path(arguments.json) as path:

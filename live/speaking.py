@@ -103,8 +103,9 @@ class Speaking:
 
     def prepare(self) -> None:
         """Take in the next frame now, if it is there: the step that needs it is quicker then, and the same."""
-        if self._next is None:
-            frame, utterance = self._take()
+        if self._next is None and any(one.waiting for one in self._utterances):
+            self._listening()
+            frame, utterance = self._take(ahead=True)
             if utterance is not None:
                 self._next = frame, utterance, self._hear(frame)
 
@@ -131,9 +132,9 @@ class Speaking:
         events, self._events = tuple(self._events), []
         return Said(frame.sound, spoken, None if utterance is None else utterance.number, events)
 
-    def _take(self) -> tuple[Frame, Utterance | None]:
+    def _take(self, *, ahead: bool = False) -> tuple[Frame, Utterance | None]:
         for utterance in self._utterances:
-            frame = utterance.take()
+            frame = utterance.take(ahead=ahead)
             if frame is not None:
                 utterance.under_way += 1
                 return frame, utterance
@@ -144,15 +145,18 @@ class Speaking:
     def _hear(self, frame: Frame) -> Spoken:
         """The code of the frame that is played now, when this one is taken in."""
         self._silent = self._silent + 1 if frame is SILENCE else 0
-        if self._hearing is None:
-            if frame is SILENCE:
-                return self._rest
-            self._hearing = Hearing(self._model, self._voice)
-            self._hearing.push(np.zeros(DELAY * SAMPLES_PER_FRAME, np.float32))  # the line's
-        (spoken,) = self._hearing.push(frame.heard)
+        if self._hearing is None and frame is SILENCE:
+            return self._rest
+        (spoken,) = self._listening().push(frame.heard)
         if self._silent > _ASLEEP:
             self._hearing = None
         return spoken
+
+    def _listening(self) -> Hearing:
+        if self._hearing is None:
+            self._hearing = Hearing(self._model, self._voice)
+            self._hearing.push(np.zeros(DELAY * SAMPLES_PER_FRAME, np.float32))  # the line's
+        return self._hearing
 
     def _closed(self, begun: Tensor, steps: int, spoken: Spoken) -> Spoken:
         """On the way from the code of the interruption to what follows it."""

@@ -16,7 +16,7 @@ from live.resampler import Resampler
 
 @dataclass(frozen=True)
 class Frame:
-    """The 40 ms of an utterance that belong to one frame; before silence where it ends within it."""
+    """The 40 ms of an utterance that belong to one frame; silence beside it where it begins or ends within it."""
 
     heard: Float32[np.ndarray, "640"]
     """16 kHz."""
@@ -32,8 +32,9 @@ SILENCE = Frame(np.zeros(SAMPLES_PER_FRAME, np.float32), np.zeros(SOUND_SAMPLES,
 class Utterance:
     """What is said at a stretch.
 
-    A frame goes out as soon as its last sample is here. What a resampler knows 2 ms later (4 ms at 8 kHz) is later by
-    that in the frames, all along: nothing is left out.
+    A frame goes out as soon as its last sample is here. The first of a stretch begins with as much silence as lets what
+    is here end with a frame: sound that comes in real time then waits for no rest of a frame. What a resampler knows 2
+    ms later (4 ms at 8 kHz) is later by that in the frames, all along: nothing is left out.
 
     Args:
         number: of the utterance.
@@ -54,6 +55,7 @@ class Utterance:
         self.played = 0.0
         self._sound: deque[np.ndarray] = deque()
         self._size = rate // FPS  # samples of a frame
+        self._is_flowing = False  # whether a stretch has begun
         self._to_hear, self._to_play = _Resampled(rate, SAMPLE_RATE), _Resampled(rate, SOUND_RATE)
 
     @property
@@ -73,29 +75,42 @@ class Utterance:
             self._sound.append(samples)
         self.waiting += len(samples)
 
-    def take(self) -> Frame | None:
-        """The next frame; None where it is not there yet, or never will be."""
-        if self._is_given or (self.waiting < self._size and not self.ended):
+    def take(self, *, ahead: bool = False) -> Frame | None:
+        """The next frame; None where it is not there yet, or never will be.
+
+        Args:
+            ahead: before it is due: more of it may come until then.
+        """
+        if self._is_given:
             return None
-        piece = self._next()
-        self._to_hear.push(piece)
-        self._to_play.push(piece)
+        lead = 0
+        if not self.ended and (not self._is_flowing or self.waiting < self._size):
+            if ahead:
+                return None
+            self._is_flowing = self.waiting > 0
+            if not self._is_flowing:
+                return None
+            lead = -self.waiting % self._size
+        piece = self._next(self._size - lead)
+        led = np.pad(piece, (lead, 0))
+        self._to_hear.push(led)
+        self._to_play.push(led)
         if self.ended and self.waiting == 0:
             self._to_hear.finish()
             self._to_play.finish()
         heard, sound = self._to_hear.take(SAMPLES_PER_FRAME), self._to_play.take(SOUND_SAMPLES)
         return Frame(heard, to_int16(sound), 1000 * len(piece) / self.rate)
 
-    def _next(self) -> Float32[np.ndarray, "T"]:
-        """The source's samples of the next frame, fewer at the end."""
-        parts, missing = [np.zeros(0, np.float32)], self._size
+    def _next(self, count: int) -> Float32[np.ndarray, "T"]:
+        """The source's next samples, fewer at the end."""
+        parts, missing = [np.zeros(0, np.float32)], count
         while missing and self._sound:
             piece = self._sound.popleft()
             parts.append(piece[:missing])
             if len(piece) > missing:
                 self._sound.appendleft(piece[missing:])
             missing -= len(parts[-1])
-        self.waiting -= self._size - missing
+        self.waiting -= count - missing
         return np.concatenate(parts)
 
 

@@ -23,8 +23,17 @@ from media.rtc_frames import PictureFrame, ReceivedSound, SoundFrame, picture_fr
 
 CLOCK = 90_000  # Hz, of video in RTP
 PACKET = SOUND_RATE // 50  # samples of a sound packet: 20 ms
+HOLD_SECONDS = 0.02
+"""That pictures go after their sound. Browsers buffer sound longer than pictures, and delay pictures until they are
+less than 30 ms ahead (``kMinDeltaMs`` of libwebrtc's stream_synchronization.cc), and no further: this is the rest."""
 CONNECT_SECONDS = 30.0  # in which a connection has to come about
 _SPEECH_RATE = 24_000  # Hz, of what a microphone hands on
+
+
+async def _until(due: float) -> None:
+    early = due - time.monotonic()
+    if early > 0:
+        await asyncio.sleep(early)
 
 
 class SoundTrack(AudioStreamTrack):
@@ -58,18 +67,21 @@ class SoundTrack(AudioStreamTrack):
         if packet is None:
             raise MediaStreamError
         due, frame = packet
-        early = due - time.monotonic()
-        if early > 0:
-            await asyncio.sleep(early)
+        await _until(due)
         return frame
 
 
 class PictureTrack(VideoStreamTrack):
-    """The pictures of a session; those that have waited for 200 ms are left out."""
+    """The pictures of a session; those that have waited for 200 ms are left out.
 
-    def __init__(self) -> None:
+    Args:
+        hold: seconds that each is held back.
+    """
+
+    def __init__(self, hold: float = 0.0) -> None:
         super().__init__()
-        self._pictures: deque[PictureFrame] = deque(maxlen=PICTURES)
+        self._hold = hold
+        self._pictures: deque[tuple[float, PictureFrame]] = deque(maxlen=PICTURES)
         self._news = asyncio.Event()
         self._is_over = False
 
@@ -77,7 +89,7 @@ class PictureTrack(VideoStreamTrack):
         """Send a moment's picture, if it has one."""
         if moment.picture is not None:
             frame = picture_frame(moment.picture, CLOCK, moment.frame * CLOCK // FPS)
-            self._pictures.append(frame)
+            self._pictures.append((time.monotonic() + self._hold, frame))
             self._news.set()
 
     def end(self) -> None:
@@ -92,7 +104,9 @@ class PictureTrack(VideoStreamTrack):
                 raise MediaStreamError
             self._news.clear()
             await self._news.wait()
-        return self._pictures.popleft()
+        due, frame = self._pictures.popleft()
+        await _until(due)
+        return frame
 
 
 class Viewer:
@@ -115,7 +129,7 @@ class Viewer:
     ) -> None:
         self._seat, self._keep, self._listens = seat, keep, listens
         self._peer = RTCPeerConnection()
-        self._sound, self._pictures = SoundTrack(), PictureTrack()
+        self._sound, self._pictures = SoundTrack(), PictureTrack(HOLD_SECONDS)
         self._peer.addTrack(self._pictures)
         self._peer.addTrack(self._sound)
         self._peer.on("datachannel", on_channel)

@@ -170,19 +170,52 @@ def test_late_sound_goes_on_where_it_stopped():
     session, sound = Session(Mouth()), pcm(1.2)
     heard, moments = [], []
     session.speak(sound[:20_000], 48_000)
-    moments += steps(session, 40)  # 10 whole frames are there, and 800 samples that wait
+    moments += steps(session, 40)
     session.speak(sound[20_000:], 48_000)
     session.end()
     moments += steps(session, 40)
     heard = sound_of(moments)
-    at = DELAY * SOUND_SAMPLES
-    assert np.array_equal(heard[at:][: 10 * SOUND_SAMPLES], sound[: 10 * SOUND_SAMPLES])
-    again = next(m.frame for m in moments if m.frame > 14 and m.utterance == 1) * SOUND_SAMPLES
-    assert np.array_equal(heard[again:][: len(sound) - 10 * SOUND_SAMPLES], sound[10 * SOUND_SAMPLES :])
-    assert not heard[at + 10 * SOUND_SAMPLES : again].any()
+    end = (DELAY + 11) * SOUND_SAMPLES
+    assert np.array_equal(heard[end - 20_000 : end], sound[:20_000])  # what is there ends with a frame
+    again = next(m.frame for m in moments if m.frame > 15 and m.utterance == 1) * SOUND_SAMPLES
+    assert np.array_equal(heard[again:][: len(sound) - 20_000], sound[20_000:])
+    assert not heard[: end - 20_000].any() and not heard[end:again].any()
     assert [one[:3] for one in events_of(moments)] == [("started", 1, 0), ("finished", 1, 1200)]
-    paused = gaps(moments)[18 : again // SOUND_SAMPLES - 2]
+    paused = gaps(moments)[19 : again // SOUND_SAMPLES - 2]
     assert paused.max() < gaps(moments)[4:14].max() - 0.5
+
+
+@pytest.mark.parametrize("rate", [48_000, 16_000, 22_050])
+def test_sound_in_real_time_waits_for_no_rest_of_a_frame(rate):
+    """Pieces of 10 ms, three of which are there when the first frame is due, and four more with each later one."""
+    session, size = Session(Mouth()), rate // 100
+    sound, moments = pcm(2.0, rate), []
+    pieces = iter(cut(sound, size))
+    for frame in range(45):
+        for _ in range(3 if frame == 0 else 4):
+            session.prepare()
+            session.speak(next(pieces), rate)
+        moments.append(session.step())
+    said = [moment.utterance for moment in moments]
+    assert said == [None] * DELAY + [1] * 41
+    if rate == 48_000:
+        heard = sound_of(moments)[DELAY * SOUND_SAMPLES :]
+        lead = SOUND_SAMPLES - 3 * size
+        assert not heard[:lead].any() and np.array_equal(heard[lead:], sound[: len(heard) - lead])
+
+
+def test_sound_that_is_a_little_late_costs_as_much_as_it_is_late():
+    session, sound, moments = Session(Mouth()), pcm(1.0), []
+    sizes = [1920, 1920, 1440, 2400, 1920, 1920]
+    for begin, end in itertools.pairwise([0, *itertools.accumulate(sizes)]):
+        session.speak(sound[begin:end], 48_000)
+        moments.append(session.step())
+    session.end()
+    heard = sound_of(moments + steps(session, 10))[DELAY * SOUND_SAMPLES :]
+    stop = 2 * 1920
+    assert np.array_equal(heard[:stop], sound[:stop]) and not heard[stop : stop + 480].any()
+    rest = sum(sizes) - stop
+    assert np.array_equal(heard[stop + 480 :][:rest], sound[stop:][:rest]) and not heard[stop + 480 + rest :].any()
 
 
 def test_what_is_done_ahead_changes_nothing():
