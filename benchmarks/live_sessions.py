@@ -43,7 +43,7 @@ Came = list[tuple[float, float]]
 """When something came, and of which time of the session it is; seconds."""
 
 
-async def _peer(address: str, seconds: float) -> tuple[Came, Came]:
+async def speak_as_peer(address: str, seconds: float) -> tuple[Came, Came]:
     """Pictures and packets of sound of a session that is spoken to."""
     from aiortc import RTCPeerConnection, RTCSessionDescription
     from aiortc.mediastreams import MediaStreamError
@@ -89,7 +89,7 @@ async def _peer(address: str, seconds: float) -> tuple[Came, Came]:
 
 def _peers(address: str, count: int, seconds: float, results: Any) -> None:
     async def all_of_them() -> list[tuple[Came, Came]]:
-        return await asyncio.gather(*(_peer(address, seconds) for _ in range(count)))
+        return await asyncio.gather(*(speak_as_peer(address, seconds) for _ in range(count)))
 
     try:
         results.put(asyncio.run(all_of_them()))
