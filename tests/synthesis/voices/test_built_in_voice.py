@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from data_utils.audio_features import extract
 from data_utils.audio_features.phones import PHONE_NAMES, PHONES
 from media.sound import read_audio, write_wav
 from synthesis.voices import Voice, voice_of
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +93,11 @@ def test_without_its_packages_a_line_says_what_brings_them(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(EGSTalkerError, match=r"not installed here \(onnxruntime\): EGSTALKER_RUNTIME=native .*--voice"):
         voice_of("joe")
+
+
+def test_it_reports_to_nobody(voice: Voice, tmp_path: Path) -> None:
+    program = "from synthesis.voices.built_in import BuiltInVoice; BuiltInVoice()"
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"TMPDIR": str(tmp_path), "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([sys.executable, "-c", program], env=environment, cwd=ROOT, check=True, timeout=60)
+    assert not list(tmp_path.rglob("*"))  # where ONNX Runtime keeps by which name it reports
