@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arguments.errors import EGSTalkerError, door
+from arguments.errors import EGSTalkerError, door, end_on_sigterm
 
 if TYPE_CHECKING:
     from live.guests import Guest
@@ -28,7 +28,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model_path", type=Path, required=True, help="folder of the trained model, or its .head file")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (127.0.0.1: this machine alone)")
     parser.add_argument("--port", type=int, default=8010, help="port to listen at (8010)")
-    parser.add_argument("--token", help="what whoever comes has to know; made up where others can reach the host")
+    parser.add_argument(
+        "--token",
+        default=os.environ.get("EGSTALKER_TOKEN") or None,
+        help="what whoever comes has to know (EGSTALKER_TOKEN of the environment; else made up where others can reach "
+        "the host)",
+    )
     parser.add_argument("--sessions", type=int, help="at once (1 on a CPU, 4 on a GPU)")
     parser.add_argument(
         "--background", default="clip", metavar="KIND", help="clip (default), a colour, a picture or a video"
@@ -71,6 +76,7 @@ def _guests_of(options: argparse.Namespace) -> int:
 @door
 def main() -> None:
     options = parse()
+    end_on_sigterm()
     try:
         from live.server import Server
     except ModuleNotFoundError as error:

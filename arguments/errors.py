@@ -33,6 +33,15 @@ class Interrupted(KeyboardInterrupt):
         self.number = number
 
 
+def end_on_sigterm() -> None:
+    """From now on SIGTERM, by which ``docker stop`` and systemd end a server, ends the program as Ctrl-C does."""
+
+    def end(number: int, _: object) -> None:
+        raise Interrupted(number, f"ended by {signal.Signals(number).name}")
+
+    signal.signal(signal.SIGTERM, end)
+
+
 def one_line(error: BaseException) -> str:
     """The error's message on a single line; an empty message becomes the type's name."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -83,6 +83,25 @@ class Line:
                 command.ask_to_end()
             return job
 
+    def break_off(self, seconds: float) -> None:
+        """End what runs, with nothing to begin in its place: for where everything ends with the server.
+
+        The jobs are halfway then, and can go on; those that wait begin with the next server.
+
+        Args:
+            seconds: that the commands have to end as they do on SIGTERM.
+        """
+        with held(self.folder):
+            running = [job for job in self.all() if job.now == RUNNING]
+            for job in running:
+                if job.runner is not None:
+                    job.runner.kill()  # or it would let the next one begin
+                if job.command is not None:
+                    job.command.ask_to_end()
+        deadline = time.monotonic() + seconds
+        while any(job.alive for job in running) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
     def go_on(self, number: str) -> Job:
         """Put a job that has ended before it was done at the end of the line, to go on where it was.
 

@@ -55,7 +55,7 @@ class Runner:
             log.flush()
             try:
                 self.command = subprocess.Popen(
-                    step.command,
+                    _words(step),
                     cwd=ROOT,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -87,6 +87,13 @@ class Runner:
         self.asked_to_stop = True
         if self.command is not None:
             self.command.terminate()
+
+
+def _words(step: Step) -> tuple[str, ...]:
+    """Its command. A Python that is not here, as one of a container or of outside it, is this one."""
+    program = Path(step.command[0])
+    is_gone = program.name.startswith("python") and not program.exists()
+    return (sys.executable, *step.command[1:]) if is_gone else step.command
 
 
 def _ended(code: int) -> str:

@@ -67,6 +67,10 @@ def _files(home: Home, line: Line) -> FastAPI:
     async def refuse(_: Any, error: EGSTalkerError) -> PlainTextResponse:
         return PlainTextResponse(one_line(error), 404)
 
+    @app.get("/health")
+    def health() -> dict[str, bool]:
+        return {"ready": True}
+
     @app.get("/heads/{name}/pictures/{picture}")
     def picture(name: str, picture: str) -> FileResponse:
         return _file(home.picture(name, picture))

@@ -53,6 +53,11 @@ def test_the_page_names_no_other_server_to_fetch_from(page: TestClient):
         assert page.get("/" + name.lstrip("/")).status_code == 200
 
 
+def test_the_page_says_that_it_is_well_to_this_machine_alone(page: TestClient):
+    assert page.get("/health").json() == {"ready": True}
+    assert page.get("/health", headers={"host": "elsewhere.example"}).status_code == 403
+
+
 def test_films_and_pictures_are_served_with_parts_and_names(page: TestClient):
     whole = page.get("/heads/anna/films/0001")
     assert (whole.content, whole.headers["content-type"]) == (FILM, "video/mp4")

@@ -176,6 +176,39 @@ def test_a_command_whose_runner_was_killed_still_counts_and_can_be_stopped(line:
     until(lambda: state(line, job) == HALFWAY)
 
 
+def test_jobs_that_end_with_the_server_keep_what_they_have_done_and_let_nothing_begin(line: Line, tmp_path: Path):
+    job = line.add("head", "anna", [counting(tmp_path / "n", 1000)])
+    waiting = line.add("head", "b", [saying("b")])
+    until(lambda: count_in(tmp_path / "n") >= 2 and line.find(job.number).command is not None)
+    line.break_off(20)
+    reached = count_in(tmp_path / "n")
+    assert state(line, job) == HALFWAY
+    time.sleep(0.3)
+    assert count_in(tmp_path / "n") == reached
+    assert state(line, waiting) == WAITING
+    line.stop(waiting.number)
+    line.go_on(job.number)
+    until(lambda: count_in(tmp_path / "n") > reached)
+
+
+def test_jobs_that_do_not_end_are_waited_for_no_longer_than_said(line: Line):
+    deaf = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    )
+    job = line.add("head", "anna", [Step("deaf", (sys.executable, "-c", deaf))])
+    until(lambda: "deaf\n" in (job.log.read_text().partition("\n")[2] if job.log.exists() else ""))
+    begun = time.monotonic()
+    line.break_off(0.5)
+    assert 0.5 <= time.monotonic() - begun < 5
+
+
+def test_a_job_of_a_container_goes_on_outside_of_it(line: Line):
+    words = "/of/a/container/bin/python"
+    job = line.add("head", "anna", [Step("say", (words, "-c", "print('by another')"))])
+    until(lambda: state(line, job) == DONE)
+    assert "by another" in job.log.read_text()
+
+
 def test_another_process_of_the_same_number_is_not_taken_for_the_job(line: Line, tmp_path: Path):
     ours = Process.of(os.getpid())
     assert ours is not None

@@ -22,7 +22,7 @@ import httpx
 from live.access import is_loopback
 from live.page.__main__ import parse
 from live.page.home import Home
-from live.page.job import DONE, RUNNING, Job, Step
+from live.page.job import DONE, HALFWAY, RUNNING, Job, Step
 from live.page.jobs import Line
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -72,6 +72,19 @@ def test_ctrl_c_ends_the_server_and_not_the_work(home: Home):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_work_that_is_to_end_with_the_server_does_and_can_go_on(home: Home, number: signal.Signals):
+    job, line = waiting_job(home, 60.0), Line(home.jobs)
+    with serving(home, "--end_jobs") as (process, address):
+        assert httpx.get(address + "health").json() == {"ready": True}
+        assert line.find(job.number).now == RUNNING
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+        assert (process.returncode, errors) == (0, "")
+    assert line.find(job.number).now == HALFWAY
+
+
+@pytest.mark.slow
 def test_another_host_asks_for_the_token_that_is_printed(home: Home):
     with serving(home, "--host", "0.0.0.0") as (_, address):
         port, token = re.findall(r":(\d+)/\?token=(\S{20,})$", address)[0]
@@ -103,3 +116,12 @@ def test_every_other_host_is_none(host: str):
 def test_what_makes_no_sense_is_refused(arguments: list[str]):
     with pytest.raises(SystemExit):
         parse(arguments)
+
+
+def test_a_token_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch):
+    assert parse([]).token is None
+    monkeypatch.setenv("EGSTALKER_TOKEN", "")
+    assert parse([]).token is None
+    monkeypatch.setenv("EGSTALKER_TOKEN", "of the environment")
+    assert parse([]).token == "of the environment"
+    assert parse(["--token", "of the command line"]).token == "of the command line"
