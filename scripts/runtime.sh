@@ -2,20 +2,28 @@
 # Where a pipeline command runs: in the container where a Docker daemon answers and the image exists, otherwise natively
 # in .venv. Sourced after environment.sh.
 #
-#   run_command SCRIPT [ARGUMENT...]     replaces the shell by the Python program SCRIPT of the checkout; natively with
-#                                        the packages of LOCKS or, if NEEDS_PACKAGES=no, by any suitable Python, without
-#                                        making .venv
+#   run_command SCRIPT [ARGUMENT...]     replaces the shell by the Python program SCRIPT of the checkout, a file or a module;
+#                                        natively with the packages of LOCKS or, if NEEDS_PACKAGES=no, by any suitable
+#                                        Python, without making .venv
 #   runs_in_container                    does it run in the container?
+#   serves_in_container                  does a server? Then run_in_container gives it this machine's network; otherwise
+#                                        run_natively is to follow
 #   asks_for_help [ARGUMENT...]          is -h or --help among them?
+#   is_given OPTION [ARGUMENT...]        is the option?
+#   value_of OPTION [ARGUMENT...]        the option's last value among them; values_of: all, one a line
 #
 # In the container every path is what it is outside: the checkout, the working folder and every path among the arguments
 # are mounted where they are, and so are those in the array WRITTEN, where the command writes unasked or which are part of
-# an argument. The values of the options in the array PROSE are no paths, whatever they look like.
+# an argument. The values of the options in the array PROSE are no paths, whatever they look like. The variables in the
+# array PASSED are handed on besides those that always are. NATIVE_ONLY says why a server cannot do without the machine.
 # EGSTALKER_RUNTIME=docker|native forces one; EGSTALKER_IMAGE names another image; EGSTALKER_CACHE, another folder for
 # what lasts from run to run (.cache/container in STATE): models that libraries fetch, and compiled kernels.
 
 WRITTEN=()
 PROSE=()
+PASSED=()
+RUN_OPTIONS=()
+NATIVE_ONLY=""
 LOCKS=(native)
 NEEDS_PACKAGES=yes
 IMAGE=${EGSTALKER_IMAGE:-egstalker}
@@ -26,6 +34,37 @@ asks_for_help() {
     case $argument in -h | --help) return 0 ;; esac
   done
   return 1
+}
+
+is_given() {
+  local option=$1 argument
+  shift
+  for argument in "$@"; do
+    case $argument in "$option" | "$option"=*) return 0 ;; esac
+  done
+  return 1
+}
+
+# Given as two words or with "=".
+value_of() {
+  local option=$1 value="" previous="" argument
+  shift
+  for argument in "$@"; do
+    case $argument in "$option"=*) value=${argument#*=} ;; esac
+    [ "$previous" != "$option" ] || value=$argument
+    previous=$argument
+  done
+  printf '%s\n' "$value"
+}
+
+values_of() {
+  local option=$1 previous="" argument
+  shift
+  for argument in "$@"; do
+    case $argument in "$option"=*) printf '%s\n' "${argument#*=}" ;; esac
+    [ "$previous" != "$option" ] || printf '%s\n' "$argument"
+    previous=$argument
+  done
 }
 
 run_command() {
@@ -41,22 +80,60 @@ runs_in_container() {
   esac
 }
 
+# With a bridge of its own a container would have to listen for all that reach it, and WebRTC would name addresses that
+# nobody outside can: in this machine's network "127.0.0.1" is this machine alone, as it is natively.
+serves_in_container() {
+  local reason
+  runs_in_container || return
+  reason=$(why_it_cannot_serve)
+  if [ -z "$reason" ]; then
+    RUN_OPTIONS=(--network host --stop-timeout 30)
+    return
+  fi
+  [ "${EGSTALKER_RUNTIME:-}" != docker ] || fail "EGSTALKER_RUNTIME=docker, but $reason; EGSTALKER_RUNTIME=native does it"
+  note "Running natively: $reason."
+  return 1
+}
+
+why_it_cannot_serve() {
+  if [ -n "$NATIVE_ONLY" ]; then
+    echo "$NATIVE_ONLY"
+  elif [ "$(ask_docker image inspect --format '{{index .Config.Labels "egstalker.live"}}' "$IMAGE")" != yes ]; then
+    echo "the image '$IMAGE' has no packages for live use; ./build.sh adds them"
+  else
+    case $(ask_docker info --format '{{.OperatingSystem}} {{.SecurityOptions}}' 2>/dev/null) in
+      *"Docker Desktop"*) echo "Docker Desktop's containers are not in this machine's network" ;;
+      *name=rootless*) echo "a rootless Docker's containers are not in this machine's network" ;;
+    esac
+  fi
+}
+
 run_natively() {
   local script=$1 python
   shift
+  name_program "$script"
   if [ "$NEEDS_PACKAGES" = yes ]; then
     set_up "${LOCKS[@]}"
     python="$VENV/bin/python"
   else
     python=$(find_python) || exit
   fi
-  PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}" exec "$python" "$ROOT/$script" "$@"
+  PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}" exec "$python" "${PROGRAM[@]}" "$@"
+}
+
+# Sets PROGRAM to the words that follow "python".
+name_program() {
+  case $1 in
+    */* | *.py) PROGRAM=("$ROOT/$1") ;;
+    *) PROGRAM=(-m "$1") ;;
+  esac
 }
 
 run_in_container() {
   local script=$1 argument name previous=""
   shift
-  OPTIONS=(--rm --init --shm-size 1g)
+  name_program "$script"
+  OPTIONS=(--rm --init --shm-size 1g ${RUN_OPTIONS[@]+"${RUN_OPTIONS[@]}"})
   MOUNTED=()
   mount_path "$ROOT"
   is_system_folder "$(pwd -P)" || mount_path "$(pwd -P)"
@@ -78,7 +155,7 @@ run_in_container() {
     case $name in
       WANDB_* | HF_* | OMP_* | NUMBA_* | EGSTALKER_* | CUDA_VISIBLE_DEVICES | TRAINING_LOG | NO_COLOR | TERM) ;;
       MODEL_MIRROR | ACCEPT_BFM_LICENSE | HTTP_PROXY | HTTPS_PROXY | NO_PROXY | http_proxy | https_proxy | no_proxy) ;;
-      *) continue ;;
+      *) is_passed "$name" || continue ;;
     esac
     OPTIONS+=(--env "$name")
     argument=$(local_path "${!name}")
@@ -87,7 +164,15 @@ run_in_container() {
   # With a terminal, Ctrl-C reaches the program through it; without one, docker passes signals on.
   [ ! -t 0 ] || [ ! -t 1 ] || OPTIONS+=(--interactive --tty)
   exec docker run "${OPTIONS[@]}" --workdir "$(pwd -P)" --env PYTHONPATH="$ROOT" "$IMAGE" \
-    python "$ROOT/$script" "$@"
+    python "${PROGRAM[@]}" "$@"
+}
+
+is_passed() {
+  local name
+  for name in ${PASSED[@]+"${PASSED[@]}"}; do
+    [ "$1" != "$name" ] || return 0
+  done
+  return 1
 }
 
 is_prose() {
@@ -171,6 +256,20 @@ mount_argument() {
     */*) mount_path "$1" ;;
     *) [ ! -e "$1" ] || mount_path "$1" ;;
   esac
+}
+
+# mount_words_of_command TEXT: the files that a command of the user's names. Only the user's own: in the container the
+# system's are other ones.
+mount_words_of_command() {
+  local word
+  local -a words
+  read -r -d '' -a words <<<"$1" || :
+  for word in ${words[@]+"${words[@]}"}; do
+    case $word in
+      /usr/* | /bin/* | /sbin/* | /lib/* | /lib64/* | /opt/* | /etc/* | /dev/* | /proc/* | /sys/*) ;;
+      */*) [ ! -f "$word" ] || WRITTEN+=("$word") ;;
+    esac
+  done
 }
 
 # Mounts the path, or the nearest existing folder above it, under its name and, where links lead there, its real one.

@@ -134,6 +134,13 @@ def test_what_is_installed_from_a_lock_is_checked_against_its_hashes(repository)
     assert not any(re.search(r"pip (install|wheel) .*[a-z]==", step) for step in steps)
 
 
+def test_the_label_by_which_servers_know_the_image_is_there(repository):
+    dockerfile = (repository / "Dockerfile").read_text()
+    assert 'egstalker.live="yes"' in dockerfile
+    assert dockerfile.count(" -r /requirements/live.txt ") == 2  # on a GPU and without
+    assert '.Config.Labels "egstalker.live"' in (repository / "scripts/runtime.sh").read_text()
+
+
 def test_the_extensions_are_pinned_to_commits(repository):
     dockerfile = (repository / "Dockerfile").read_text()
     assert len(re.findall(r"^ARG [A-Z0-9_]+=https://\S+\.git@[0-9a-f]{40}$", dockerfile, re.MULTILINE)) == 3

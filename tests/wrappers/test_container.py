@@ -252,3 +252,84 @@ def test_a_terminal_is_handed_on(checkout):
         os.close(ours)
         os.close(theirs)
     assert {"--interactive", "--tty"} <= set(_docker_run(checkout).flags)
+
+
+def _live(checkout, *arguments: str, **environment: str) -> DockerRun:
+    if not (checkout.bin / "docker").exists():
+        checkout.docker()
+    result = checkout.run("live.sh", *arguments, **environment)
+    assert result.returncode == 0, result.stderr
+    return _docker_run(checkout)
+
+
+def test_servers_run_in_this_machines_network_so_that_its_loopback_is_theirs(checkout, tmp_path):
+    (tmp_path / "my model").mkdir()
+    run = _live(checkout, "--model_path", str(tmp_path / "my model"), "--port", "7")
+    assert run.values["--network"] == ["host"] and "--publish" not in run.values
+    root = str(checkout.root)
+    assert run.command == ["python", f"{root}/serve.py", "--model_path", f"{tmp_path}/my model", "--port", "7"]
+    assert set(run.mounts) == {root, str(tmp_path / "my model")}
+    assert checkout.run("app.sh", "--port", "7").returncode == 0
+    run = _docker_run(checkout)
+    assert run.values["--network"] == ["host"]
+    home = ["--home", f"{root}/output/page"]
+    assert run.command == ["python", "-m", "live.page", "--end_jobs", *home, "--port", "7"]
+    assert "--network" not in _train(checkout).values
+
+
+def test_a_server_has_time_to_end(checkout):
+    assert int(_live(checkout).values["--stop-timeout"][0]) > 20
+
+
+@pytest.mark.parametrize("given", [["--token", "/etc/word"], ["--token=/etc/word"]])
+@pytest.mark.parametrize("script", ["live.sh", "app.sh"])
+def test_a_token_is_no_path(checkout, script, given):
+    checkout.docker()
+    assert checkout.run(script, *given).returncode == 0
+    run = _docker_run(checkout)
+    assert run.command[-len(given) :] == given
+    assert set(run.mounts) == {str(checkout.root)}
+
+
+def test_what_a_live_head_is_sent_to_is_shared_and_no_key_is_shown(checkout, tmp_path):
+    for name in ("films", "others"):
+        (tmp_path / name).mkdir()
+    checkout.environment |= {"WHIP_TOKEN": "sk-1", "LIVEKIT_TOKEN": "sk-2", "LIVEKIT_URL": "wss://x", "OTHER": "sk-3"}
+    checkout.environment |= {"STREAM": "rtmp://a/sk-4", "FILM": str(tmp_path / "others/new.mkv")}
+    outputs = [str(tmp_path / "films/new.mp4"), "env:STREAM", "env:FILM", "env:NO-NAME", "https://host/etc"]
+    run = _live(checkout, *(word for one in outputs for word in ("--output", one)), "--livekit")
+    assert set(run.mounts) == {str(path) for path in (checkout.root, tmp_path / "films", tmp_path / "others")}
+    named = {value for value in run.values["--env"] if "=" not in value}
+    assert named - {"TRAINING_LOG"} == {"WHIP_TOKEN", "LIVEKIT_TOKEN", "LIVEKIT_URL", "STREAM", "FILM"}
+    assert "sk-" not in " ".join(checkout.argv("docker"))
+
+
+def test_a_voice_of_the_users_own_is_shared_with_a_live_head(checkout, tmp_path):
+    (tmp_path / "voice.sh").touch()
+    run = _live(checkout, f"--voice=bash {tmp_path}/voice.sh /usr/bin/env {{text}}")
+    assert set(run.mounts) == {str(checkout.root), f"{tmp_path}/voice.sh"}
+
+
+@pytest.mark.parametrize(
+    ("daemon", "live", "arguments", "why"),
+    [
+        ("Docker Desktop [name=seccomp]", "yes", [], "Docker Desktop's containers are not in this machine's network"),
+        ("Debian [name=seccomp name=rootless]", "yes", [], "a rootless Docker's containers are not"),
+        ("Debian [name=seccomp]", "<no value>", [], "no packages for live use; ./build.sh adds them"),
+        ("Debian [name=seccomp]", "yes", ["--output", "/dev/video9"], "cameras and sound cards are not shared"),
+        ("Debian [name=seccomp]", "yes", ["--output=env:CAMERA"], "cameras and sound cards are not shared"),
+    ],
+)
+def test_a_server_runs_natively_and_says_why_where_a_container_would_not_do(checkout, daemon, live, arguments, why):
+    checkout.docker()
+    checkout.environment["CAMERA"] = "alsa:default"
+    (checkout.bin / "daemon").write_text(daemon + " map[runc:{}]\n")
+    (checkout.bin / "live").write_text(live + "\n")
+    result = checkout.run("live.sh", *arguments)
+    assert result.returncode == 0 and why in result.stderr.splitlines()[0]
+    assert (checkout.bin / "python.argv").exists()
+    result = checkout.run("live.sh", *arguments, EGSTALKER_RUNTIME="docker")
+    assert result.returncode == 1 and result.stderr.count("\n") == 1
+    assert result.stderr.startswith("error: ") and why in result.stderr
+    assert checkout.run("live.sh", *arguments, EGSTALKER_RUNTIME="native").stderr == ""
+    assert not (checkout.bin / "docker.argv").exists()
