@@ -6,6 +6,7 @@ another Python or Debian to start from than python:3.11-slim-bookworm; NETWORK, 
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -13,15 +14,21 @@ import pty
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from live.page.home import Home
+from live.page.job import HALFWAY, WAITING, Job, Step, read_job
 
 IMAGE = "egstalker-test"
 SOMEBODY = 12345  # a user and group that no machine has
@@ -156,6 +163,53 @@ def dataset(container, image) -> Path:
     assert done.returncode == 0, done.stdout
     assert all(f"[{number}/9]" in done.stdout for number in range(1, 10))
     return container.data / "a clip"
+
+
+def _free_port() -> int:
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        return int(place.getsockname()[1])
+
+
+def _health(port: int, host: str = "127.0.0.1") -> Any:
+    with urllib.request.urlopen(f"http://{host}:{port}/health", timeout=5) as answer:
+        return json.load(answer)
+
+
+def _other_addresses() -> list[str]:
+    """This machine's, beside the loopback's: that by which it would reach another, if it can."""
+    with socket.socket(type=socket.SOCK_DGRAM) as place:
+        try:
+            place.connect(("203.0.113.1", 9))  # sends nothing
+        except OSError:
+            return []
+        return [place.getsockname()[0]]
+
+
+@contextlib.contextmanager
+def _serving(container: Container, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """A server, which ends with the context, whatever happens in it."""
+    with container.start(*command) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+
+
+def _until_well(port: int, process: subprocess.Popen[str] | None = None, seconds: float = 180) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError):
+            assert _health(port)["ready"]
+            return
+        assert time.monotonic() < deadline, "it does not answer"
+        assert process is None or process.poll() is None, process.stdout.read()
+        time.sleep(0.2)
+
+
+def _no_container_is_left() -> bool:
+    return not _docker("ps", "--quiet", "--filter", f"ancestor={IMAGE}").stdout
 
 
 def _train(*arguments: str) -> tuple[str, ...]:
@@ -299,6 +353,95 @@ def _drain(terminal: int) -> None:
     with contextlib.suppress(OSError):
         while os.read(terminal, 65536):
             continue
+
+
+def test_a_live_head_answers_this_machine_alone_and_ends_with_ctrl_c(container, model):
+    client = pytest.importorskip("websockets.sync.client", reason="requirements/live.txt is not installed")
+    port = _free_port()
+    with _serving(container, "live.sh", "--model_path", "models/m", "--port", str(port)) as process:
+        begin = time.monotonic()
+        _until_well(port, process)
+        container.seconds["live"] = time.monotonic() - begin
+        with client.connect(f"ws://127.0.0.1:{port}/ws?media=jpeg") as head:
+            assert json.loads(head.recv(10))["type"] == "session"
+            sound = base64.b64encode(bytes(48_000)).decode()
+            head.send(json.dumps({"type": "speak", "audio": sound, "rate": 24_000}))
+            head.send(json.dumps({"type": "speak_end"}))
+            pictures, said = 0, []
+            while "finished" not in said:
+                message = head.recv(10)
+                if isinstance(message, bytes):
+                    pictures += b"\xff\xd8" in message[:4000]
+                else:
+                    said.append(json.loads(message)["type"])
+            assert said == ["started", "finished"] and pictures > 5
+        for address in _other_addresses():
+            with pytest.raises(OSError, match="refused"):
+                _health(port, address)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(60) == 130
+    assert _no_container_is_left()
+
+
+def test_the_page_is_served_and_its_work_ends_with_the_container_and_goes_on(container, image):
+    home, port = Home(container.data / "a home"), _free_port()
+    home.make()
+    command = ("/no/such/python", "-c", "import time; print('at it', flush=True); time.sleep(600)")
+    job = Job("head", "anna", (Step("train", command),), folder=home.jobs / "0001")
+    job.folder.mkdir()
+    job.write()
+    for path in (home.root, *home.root.rglob("*")):
+        os.chown(path, container.user, container.group)
+    for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C, docker stop
+        with _serving(container, "app.sh", "--home", "a home", "--port", str(port)) as process:
+            _until_well(port, process)
+            deadline = time.monotonic() + 30
+            while not job.log.exists() or "at it" not in job.log.read_text():
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            os.killpg(process.pid, number)
+            assert process.wait(60) == 0
+        assert _no_container_is_left()
+        assert read_job(job.folder).now == HALFWAY
+        job.log.unlink()
+        read_job(job.folder).changed(state=WAITING, runner=None, command=None)  # as the button "Go on" does
+        os.chown(job.folder / "job.json", container.user, container.group)
+
+
+def test_compose_serves_both_with_a_read_only_root(container, model):
+    if _docker("compose", "version").returncode:
+        pytest.skip("docker has no compose")
+    ports = {"EGSTALKER_APP_PORT": _free_port(), "EGSTALKER_LIVE_PORT": _free_port()}
+    (container.root / "output").mkdir()
+    shutil.copytree(model, container.root / "output/m")
+    for path in (container.root / "output", *(container.root / "output").rglob("*")):
+        os.chown(path, container.user, container.group)
+    environment = {
+        **os.environ,
+        **{name: str(port) for name, port in ports.items()},
+        "EGSTALKER_IMAGE": IMAGE,
+        "EGSTALKER_USER": f"{container.user}:{container.group}",
+    }
+
+    def compose(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = ["docker", "compose", "--project-name", IMAGE, "--profile", "cpu", *arguments]
+        return subprocess.run(
+            command, cwd=container.root, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+
+    try:
+        begin = time.monotonic()
+        up = compose("up", "--detach", "--wait")
+        assert up.returncode == 0, up.stderr + compose("logs").stdout  # both are healthy
+        container.seconds["compose"] = time.monotonic() - begin
+        assert _health(ports["EGSTALKER_LIVE_PORT"])["ready"] and _health(ports["EGSTALKER_APP_PORT"])["ready"]
+        assert compose("exec", "app", "touch", "/egstalker/x", "/x").returncode != 0
+        made = (container.root / "output/page").stat()
+        assert (made.st_uid, made.st_gid) == (container.user, container.group)
+    finally:
+        down = compose("down")
+    assert down.returncode == 0, down.stderr
+    assert _no_container_is_left()
 
 
 def test_render_and_metrics_run_in_the_container_too(container, model):
