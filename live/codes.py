@@ -58,9 +58,7 @@ class CodeStream:
         codes = self._model(torch.stack(list(self._rows)))[at:][:2]
         codes = torch.cat([codes, codes[-1:]])[:2]
         activity = torch.tensor(list(self._activity), dtype=codes.dtype, device=codes.device)
-        now, following = (
-            self._model.with_pauses(code.expand(len(activity), -1), activity)[min(at + later, -1)]
-            for later, code in enumerate(codes)
-        )
+        speaking, resting = (one[[at, min(at + 1, -1)]] for one in self._model.voicing(activity))
+        now, following = self._model.paused(codes, speaking, resting)
         self._said += 1
         return Spoken(now, following)

@@ -10,13 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float32
 
 from arguments.clock import SAMPLES_PER_FRAME
 from arguments.errors import EGSTalkerError
+from data_utils.audio_features.cepstra import DELTA_FRAMES
 from data_utils.audio_features.hops import HOPS_PER_FRAME
 from data_utils.audio_features.log_mel import log_mel_rows
-from data_utils.audio_features.phones import HEARD_AFTER, HEARD_BEFORE, phone_rows
+from data_utils.audio_features.phones import HEARD_AFTER, HEARD_BEFORE, phone_cepstra, rows_of, scores
 from data_utils.audio_features.speech_activity import SMOOTHING_REACH, piece_power, smoothed
 from data_utils.audio_features.voice_scale import VoiceScale
 from live.voice_tracker import VoiceTracker
@@ -24,23 +26,35 @@ from live.voice_tracker import VoiceTracker
 ROW_DELAY = HEARD_AFTER  # frames between a frame and its row
 _SEEN = HEARD_BEFORE + 1 + HEARD_AFTER  # frames of sound that a row is made of
 
-Rows = Callable[[np.ndarray, int, VoiceScale], Float32[np.ndarray, "1 D"]]
+Rows = Callable[[np.ndarray, VoiceScale], Float32[np.ndarray, "1 D"]]
+"""The row of the frame :data:`ROW_DELAY` before the last, of the :data:`_SEEN` frames of sound up to now."""
 
 
-def _log_mel(samples: np.ndarray, row: int, scale: VoiceScale) -> Float32[np.ndarray, "1 162"]:
-    return log_mel_rows(samples, row, row + 1, scale.speech.level, scale.spectrum)
+def _log_mel() -> Rows:
+    row = HEARD_BEFORE
+    return lambda samples, scale: log_mel_rows(samples, row, row + 1, scale.speech.level, scale.spectrum)
 
 
-def _phones(samples: np.ndarray, row: int, scale: VoiceScale) -> Float32[np.ndarray, "1 160"]:
-    return phone_rows(samples, row, row + 1, scale.speech.level, scale.cepstrum)
+def _phones() -> Rows:
+    """Scores of a frame are made once, on the scale of that time."""
+    scored = torch.zeros(0)
+
+    def rows(samples: np.ndarray, scale: VoiceScale) -> Float32[np.ndarray, "1 160"]:
+        nonlocal scored
+        begin = _SEEN - 1 - 2 * DELTA_FRAMES if len(scored) else 1
+        fresh = scores(phone_cepstra(samples, begin, _SEEN, scale.speech.level), scale.cepstrum)
+        scored = torch.cat([scored[HOPS_PER_FRAME:], fresh]) if len(scored) else fresh
+        return rows_of(scored)
+
+    return rows
 
 
-EXTRACTORS: dict[str, tuple[Rows, ...]] = {
+EXTRACTORS: dict[str, tuple[Callable[[], Rows], ...]] = {
     "log_mel_phones": (_log_mel, _phones),
     "log_mel": (_log_mel,),
     "phones": (_phones,),
 }
-"""Those that can be had as the sound comes."""
+"""Those that can be had as the sound comes: what makes their rows, for one stretch of sound."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ class FeatureStream:
                 f"features {extractor!r} need the whole recording; live use takes {', '.join(EXTRACTORS)}: make the "
                 "dataset's with one of them (preprocess.sh, --task 2 --asr) and train.sh with --only speech"
             )
-        self._rows, self._voice = EXTRACTORS[extractor], voice
+        self._rows, self._voice = [begin() for begin in EXTRACTORS[extractor]], voice
         self._waiting: list[np.ndarray] = []
         self._sound = np.zeros(_SEEN * SAMPLES_PER_FRAME, np.float32)
         self._power = np.zeros(_SEEN * HOPS_PER_FRAME)
@@ -108,7 +122,7 @@ class FeatureStream:
         if self._frames <= ROW_DELAY:
             return []
         scale, row = self._voice.scale, HEARD_BEFORE
-        features = np.concatenate([rows(self._sound, row, scale)[0] for rows in self._rows])
+        features = np.concatenate([rows(self._sound, scale)[0] for rows in self._rows])
         active = scale.speech.active(self._loudness(row)) & self._is_sound[row * HOPS_PER_FRAME :][:HOPS_PER_FRAME]
         return [Heard(features, float(active.mean()))]
 

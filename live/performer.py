@@ -114,7 +114,9 @@ class ModelPerformer:
             raise EGSTalkerError(
                 f"the model's torso has learnt from another clip than {clip.root}; give the model's own"
             )
-        self.speech = motion.speech.cpu()  # a frame at a time is too little work for a GPU, and waits for those who share it
+        self.speech = (
+            motion.speech.cpu()
+        )  # a frame at a time is too little work for a GPU, and waits for those who share it
         self.window = head.settings.signal_window
         self.wandering = _wandering(motion)
         self._head, self._motion, self._torso, self._clip = head, motion, torso, clip

@@ -138,9 +138,18 @@ class SpeechModel(nn.Module):
 
     def with_pauses(self, codes: Float[Tensor, "N K"], activity: Float[Tensor, "N"]) -> Float[Tensor, "N K"]:
         """Codes that come to the person's pause where nothing is said, and to rest where that lasts."""
-        speaking = eased(activity, ONSET, RELEASE)[:, None]
-        resting = 1 - eased(activity, ONSET, CALM)[:, None]
-        return speaking * codes + (1 - speaking) * torch.lerp(self.pause, self.rest, resting)
+        return self.paused(codes, *self.voicing(activity))
+
+    def voicing(self, activity: Float[Tensor, "N"]) -> tuple[Float[Tensor, "N"], Float[Tensor, "N"]]:
+        """How much each frame is speech, and how much rest rather than pause where it is not."""
+        return eased(activity, ONSET, RELEASE), 1 - eased(activity, ONSET, CALM)
+
+    def paused(
+        self, codes: Float[Tensor, "N K"], speaking: Float[Tensor, "N"], resting: Float[Tensor, "N"]
+    ) -> Float[Tensor, "N K"]:
+        """Codes of frames that are so much speech, and else so much rest."""
+        silent = torch.lerp(self.pause, self.rest, resting[:, None])
+        return torch.lerp(silent, codes, speaking[:, None])
 
     def save(self, path: Path) -> None:
         """Write the model to a safetensors file, its settings in the header."""

@@ -59,8 +59,9 @@ _NOISES = ("+NSN+", "+SPN+")  # of the model's phones: what counts as silence
 _LEAST_POSTERIOR = 1e-4
 _SHARE = 0.3  # of a piece's log-likelihood that counts: neighbouring pieces, and the three streams, are not independent
 _STAY = 0.6  # probability that a state lasts another 10 ms: three of them make a phone of 75 ms
-_BEFORE, _AFTER = 5, 1  # video frames around a piece that say what it is
-HEARD_BEFORE, HEARD_AFTER = _BEFORE + DELTA_FRAMES + 1, _AFTER + DELTA_FRAMES  # and with the windows' own width
+SCORED_BEFORE, SCORED_AFTER = 5, 1  # video frames around a piece that say what it is
+HEARD_BEFORE = SCORED_BEFORE + DELTA_FRAMES + 1  # and with the windows' own width
+HEARD_AFTER = SCORED_AFTER + DELTA_FRAMES
 _FLOOR = 1e-4  # power in every band, of speech of unit level: about that of white noise 47 dB below the speech
 USUAL_CEPSTRUM = np.array([-16, 9, -2, 12, -4, -4, -8, -7, 0, 2, 2, 3, -4], np.float64)
 """Mean cepstra of speech of unit level, of five voices."""
@@ -137,12 +138,30 @@ def phone_rows(
     Raises:
         EGSTalkerError: the acoustic model is not installed, or is damaged.
     """
+    first, last = start - SCORED_BEFORE - DELTA_FRAMES, stop + SCORED_AFTER + DELTA_FRAMES
+    return rows_of(scores(phone_cepstra(samples, first, last, level, device), cepstrum))
+
+
+def scores(values: Float[Tensor, "T 13"], cepstrum: Float[np.ndarray, "13"]) -> Float[Tensor, "T-8 P S"]:
+    """Log-likelihoods of the model's states (:func:`likelihoods`) in the pieces that have a video frame on either side.
+
+    Args:
+        values: cepstra (:func:`phone_cepstra`).
+        cepstrum: mean cepstra of the speech.
+
+    Raises:
+        EGSTalkerError: the acoustic model is not installed, or is damaged.
+    """
+    mean = torch.from_numpy(cepstrum).float().to(values.device)
+    return likelihoods(installed_model(), with_deltas(values - mean))
+
+
+def rows_of(scored: Float[Tensor, "T P S"]) -> Float[np.ndarray, "N 160"]:
+    """The rows that have :data:`SCORED_BEFORE` frames of scores before themselves and :data:`SCORED_AFTER` after."""
     model = installed_model()
-    first, last = start - _BEFORE - DELTA_FRAMES, stop + _AFTER + DELTA_FRAMES
-    mean = torch.from_numpy(cepstrum).float().to(device)
-    scores = likelihoods(model, with_deltas(phone_cepstra(samples, first, last, level, device) - mean))
-    posterior = _named(model, posteriors(scores, _BEFORE * HOPS_PER_FRAME, _AFTER * HOPS_PER_FRAME))
-    own = _likelihood(model, scores[_BEFORE * HOPS_PER_FRAME : -_AFTER * HOPS_PER_FRAME])
+    before, after = SCORED_BEFORE * HOPS_PER_FRAME, SCORED_AFTER * HOPS_PER_FRAME
+    posterior = _named(model, posteriors(scored, before, after))
+    own = _likelihood(model, scored[before:-after])
     parts = (posterior + _LEAST_POSTERIOR).log(), own - own.mean(1, keepdim=True)
     return np.concatenate([halves(part / UNIT) for part in parts], axis=1)
 
@@ -206,44 +225,51 @@ def posteriors(scores: Float[Tensor, "T P S"], before: int, after: int) -> Float
     Returns:
         [M, P]; the sum over the phones is 1.
     """
-    evidence = (_SHARE * (scores - scores.amax((1, 2), keepdim=True))).exp()
     count, phones, states = len(scores) - before - after, *scores.shape[1:]
-    belief = scores.new_full((count, phones, states), 1 / (phones * states))
+    evidence = (_SHARE * (scores - scores.amax((1, 2), keepdim=True))).exp().flatten(1)
+    moves = _moves(phones, states, scores.dtype, scores.device)
+    belief = scores.new_full((count, phones * states), 1 / (phones * states))
     for first in range(before + 1):
-        leaving, belief = (1 - _STAY) * belief, _STAY * belief
-        belief[..., 1:] += leaving[..., :-1]
-        belief[..., 0] += leaving[..., -1].sum(1, keepdim=True) / phones
-        belief = _normalised(belief * evidence[first : first + count])
+        belief = _normalised(belief @ moves * evidence[first : first + count])
     follows = torch.ones_like(belief)
     for first in range(before + after, before, -1):
-        follows = follows * evidence[first : first + count]
-        entered, follows = (1 - _STAY) * follows, _STAY * follows
-        follows[..., :-1] += entered[..., 1:]
-        follows[..., -1] += entered[..., 0].mean(1, keepdim=True)
-        follows = _normalised(follows)
-    return _normalised(belief * follows).sum(2)
+        follows = _normalised((follows * evidence[first : first + count]) @ moves.T)
+    return _normalised(belief * follows).unflatten(1, (phones, states)).sum(2)
 
 
-def _normalised(values: Float[Tensor, "M P S"]) -> Float[Tensor, "M P S"]:
-    return values / values.sum((1, 2), keepdim=True)
+@lru_cache(maxsize=4)
+def _moves(phones: int, states: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "Q Q"]:
+    """How probable it is that a state is followed by another, 10 ms later; by any phone's first after a last."""
+    stay, phone = torch.eye(phones * states, dtype=dtype).reshape(phones, states, phones, states), torch.arange(phones)
+    moves = _STAY * stay
+    for state in range(states - 1):
+        moves[phone, state, phone, state + 1] = 1 - _STAY
+    moves[:, -1, :, 0] = (1 - _STAY) / phones
+    return moves.reshape(phones * states, -1).to(device)
+
+
+def _normalised(values: Float[Tensor, "M Q"]) -> Float[Tensor, "M Q"]:
+    return values / values.sum(1, keepdim=True)
 
 
 def _named(model: AcousticModel, posterior: Float[Tensor, "M P"]) -> Float[Tensor, "M 40"]:
     """Posteriors of :data:`PHONE_NAMES`; the model's noises are silence."""
-    columns = _columns(model).to(posterior.device)
+    columns = _columns(model, posterior.device)
     return posterior.new_zeros(len(posterior), PHONES).index_add_(1, columns, posterior)
 
 
 def _likelihood(model: AcousticModel, scores: Float[Tensor, "M P S"]) -> Float[Tensor, "M 40"]:
     """Mean log-likelihoods of the states of :data:`PHONE_NAMES`; silence has the likeliest of it and the noises."""
     means = scores.mean(2)
-    columns = _columns(model).to(means.device).expand(len(means), -1)
+    columns = _columns(model, means.device).expand(len(means), -1)
     return means.new_full((len(means), PHONES), -torch.inf).scatter_reduce_(1, columns, means, "amax")
 
 
-def _columns(model: AcousticModel) -> Int[Tensor, "P"]:
+@lru_cache(maxsize=4)
+def _columns(model: AcousticModel, device: torch.device) -> Int[Tensor, "P"]:
     """Where each of the model's phones is among :data:`PHONE_NAMES`."""
-    return torch.tensor([PHONE_NAMES.index("SIL" if name in _NOISES else name) for name in model.phones])
+    names = ["SIL" if name in _NOISES else name for name in model.phones]
+    return torch.tensor([PHONE_NAMES.index(name) for name in names], device=device)
 
 
 def speech_cepstrum(samples: np.ndarray, speech: SpeechActivity, device: str = CPU) -> Float[np.ndarray, "13"]:
