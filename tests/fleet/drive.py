@@ -1,0 +1,25 @@
+"""A driver in a process of its own, which tests kill: ``python -m tests.fleet.drive FARM VIDEOS CHECKOUT``."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path
+
+from arguments.errors import door
+from fleet.driver import Options
+from fleet.farm import Farm
+from fleet.heads import make_heads
+from fleet.settings import Settings
+
+
+@door
+def main() -> int:
+    farm, videos, checkout = sys.argv[1:4]
+    options = Options(cores=1, first_wait=0.2, attempts=int(sys.argv[4]) if len(sys.argv) > 4 else 8)
+    say = functools.partial(print, flush=True)
+    return 1 if make_heads(Farm(farm), [Path(videos)], Settings(), options, say, checkout=checkout) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
