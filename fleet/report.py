@@ -69,7 +69,7 @@ def _row(row: Row, stages: Sequence[str], shown: Sequence[str], picture: bytes |
     name, why = html.escape(row.source.name), html.escape(row.why)
     image = ""
     if picture is not None:
-        image = f'<img alt="{name}" src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}">'
+        image = f'<img alt="{name}" src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}"/>'
     state = html.escape(f"{row.state} in {row.stage}" if row.state == FAILED_IN else row.state)
     reason = f'<p class="why">{why}</p>' if row.why else ""
     times = [row.receipts[stage].seconds if stage in row.receipts else None for stage in stages]
