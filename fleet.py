@@ -44,9 +44,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     for command in (heads, status, retry, report):
         command.add_argument("--scratch", default="", metavar="FOLDER", help="of each machine, where the farm is a URL")
     options = parser.parse_args(arguments)
-    for name, least in (("cores", 1), ("attempts", 1), ("at_once", 1)):
-        if (getattr(options, name, None) or least) < least:
-            parser.error(f"--{name} is at least {least}")
+    for name in ("cores", "attempts", "at_once"):
+        given = getattr(options, name, None)
+        if given is not None and given < 1:
+            parser.error(f"--{name} is at least 1")
     if getattr(options, "gpu_share", None) is not None and not 0 <= options.gpu_share <= 1:
         parser.error("--gpu_share is from 0 to 1")
     return options

@@ -36,6 +36,10 @@ class RayCluster:
 
     def __init__(self, cores: int | None = None) -> None:
         address = os.environ.get("RAY_ADDRESS", "")
+        if "://" in address:
+            raise EGSTalkerError(
+                f"RAY_ADDRESS={address}: give HOST:PORT of the cluster's head, or auto on one of its nodes"
+            )
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         if not address or address == "local":
             os.environ.update(OWN_INSTANCE)

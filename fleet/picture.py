@@ -8,9 +8,10 @@ import cv2
 
 from arguments.errors import EGSTalkerError
 from fleet.stages import Head
-from media.images import encoded, read_rgb
+from media.images import read_rgb
 
 WIDTH = 360  # pixels, at most
+QUALITY = 80  # of a report of hundreds of them
 
 
 def picture_of(head: Head) -> bytes | None:
@@ -22,7 +23,8 @@ def picture_of(head: Head) -> bytes | None:
         if width > WIDTH:
             size = (WIDTH, max(1, round(height * WIDTH / width)))
             image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        return encoded(image, ".jpg")
+        done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        return data.tobytes() if done else None
     except (EGSTalkerError, OSError, cv2.error):  # a report without a picture is a report
         return None
 

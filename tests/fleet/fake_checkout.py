@@ -18,7 +18,7 @@ def note(stage, what):
     os.write(file, f"{{stage}} {{name}} {{what}} {{os.getpid()}}\\n".encode())
     os.close(file)
 def begin(stage, video):
-    says = json.loads(video.read_text())
+    says = json.loads(video.read_text()) if video.exists() else {{}}  # on another machine
     note(stage, "begun")
     time.sleep(says.get("seconds", 0.0))
     once = pathlib.Path({runs!r}).with_name(f"once-{{stage}}-{{name}}")
@@ -43,7 +43,7 @@ note("preprocess", "done")
 
 TRAIN = """
 data, model = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[4]); name = data.parent.name
-begin("train", next(data.parent.glob("dataset.*")) if (data.parent / "dataset.mp4").exists() else {spare})
+begin("train", data.parent / "dataset.mp4")
 assert (data / "aud.wav").read_text() == name
 folder = model / "checkpoints/fine-00007"
 folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def make_checkout(root: Path) -> Path:
     programs = {"data_utils/process.py": PREPROCESS, "train.py": TRAIN, "metrics.py": METRICS, "export.py": EXPORT}
     for path, program in programs.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(start + program.replace("{spare}", 'data.parent / "dataset.mp4"'))
+        (root / path).write_text(start + program)
     (root / "arguments").mkdir()
     (root / "arguments/args.py").write_text("")
     return root

@@ -18,6 +18,7 @@ from fleet.overview import rows_of
 from fleet.report import page, table, write_report
 from fleet.settings import Settings
 from fleet.status import as_json, as_text
+from tests.browser import browser_page, opened
 from tests.fleet.fake_checkout import make_videos
 
 EVIL = "<script>alert('1')</script> {rows}"
@@ -89,3 +90,23 @@ def test_the_report_lies_in_the_farm(farm):
     assert write_report(farm) == ["report.html", "report.csv"]
     assert "33.2" in (farm.store.local / "report.html").read_text()
     assert (farm.store.local / "report.csv").read_text().count("\n") == 5
+
+
+def test_a_click_sorts_by_figures_and_by_names_and_asks_nothing_of_the_network(farm):
+    def order(browser) -> list[str]:
+        return browser.locator("tbody th").all_inner_texts()
+
+    farm.write_receipt("bert", Receipt("train", 9.0))
+    write_report(farm)
+    with browser_page() as browser:
+        asked = opened(browser, farm.store.local / "report.html")
+        assert order(browser) == ["anna", "bert", "carl", "dora"]
+        browser.get_by_role("button", name="train (s)").click()
+        assert order(browser) == ["bert", "anna", "carl", "dora"]  # 9 before 10; what is missing comes last
+        browser.get_by_role("button", name="train (s)").click()
+        assert order(browser) == ["anna", "bert", "carl", "dora"]
+        browser.get_by_role("button", name="head", exact=True).click()
+        browser.get_by_role("button", name="head", exact=True).click()
+        assert order(browser) == ["dora", "carl", "bert", "anna"]
+        assert browser.locator("img").count() == 1
+    assert asked == [(farm.store.local / "report.html").as_uri()]
