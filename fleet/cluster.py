@@ -54,20 +54,16 @@ class RayCluster:
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         try:
             if not address or address == "local":
-                ray.init("local", num_cpus=cores, object_store_memory=OBJECTS, **quiet)
+                context = ray.init("local", num_cpus=cores, object_store_memory=OBJECTS, **quiet)
             else:
-                ray.init(address, **quiet)
+                context = ray.init(address, **quiet)
         except Exception as error:  # Ray's exceptions of connecting have no type in common
             raise EGSTalkerError(f"Ray does not start at {address or 'this machine'}: {one_line(error)}") from error
+        url = context.dashboard_url
+        self.dashboard = f"http://{url}" if url else ""
+        """Address of Ray's dashboard; empty where it is not installed."""
         self._tasks: dict[Any, Order] = {}
         self._seen, self._looked = self._look(), time.monotonic()
-
-    @property
-    def dashboard(self) -> str:
-        """Address of Ray's dashboard; empty where it is not installed."""
-        context = self._ray.get_runtime_context()
-        url = getattr(context, "dashboard_url", "") or getattr(self._ray._private.worker, "get_dashboard_url", str)()
-        return f"http://{url}" if url else ""
 
     @property
     def capacity(self) -> Capacity:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
+import numpy as np
 
 from arguments.errors import EGSTalkerError
 from fleet.stages import Head
 from media.images import read_rgb
 
 WIDTH = 360  # pixels, at most
+ROWS = 4  # of training.validation, which would load PyTorch
 QUALITY = 80  # of a report of hundreds of them
 
 
 def picture_of(head: Head) -> bytes | None:
     """A JPEG of truth, render and error where the head is learnt, else of its first frame; None without either."""
     try:
-        path = _latest(head)
-        image = read_rgb(path)
+        validated = sorted((head.model.root / "validation").glob("fine-*.png"))
+        image = _first_row(read_rgb(validated[-1])) if validated else read_rgb(head.dataset.frame(0))
         height, width = image.shape[:2]
         if width > WIDTH:
             size = (WIDTH, max(1, round(height * WIDTH / width)))
@@ -29,6 +29,7 @@ def picture_of(head: Head) -> bytes | None:
         return None
 
 
-def _latest(head: Head) -> Path:
-    validated = sorted((head.model.root / "validation").glob("fine-*.png"))
-    return validated[-1] if validated else head.dataset.frame(0)
+def _first_row(image: np.ndarray) -> np.ndarray:
+    """Of the picture that a training writes of its held-out frames, a frame a row, if it has all of its rows."""
+    height = len(image)
+    return image[: height // ROWS] if height % ROWS == 0 else image

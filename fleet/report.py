@@ -16,7 +16,7 @@ from fleet.stages import OF_VAL, way_of
 from fleet.storage import HEADS
 
 PAGE, TABLE = "report.html", "report.csv"
-FIGURES = ("frames", "gaussians", "iterations", *(name for name in OF_VAL if name != "frames"))
+FIGURES = ("frames", "gaussians", "iterations", *OF_VAL)
 TEMPLATE = Path(__file__).with_name("report_page.html")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would work out what begins so
 

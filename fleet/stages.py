@@ -24,7 +24,7 @@ VIDEO = "dataset"
 DATASET, MODEL, EXPORT = "dataset", "model", "export"
 OF_VAL = (
     *("composite_psnr", "head_psnr", "mouth_psnr", "ssim", "landmark_distance", "mouth_correlation"),
-    *("lip_closures_kept", "blink_correlation", "render_fps", "end_to_end_fps", "frames"),
+    *("lip_closures_kept", "blink_correlation", "render_fps", "end_to_end_fps"),
 )
 
 

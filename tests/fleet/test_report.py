@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet.farm import Farm, Receipt
+from fleet.farm import Farm, Receipt, driving
 from fleet.manifest import BEGUN, FAILED, INPUT, Manifest, Record
 from fleet.overview import rows_of
 from fleet.report import page, table, write_report
@@ -46,14 +46,19 @@ def farm(tmp_path: Path) -> Farm:
 
 
 def test_every_head_has_a_line_in_the_status(farm):
+    log = farm.head(farm.sources()[1]).log("train")
+    log.parent.mkdir()
+    log.write_text("== train\ncoarse\nfine 12 of 60\n\n")
     lines = as_text(farm).splitlines()
     assert lines == [
         "anna  3/3  whole, in 30 s",
-        "bert  1/3  train is begun",
+        "bert  1/3  train is begun: fine 12 of 60",
         f"carl  0/3  failed in preprocess: {EVIL}",
         "dora  0/3  waits for preprocess",
-        "4 heads: 1 whole, 1 at work, 1 failed, 1 waiting",
+        "4 heads: 1 whole, 1 at work, 1 failed, 1 waiting; no driver is at work here: ./fleet.sh heads goes on",
     ]
+    with driving(farm):
+        assert as_text(farm).splitlines()[-1] == "4 heads: 1 whole, 1 at work, 1 failed, 1 waiting"
     assert as_json(farm)["anna"]["figures"] == {"frames": 75.0, "gaussians": 12980.0, "head_psnr": 33.217}
 
 
