@@ -6,6 +6,7 @@ failed for good. So a driver that is killed loses the stages at work and nothing
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ from types import FrameType
 from typing import Protocol, runtime_checkable
 
 from arguments.errors import Interrupted
+from fleet.claim import keep_claim
 from fleet.failures import Failure
 from fleet.farm import MANIFEST, Farm, Source
 from fleet.gpu_share import gpu_share
@@ -28,6 +30,7 @@ from fleet.work import GRACE, Order, Outcome
 
 MOST_CORES = 8  # of a stage: what preprocessing makes use of
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds before another try; each time twice as long
+LOST_COUNTS = 0.25  # of an attempt: that a worker or its machine is gone is rarely the stage's doing
 COPY_EVERY = 10.0  # seconds between two copies of the manifest to an object store
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -71,7 +74,7 @@ class Job:
     place: int
     """Of the stage that comes next, on the way."""
     turn: int
-    attempts: int = 0
+    attempts: float = 0.0
     not_before: float = 0.0
 
 
@@ -209,18 +212,18 @@ class Driver:
         record = Record(name, stage, DONE, seconds=round(outcome.seconds, 1), place=outcome.place)
         if failure is None:
             self._note(replace(record, state=SKIPPED if outcome.skipped else DONE))
-            job.place, job.attempts, job.not_before = job.place + 1, 0, 0.0
+            job.place, job.attempts, job.not_before = job.place + 1, 0.0, 0.0
             if job.place < len(self.way):
                 self.waiting.append(job)
             self.progress.done(order, outcome, len(self.at_work))
             return 0
-        job.attempts += 1
+        job.attempts += LOST_COUNTS if failure.lost else 1
         if failure.kind == INPUT or job.attempts >= self.options.attempts:
             self._note(replace(record, state=FAILED, why=failure.why, kind=failure.kind))
             lost = {one.name: 1 for one in self.way[job.place :]}
             self.progress.failed(order, failure, lost, len(self.at_work))
             return 1
-        wait = min(LONGEST_WAIT, self.options.first_wait * 2 ** (job.attempts - 1))
+        wait = min(LONGEST_WAIT, self.options.first_wait * 2 ** max(0.0, job.attempts - 1))
         job.not_before = time.monotonic() + wait
         self._note(replace(record, state=AGAIN, why=failure.why, kind=failure.kind))
         self.progress.again(order, failure, wait)
@@ -236,11 +239,13 @@ class Driver:
         self.manifest.add(record)
 
     def _copy(self, every: float) -> None:
-        """Leave a copy of the manifest where the heads are, for another machine to go on with."""
+        """Leave a copy of the manifest in the object store, for others to go on with, and say who is at work."""
         now = time.monotonic()
         if not isinstance(self.farm.store, SharedFolder) and now - self._copied >= every:
             self._copied = now
-            self.farm.store.write(MANIFEST, self.farm.manifest.read_bytes())
+            with contextlib.suppress(OSError):  # a network that is away for a while: the next copy has it all
+                keep_claim(self.farm.store)
+                self.farm.store.write(MANIFEST, self.farm.manifest.read_bytes())
 
     def _stop(self, number: int, _: FrameType | None) -> None:
         self.signal = number

@@ -23,6 +23,13 @@ OF_THE_MACHINE = (
     *("is being written by another run", "too many open files", "resource temporarily unavailable"),
     *("cuda error", "no cuda device", "driver/library version mismatch"),
 )
+LOST = {  # by the names of Ray's exceptions
+    "WorkerCrashedError": "the worker died",
+    "NodeDiedError": "the machine was lost",
+    "LocalRayletDiedError": "the machine was lost",
+    "ObjectLostError": "the machine was lost",
+    "OwnerDiedError": "the machine was lost",
+}
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -34,6 +41,8 @@ class Failure:
     """INPUT or MACHINE."""
     why: str
     """One line."""
+    lost: bool = False
+    """Whether the worker or its machine is gone."""
 
 
 def failure_of(code: int, log: Path) -> Failure:
@@ -61,15 +70,11 @@ def failure_of_error(error: BaseException) -> Failure:
         return Failure(MACHINE, "the disk is full")
     if type(error).__name__ == "OutOfMemoryError":
         return Failure(MACHINE, "the machine's memory ran out")
-    words = {
-        "WorkerCrashedError": "the worker died",
-        "NodeDiedError": "the machine was lost",
-        "LocalRayletDiedError": "the machine was lost",
-        "ObjectLostError": "the machine was lost",
-        "OwnerDiedError": "the machine was lost",
-    }
+    gone = LOST.get(type(error).__name__)
+    if gone is not None:
+        return Failure(MACHINE, gone, lost=True)
     lines = str(error).strip().splitlines()  # of an exception from afar, a traceback
-    return Failure(MACHINE, words.get(type(error).__name__) or printable(lines[-1] if lines else one_line(error)))
+    return Failure(MACHINE, printable(lines[-1] if lines else one_line(error)))
 
 
 def _signal(number: int) -> str:

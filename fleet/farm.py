@@ -24,8 +24,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from arguments.atomic import atomic_path
 from arguments.errors import EGSTalkerError
 from arguments.locks import exclusive
+from fleet.claim import claim, release
 from fleet.manifest import NAME, Manifest, Record, printable, read_manifest
 from fleet.settings import Settings
 from fleet.stages import STAGES, VIDEO, Figures, Head
@@ -161,12 +163,12 @@ class Farm:
         self.store.write(f"{HEADS}/{name}/done/{receipt.stage}.json", data)
 
     def records(self) -> list[Record]:
-        """The manifest; where this machine has none, the copy that the driver has left."""
-        if not self.manifest.exists() and not isinstance(self.store, SharedFolder):
-            data = self.store.read(MANIFEST)
-            if data is not None:
-                self.manifest.parent.mkdir(parents=True, exist_ok=True)
-                self.manifest.write_bytes(data)
+        """The manifest; of an object store the driver's copy, where that says more than this machine's own."""
+        if not isinstance(self.store, SharedFolder):
+            data = self.store.read(MANIFEST) or b""
+            if len(data) > (self.manifest.stat().st_size if self.manifest.exists() else 0):
+                with atomic_path(self.manifest) as path:
+                    path.write_bytes(data)
         return read_manifest(self.manifest)
 
 
@@ -177,13 +179,18 @@ def driving(farm: Farm) -> Iterator[Manifest]:
     Raises:
         EGSTalkerError: another driver is at work on it; the message says which.
     """
+    shared = isinstance(farm.store, SharedFolder)
     with exclusive(farm.store.local):
+        if not shared:
+            claim(farm.store)
         farm.records()  # of a machine that goes on with another's
         manifest = Manifest(farm.manifest)
         try:
             yield manifest
         finally:
             manifest.close()
+            if not shared:
+                release(farm.store)
 
 
 def videos_in(paths: Sequence[Path]) -> list[Path]:

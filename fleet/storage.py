@@ -193,6 +193,7 @@ class ObjectStore:
 
     def forget(self, name: str, part: str, version: str) -> None:
         """Remove all versions of a part but one."""
+        self._files.invalidate_cache()
         for key in self._files.glob(self._key(self._archive(name, part, "*"))):
             if not key.endswith(f"-{version}.tar"):
                 with contextlib.suppress(FileNotFoundError):

@@ -128,6 +128,23 @@ def test_a_machines_failure_is_tried_again_so_often(farm):
     assert drive(farm, Machines(farm))[0] == 0  # another start tries it again
 
 
+def test_a_lost_worker_is_hardly_held_against_a_stage(farm):
+    tries: list[str] = []
+
+    def answers(order: Order) -> Failure | None:
+        tries.append(order.source.name)
+        return Failure(MACHINE, "the worker died", lost=True) if tries.count(order.source.name) <= 9 else None
+
+    failed, lines = drive(farm, Machines(farm, answers=answers), attempts=3)
+    assert failed == 0
+    assert sum("the worker died; again in 0 s" in line for line in lines) == 27
+    tries.clear()
+    bad = Machines(farm, answers=lambda order: Failure(MACHINE, "the worker died", lost=True))
+    farm.store.write("heads/anna/done/metrics.json", b"")
+    assert drive(farm, bad, attempts=3)[0] == 1
+    assert len(bad.given) == 12
+
+
 def test_a_trainings_share_of_a_card_is_what_was_measured(farm):
     machines = Machines(farm, Capacity(64, 2.0, 32, ("H100",)))
     drive(farm, machines)

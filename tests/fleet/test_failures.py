@@ -45,6 +45,7 @@ def test_failing_disks_and_lost_machines_are_the_machines_fault():
         """Named like Ray's."""
 
     assert failure_of_error(OSError(errno.ENOSPC, "x")).why == "the disk is full"
-    assert failure_of_error(WorkerCrashedError("long\ntalk")).why == "the worker died"
+    gone = failure_of_error(WorkerCrashedError("long\ntalk"))
+    assert (gone.why, gone.lost) == ("the worker died", True)
     other = failure_of_error(ValueError("first\nseven"))
     assert (other.kind, other.why) == (MACHINE, "seven")
