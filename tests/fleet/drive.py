@@ -1,4 +1,4 @@
-"""A driver in a process of its own, which tests kill: ``python -m tests.fleet.drive FARM VIDEOS CHECKOUT``."""
+"""A driver in a process of its own, which tests kill: ``drive.py FARM VIDEOS CHECKOUT ATTEMPTS SCRATCH``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from fleet.settings import Settings
 
 @door
 def main() -> int:
-    farm, videos, checkout = sys.argv[1:4]
-    options = Options(cores=1, first_wait=0.2, attempts=int(sys.argv[4]) if len(sys.argv) > 4 else 8)
+    farm, videos, checkout, attempts, scratch = sys.argv[1:]
+    options = Options(cores=1, first_wait=0.2, attempts=int(attempts))
     say = functools.partial(print, flush=True)
-    return 1 if make_heads(Farm(farm), [Path(videos)], Settings(), options, say, checkout=checkout) else 0
+    return 1 if make_heads(Farm(farm, scratch), [Path(videos)], Settings(), options, say, checkout=checkout) else 0
 
 
 if __name__ == "__main__":

@@ -5,10 +5,14 @@ A video is a JSON object that says how its programs behave: ``{"seconds": 0.2, "
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from fleet.work import LEASH
 
 PROGRAM = """
 import json, os, pathlib, signal, sys, time
@@ -98,12 +102,18 @@ def runs(checkout: Path, what: str = "done") -> list[str]:
 
 def alive(checkout: Path) -> list[int]:
     """Processes of its programs that are still there."""
-    there = []
+    return [pid for pid, words in _processes() if any(word.startswith(str(checkout)) for word in words)]
+
+
+def workers(checkout: Path) -> list[int]:
+    """The workers that have its programs on a leash."""
+    of_leash = [words for _, words in _processes() if str(LEASH) in words]
+    return [int(words[2]) for words in of_leash if any(word.startswith(str(checkout)) for word in words)]
+
+
+def _processes() -> Iterator[tuple[int, list[str]]]:
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().decode(errors="replace")
-        except OSError:
-            continue
-        if str(checkout) in words and sys.executable.rpartition("/")[2][:6] in words:
-            there.append(int(folder.name))
-    return there
+        with contextlib.suppress(OSError):
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if words[0] == sys.executable and words[1:2] != ["-m"]:  # of a driver's words the checkout is one, too
+                yield int(folder.name), words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from arguments.errors import EGSTalkerError
+from fleet.cluster import RayCluster
 from fleet.farm import Farm
 from fleet.overview import rows_of
-from tests.fleet.fake_checkout import alive, make_checkout, make_videos, runs
+from tests.fleet.fake_checkout import alive, make_checkout, make_videos, runs, workers
 from tests.fleet.test_leash import wait_for
 
 pytest.importorskip("ray")
@@ -29,16 +32,17 @@ class Drivers:
     """Starts drivers over one farm."""
 
     def __init__(self, folder: Path) -> None:
-        self.checkout, self.farm, self.folder = make_checkout(folder / "checkout"), folder / "farm", folder
+        self.checkout, self.folder = make_checkout(folder / "checkout"), folder
+        self.farm, self.scratch = str(folder / "farm"), str(folder / "scratch")
         self.log = folder / "driver.txt"
 
     def start(self, *, attempts: int = 8) -> subprocess.Popen:
-        words = [str(self.farm), str(self.folder / "videos"), str(self.checkout), str(attempts)]
+        words = [self.farm, str(self.folder / "videos"), str(self.checkout), str(attempts), self.scratch]
         with self.log.open("ab") as log:
             return subprocess.Popen([sys.executable, "-m", "tests.fleet.drive", *words], stdout=log, stderr=log)
 
     def states(self) -> dict[str, str]:
-        return {row.source.name: row.why or row.state for row in rows_of(Farm(str(self.farm)))}
+        return {row.source.name: row.why or row.state for row in rows_of(Farm(self.farm, self.scratch))}
 
 
 @pytest.fixture
@@ -93,9 +97,9 @@ def test_killed_workers_cost_a_try_each(drivers):
     while driver.poll() is None:
         if alive(drivers.checkout) and killed < 3:
             time.sleep(0.3)
-            workers = _children_named(b"ray::run_stage")
-            if workers:
-                os.kill(workers[0], signal.SIGKILL)
+            there = workers(drivers.checkout)
+            if there:
+                os.kill(there[0], signal.SIGKILL)
                 killed += 1
         time.sleep(1.0)
     assert driver.returncode == 0
@@ -130,17 +134,30 @@ def test_what_failed_by_its_input_is_tried_again_when_somebody_asks(drivers):
         "import sys; from fleet.farm import Farm; from fleet.driver import Options; from fleet.heads import retry\n"
         "print(retry(Farm(sys.argv[1]), [], Options(), print, checkout=sys.argv[2]))"
     )
-    command = [sys.executable, "-c", program, str(drivers.farm), str(fixed)]
+    command = [sys.executable, "-c", program, drivers.farm, str(fixed)]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1] == "0"
     assert drivers.states() == {"carl": "whole"}
 
 
-def _children_named(title: bytes) -> list[int]:
-    there = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if (folder / "cmdline").read_bytes().startswith(title):
-                there.append(int(folder.name))
-        except OSError:
-            continue
-    return there
+@PROC
+def test_a_farm_in_an_object_store_goes_on_as_well(drivers):
+    drivers.farm = f"file://{drivers.folder}/bucket/farm"
+    heads = {f"head{number}": {"seconds": 0.3} for number in range(3)}
+    make_videos(drivers.folder / "videos", **heads)
+    driver = drivers.start()
+    wait_for(lambda: "train head0" in runs(drivers.checkout), 60)
+    driver.kill()
+    driver.wait()
+    wait_for(lambda: not alive(drivers.checkout), 30)
+    shutil.rmtree(drivers.scratch)  # another machine goes on
+    assert drivers.start().wait(120) == 0
+    assert drivers.states() == dict.fromkeys(heads, "whole")
+    done = Counter(runs(drivers.checkout))
+    assert sum(done.values()) - len(done) <= 2
+    assert (drivers.folder / "bucket/farm/report.html").is_file()
+
+
+def test_an_address_that_is_no_clusters_is_one_line(monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    with pytest.raises(EGSTalkerError, match="RAY_ADDRESS=ray://head:10001: give HOST:PORT"):
+        RayCluster()
