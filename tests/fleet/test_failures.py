@@ -25,6 +25,7 @@ from fleet.manifest import INPUT, MACHINE
         (1, "error: m is being written by another run (process 7)", MACHINE, "another run"),
         (1, "Traceback:\nValueError: seven", MACHINE, "ValueError: seven"),
         (1, "", MACHINE, "ended with code 1"),
+        (3, "error: no face", MACHINE, "no face"),
         (-9, "error: no face", MACHINE, "SIGKILL"),
         (137, "", MACHINE, "SIGKILL"),
         (143, "", MACHINE, "SIGTERM"),
