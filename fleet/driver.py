@@ -138,7 +138,7 @@ class Driver:
             while place < len(self.way) and (receipt := self.farm.receipt(source.name, self.way[place].name)):
                 before = known.get((source.name, receipt.stage))
                 if before is None or before.state not in (DONE, SKIPPED):  # its driver was killed before it wrote so
-                    self._note(
+                    self.manifest.add(
                         Record(source.name, receipt.stage, SKIPPED, seconds=receipt.seconds, place=receipt.place)
                     )
                 seconds[receipt.stage].append(receipt.seconds)
@@ -176,7 +176,7 @@ class Driver:
                 checkout=self.checkout,
                 last=last,
             )
-            self._note(Record(job.source.name, stage.name, BEGUN))
+            self.manifest.add(Record(job.source.name, stage.name, BEGUN))
             self.cluster.submit(order, needs)
             self.waiting.remove(job)
             self.at_work[job.source.name, stage.name] = job, needs
@@ -211,7 +211,7 @@ class Driver:
         failure = outcome.failure
         record = Record(name, stage, DONE, seconds=round(outcome.seconds, 1), place=outcome.place)
         if failure is None:
-            self._note(replace(record, state=SKIPPED if outcome.skipped else DONE))
+            self.manifest.add(replace(record, state=SKIPPED if outcome.skipped else DONE))
             job.place, job.attempts, job.not_before = job.place + 1, 0.0, 0.0
             if job.place < len(self.way):
                 self.waiting.append(job)
@@ -219,13 +219,13 @@ class Driver:
             return 0
         job.attempts += LOST_COUNTS if failure.lost else 1
         if failure.kind == INPUT or job.attempts >= self.options.attempts:
-            self._note(replace(record, state=FAILED, why=failure.why, kind=failure.kind))
+            self.manifest.add(replace(record, state=FAILED, why=failure.why, kind=failure.kind))
             lost = {one.name: 1 for one in self.way[job.place :]}
             self.progress.failed(order, failure, lost, len(self.at_work))
             return 1
         wait = min(LONGEST_WAIT, self.options.first_wait * 2 ** max(0.0, job.attempts - 1))
         job.not_before = time.monotonic() + wait
-        self._note(replace(record, state=AGAIN, why=failure.why, kind=failure.kind))
+        self.manifest.add(replace(record, state=AGAIN, why=failure.why, kind=failure.kind))
         self.progress.again(order, failure, wait)
         self.waiting.append(job)
         return 0
@@ -234,9 +234,6 @@ class Driver:
         """Seconds until another try is due, at most one: a signal is looked at then."""
         now = time.monotonic()
         return max(0.05, min([1.0, *(job.not_before - now for job in self.waiting if job.not_before > now)]))
-
-    def _note(self, record: Record) -> None:
-        self.manifest.add(record)
 
     def _copy(self, every: float) -> None:
         """Leave a copy of the manifest in the object store, for others to go on with, and say who is at work."""

@@ -9,10 +9,11 @@ from pathlib import Path
 from arguments.errors import EGSTalkerError
 from fleet.cluster import RayCluster
 from fleet.driver import Cluster, Driver, Options
-from fleet.farm import Farm, Source, driving, videos_in
+from fleet.farm import Farm, Source, driving
 from fleet.manifest import ASKED, FAILED, Manifest, Record, latest
 from fleet.report import write_report
 from fleet.settings import Settings, with_configuration
+from fleet.videos import videos_in
 from fleet.work import ROOT
 
 Say = Callable[[str], None]

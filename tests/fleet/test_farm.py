@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from arguments.errors import EGSTalkerError
-from fleet.farm import Farm, Receipt, driving, safe_name, videos_in
+from fleet.farm import Farm, Receipt, driving
 from fleet.manifest import NAME
 from fleet.settings import Settings, with_configuration
+from fleet.videos import safe_name, videos_in
 
 
 @pytest.fixture
