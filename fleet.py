@@ -18,7 +18,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="fleet.sh", description=(__doc__ or "").partition(". ")[0])
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     heads = commands.add_parser("heads", help="make a head of each video; run again, it goes on")
-    heads.add_argument("videos", nargs="+", type=Path, help="videos, or folders of them")
+    heads.add_argument("videos", nargs="*", type=Path, help="videos, or folders of them (those of the farm)")
     heads.add_argument("--out", required=True, metavar="FARM", help="folder of the farm, or s3://..., gs://...")
     heads.add_argument("--configs", default="arguments/args.py", help="configuration, as for train.sh")
     for program in ("preprocess", "train", "metrics"):
@@ -100,12 +100,14 @@ def main() -> int:
         return 0
 
     from fleet.driver import Options
-    from fleet.heads import make_heads, retry
+    from fleet.heads import go_on, make_heads, retry
     from fleet.settings import Settings
 
     spread = Options(options.cores, options.gpu_share, options.attempts, options.cpu_nodes, options.at_once)
     if options.command == "retry":
         return 1 if retry(farm, options.names, spread, say) else 0
+    if not options.videos:
+        return 1 if go_on(farm, spread, say) else 0
     settings = Settings(
         options.configs,
         preprocess_options=options.preprocess_options,

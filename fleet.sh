@@ -18,7 +18,7 @@ Usage: ./fleet.sh heads videos/ --out farm/ [--configs arguments/args.py] [--exp
 Makes a head of each video of a folder: preprocess, train, metrics and, if asked for, export. Stopped or killed at any
 time, the same command goes on: what is whole is not done again. A video that will not do is reported in one line.
 
-  heads VIDEOS...            videos, or folders of them
+  heads [VIDEOS...]          videos, or folders of them; without any it goes on with those of the farm
     --out FARM               folder of the farm, or s3://..., gs://... (with the packages s3fs, gcsfs)
     --configs FILE           configuration, as for train.sh
     --preprocess_options "...", --train_options "...", --metrics_options "..."

@@ -53,6 +53,20 @@ def make_heads(
         return _drive(farm, manifest, sources, options, say, checkout)
 
 
+def go_on(farm: Farm, options: Options, say: Say, *, checkout: str = "") -> int:
+    """Go on with all heads of a farm, with the settings that it has; the videos need not be where they were.
+
+    Returns:
+        How many of them have failed.
+
+    Raises:
+        EGSTalkerError: there is no farm, another driver is at work on it, or Ray does not start.
+    """
+    farm.settings()
+    with driving(farm) as manifest:
+        return _drive(farm, manifest, farm.sources(), options, say, checkout)
+
+
 def retry(farm: Farm, names: Sequence[str], options: Options, say: Say, *, checkout: str = "") -> int:
     """Try again what has failed, whatever was at fault.
 

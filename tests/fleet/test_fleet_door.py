@@ -58,6 +58,7 @@ def test_a_command_line_that_will_not_do_ends_with_2(fleet, words, said):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--out", "gone"], "gone; ./fleet.sh heads makes one"),
         (["gone", "--out", "f"], "gone does not exist; give videos, or folders of them"),
         (["tests", "--out", "f"], "there is no video in tests; their names end in .mp4, .mov and such"),
         (["README.md", "--out", "README.md"], "README.md is not a folder; give another --out"),
