@@ -145,6 +145,8 @@ class Driver:
                 place, whole = place + 1, whole + 1
             if place == len(self.way):
                 continue
+            gone = self._gone(source, place)
+            whole, place = whole - (place - gone), gone
             last = known.get((source.name, self.way[place].name))
             if last is not None and last.state == FAILED and last.kind == INPUT:
                 failed += 1
@@ -155,6 +157,17 @@ class Driver:
         heads = f"{len(sources)} heads: {len(sources) - failed - len(self.waiting)} whole"
         self.say(f"{heads}, {failed} failed before, {len(self.waiting)} to do in {left.total()} stages")
         return failed
+
+    def _gone(self, source: Source, place: int) -> int:
+        """The first of the whole stages before ``place`` whose files somebody has removed since; else ``place``."""
+        if not isinstance(self.farm.store, SharedFolder):
+            return place
+        head = self.farm.head(source)
+        for number, stage in enumerate(self.way[:place]):
+            if stage.figures(head, self.settings) is None:
+                self.farm.withdraw_receipt(source.name, stage.name)
+                return number
+        return place
 
     def _give_away(self) -> None:
         """Those that are nearest to their end first: a head that is whole is worth more than ten that are begun."""

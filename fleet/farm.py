@@ -157,6 +157,10 @@ class Farm:
         data = json.dumps(asdict(receipt), indent=2, allow_nan=False).encode() + b"\n"
         self.store.write(f"{HEADS}/{name}/done/{receipt.stage}.json", data)
 
+    def withdraw_receipt(self, name: str, stage: str) -> None:
+        """Say that a stage is not whole any more."""
+        self.store.write(f"{HEADS}/{name}/done/{stage}.json", b"")
+
     def records(self) -> list[Record]:
         """The manifest; of an object store the driver's copy, where that says more than this machine's own."""
         if not isinstance(self.store, SharedFolder):

@@ -15,8 +15,8 @@ from fleet.gpu_share import gpu_share
 from fleet.manifest import ASKED, FAILED, INPUT, MACHINE, Record, latest
 from fleet.needs import Capacity, Needs
 from fleet.settings import Settings
-from fleet.work import Order, Outcome
-from tests.fleet.fake_checkout import make_videos
+from fleet.work import Order, Outcome, run_stage
+from tests.fleet.fake_checkout import make_checkout, make_videos
 
 TWO_CORES = Capacity(2, 0.0, 2)
 
@@ -83,8 +83,23 @@ def test_heads_that_are_begun_come_before_those_that_are_not(farm):
     assert set(states(farm).values()) == {"done"}
 
 
-def test_what_is_whole_is_not_given_away(farm):
-    farm.write_receipt("anna", Receipt("preprocess", 1.0))
+def preprocess(farm: Farm, folder: Path) -> None:
+    """Anna's dataset, really there."""
+    checkout = str(make_checkout(folder / "checkout"))
+    order = Order(str(farm.store.local), "", farm.sources()[0], "preprocess", farm.settings(), 1, False, checkout)
+    assert run_stage(order).failure is None
+
+
+def test_what_somebody_has_removed_is_made_again(farm, tmp_path):
+    preprocess(farm, tmp_path)
+    (tmp_path / "farm/heads/anna/dataset/aud.npy").unlink()
+    machines = Machines(farm)
+    assert drive(farm, machines)[0] == 0
+    assert machines.given.count("preprocess anna") == 1
+
+
+def test_what_is_whole_is_not_given_away(farm, tmp_path):
+    preprocess(farm, tmp_path)
     machines = Machines(farm)
     drive(farm, machines)
     assert machines.given.count("preprocess anna") == 0

@@ -63,6 +63,12 @@ def test_all_heads_are_made_and_the_broken_ones_are_told_in_one_line(drivers):
     before = runs(drivers.checkout, "begun")
     assert drivers.start().wait(120) == 1  # nothing to do: what failed by its input is not tried again
     assert runs(drivers.checkout, "begun") == before
+    head = Path(drivers.farm) / "heads/anna"
+    shutil.rmtree(head / "dataset")  # somebody cleans up, and then wants to measure anew
+    (head / "done/metrics.json").unlink()
+    assert drivers.start().wait(120) == 1
+    assert drivers.states() == wanted
+    assert runs(drivers.checkout, "begun")[len(before) :] == ["preprocess anna", "metrics anna"]
 
 
 @PROC
