@@ -46,6 +46,20 @@ def exclusive(root: Path) -> Iterator[None]:
                 root.rmdir()
 
 
+def is_held(root: Path) -> bool:
+    """Whether a run of this machine, or one that shares its locks, holds the folder; nothing is changed."""
+    try:
+        import fcntl
+
+        with (root / LOCK).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (ImportError, OSError):  # nobody's, or no locks
+        return False
+    return False
+
+
 def _acquire(root: Path) -> int | None:
     """The locked file, open; None where there can be none."""
     try:

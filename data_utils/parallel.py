@@ -20,6 +20,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 MAX_WORKERS = 8
+CORES = "EGSTALKER_CORES"  # of the environment: set where others work on the same machine
 _CHILDREN = {  # a core each; memory of a picture's size is kept for the next picture, not given back to the system
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
     **dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(32 << 20)),
@@ -27,8 +28,10 @@ _CHILDREN = {  # a core each; memory of a picture's size is kept for the next pi
 
 
 def available_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The cores that this process may use: all that the system gives it, or fewer where EGSTALKER_CORES says so."""
+    given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = os.environ.get(CORES, "")
+    return min(given, max(1, int(wanted))) if wanted.isdecimal() else given
 
 
 def ranges(total: int, size: int, start: int = 0) -> list[range]:

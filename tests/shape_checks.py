@@ -20,6 +20,7 @@ ROOMS = (
     "training",
     "evaluation",
     "live",
+    "fleet",
     "benchmarks",
     "sample",
 )

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = (
     "arguments", "media", "data_utils", "kernels", "imaging", "motion", "scene", "gaussian_renderer", "synthesis",
     "training",
-    "evaluation", "live", "benchmarks", "sample",
+    "evaluation", "live", "fleet", "benchmarks", "sample",
 )  # fmt: skip
 DOORS = {"train", "render", "predict", "metrics", "data_utils.process"}
 GRAB_BAGS = {"utils", "util", "helpers", "helper", "common", "misc", "tools", "stuff", "base"}

@@ -1,13 +1,13 @@
-"""What the commands' logs say: how far a command is, and why it failed."""
+"""What the commands' logs say: how far a command is, and what a clip is like."""
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-TAIL = 1 << 16  # bytes of a log that are read: many minutes of it
+from arguments.command_log import lines_of
+
 TASK_NAMES = (
     *("audio", "audio features", "frames", "face parsing", "background"),
     *("torso and ground truth", "landmarks", "tracking", "transforms"),
@@ -37,27 +37,6 @@ class Progress:
     rate: str = ""
     left: float | None = None
     """Seconds that the part which is shown will take."""
-
-
-def lines_of(path: Path) -> list[str]:
-    """The lines of the command that a log tells of last, as far as its tail has them; none where there is no log."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
-            lines = file.read(TAIL).decode(errors="replace").splitlines()
-    except OSError:
-        return []
-    begins = [i for i, line in enumerate(lines) if line.startswith("== ")]
-    return lines[begins[-1] + 1 :] if begins else lines
-
-
-def last_error(path: Path) -> str:
-    """The line with which a command says why it failed; empty where it does not."""
-    lines = [line for line in lines_of(path) if line.strip()]
-    said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    if said:
-        return said[-1][:500]
-    return lines[-1][:500] if lines and "Error" in lines[-1] else ""
 
 
 def preprocess_progress(lines: list[str]) -> Progress:

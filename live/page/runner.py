@@ -17,10 +17,10 @@ from types import FrameType
 from typing import Any
 
 from arguments.atomic import write_json
+from arguments.command_log import last_error
 from arguments.errors import EGSTalkerError, door, one_line
 from live.page.job import DONE, FAILED, STOPPED, Job, Step, read_job
 from live.page.jobs import ROOT, Line, held
-from live.page.log import last_error
 from live.page.processes import Process
 
 

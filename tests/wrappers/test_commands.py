@@ -26,7 +26,8 @@ def video(checkout):
 
 
 @pytest.mark.parametrize(
-    "script", [*PIPELINE, "demo.sh", "app.sh", "live.sh", "build.sh", "download_models.sh", "download_bfm.sh"]
+    "script",
+    [*PIPELINE, "demo.sh", "app.sh", "live.sh", "fleet.sh", "build.sh", "download_models.sh", "download_bfm.sh"],
 )
 def test_help_needs_nothing_set_up(checkout, script):
     (checkout.bin / "python3").unlink()
@@ -265,3 +266,10 @@ def test_a_head_is_live_in_the_environment_that_has_what_it_needs(checkout):
     assert any("requirements/live.txt" in line for line in checkout.lines("pip.log"))
     checkout.run("live.sh", "--model_path=a model")
     assert checkout.argv("python")[1:] == [serve, "--model_path=a model"]
+
+
+def test_a_farm_is_driven_by_the_environment_that_has_what_it_needs(checkout):
+    assert checkout.run("fleet.sh").returncode == 2
+    assert checkout.run("fleet.sh", "heads", "the videos", "--out", "a farm").returncode == 0
+    assert checkout.argv("python")[1:] == [str(checkout.root / "fleet.py"), "heads", "the videos", "--out", "a farm"]
+    assert any("requirements/fleet.txt" in line for line in checkout.lines("pip.log"))

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 # Of MediaPipe, and of pocketsphinx, of which only the acoustic model is read.
 LEFT_OUT = {"jax", "jaxlib", "sentencepiece", "sounddevice", "opencv-contrib-python"}
-LOCKS = ["torch", "native", "dev", "live", "lint", "cuda", "container", "container-build", "container-cuda"]
+LOCKS = ["torch", "native", "dev", "live", "fleet", "lint", "cuda", "container", "container-build", "container-cuda"]
 PYTHONS = ["3.10", "3.11", "3.12"]
 SYSTEMS = ["linux", "darwin"]
 CUDA = ("nvidia-", "cuda-", "triton")

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from arguments.command_log import last_error
 from data_utils import progress as plain
-from live.page.log import TASK_NAMES, last_error, preprocess_progress, progress_of, qualities, training_progress
+from live.page.log import TASK_NAMES, preprocess_progress, progress_of, qualities, training_progress
 
 TRAINING = "fine 1038 (1238/1900) loss 0.03147 psnr 36.47 moving 12974 gaussians 12982 7.40 it/s 89 s left"
 

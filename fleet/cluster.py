@@ -1,0 +1,118 @@
+"""Ray, as far as a farm needs it: tasks with needs go out, outcomes come back.
+
+Without RAY_ADDRESS an instance of its own is started, which listens on the loopback alone and ends with the driver.
+Ray restarts nothing by itself here: the driver does, as it waits in between and writes down why.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import time
+from typing import Any
+
+from arguments.errors import EGSTalkerError, one_line
+from fleet.failures import Failure, failure_of_error
+from fleet.needs import Capacity, Needs
+from fleet.work import Order, Outcome, run_stage
+
+OBJECTS = 100 << 20  # bytes of Ray's own store; what tasks return is small
+OWN_INSTANCE = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # "no cluster", on any system: 127.0.0.1 is the machine's address
+    "RAY_AUTH_MODE": "token",
+}
+LOOK_EVERY = 10.0  # seconds between two looks at what the cluster has
+
+
+class RayCluster:
+    """The cluster at RAY_ADDRESS, or one on this machine alone.
+
+    Raises:
+        EGSTalkerError: Ray is not installed, or no cluster answers.
+    """
+
+    def __init__(self, cores: int | None = None) -> None:
+        address = os.environ.get("RAY_ADDRESS", "")
+        if "://" in address:
+            raise EGSTalkerError(
+                f"RAY_ADDRESS={address}: give HOST:PORT of the cluster's head, or auto on one of its nodes"
+            )
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        if not address or address == "local":
+            os.environ.update(OWN_INSTANCE)
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # for this run alone; Ray would keep one in HOME
+        try:
+            import ray  # reads the environment as it loads
+        except ModuleNotFoundError as error:
+            raise EGSTalkerError(
+                f"a farm needs the packages of requirements/fleet.txt ({error.name}): ./fleet.sh installs them"
+            ) from error
+        self._ray: Any = ray
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        try:
+            if not address or address == "local":
+                context = ray.init("local", num_cpus=cores, object_store_memory=OBJECTS, **quiet)
+            else:
+                context = ray.init(address, **quiet)
+        except Exception as error:  # Ray's exceptions of connecting have no type in common
+            raise EGSTalkerError(f"Ray does not start at {address or 'this machine'}: {one_line(error)}") from error
+        url = context.dashboard_url
+        self.dashboard = f"http://{url}" if url else ""
+        """Address of Ray's dashboard; empty where it is not installed."""
+        self._tasks: dict[Any, Order] = {}
+        self._seen, self._looked = self._look(), time.monotonic()
+
+    @property
+    def capacity(self) -> Capacity:
+        """What the machines have that are there now."""
+        if time.monotonic() - self._looked > LOOK_EVERY:
+            self._seen, self._looked = self._look(), time.monotonic()
+        return self._seen
+
+    def submit(self, order: Order, needs: Needs) -> None:
+        """Let a stage be done by whichever machine has what it needs."""
+        options: dict[str, Any] = {"num_cpus": needs.cores, "num_gpus": needs.gpu, "max_retries": 0}
+        if needs.labels:
+            options["label_selector"] = dict(needs.labels)
+        self._tasks[self._ray.remote(run_stage).options(**options).remote(order)] = order
+
+    def wait(self, seconds: float) -> list[tuple[Order, Outcome | Failure]]:
+        """What has ended, as soon as anything has; nothing after so many seconds.
+
+        A worker or machine that is lost is a failure.
+        """
+        if not self._tasks:
+            time.sleep(seconds)
+            return []
+        ended, _ = self._ray.wait(list(self._tasks), num_returns=1, timeout=seconds, fetch_local=True)
+        return [(self._tasks.pop(one), self._outcome(one)) for one in ended]
+
+    def cancel(self, seconds: float) -> None:
+        """Ask all that is at work to end, and wait so long for it."""
+        for one in self._tasks:
+            self._ray.cancel(one, recursive=False)
+        if self._tasks:
+            with contextlib.suppress(self._ray.exceptions.RayError):
+                self._ray.wait(list(self._tasks), num_returns=len(self._tasks), timeout=seconds)
+        self._tasks.clear()
+
+    def close(self) -> None:
+        """Leave the cluster; one of our own ends."""
+        self._ray.shutdown()
+
+    def _outcome(self, reference: Any) -> Outcome | Failure:
+        try:
+            return self._ray.get(reference)
+        except self._ray.exceptions.RayError as error:
+            return failure_of_error(error)
+
+    def _look(self) -> Capacity:
+        nodes = [node for node in self._ray.nodes() if node.get("Alive")]
+        cores = [int(node["Resources"].get("CPU", 0)) for node in nodes]
+        with_gpu = [node for node in nodes if node["Resources"].get("GPU", 0)]
+        cards = {(node.get("Labels") or {}).get("ray.io/accelerator-type", "") for node in with_gpu}
+        gpus = sum(node["Resources"]["GPU"] for node in with_gpu)
+        return Capacity(sum(cores), gpus, max(cores, default=1), tuple(sorted(cards)))

@@ -1,0 +1,194 @@
+"""What the driver gives away, when, and what it makes of what comes back; the machines are a list of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from fleet.driver import Driver, Options
+from fleet.failures import Failure
+from fleet.farm import Farm, Receipt, driving
+from fleet.gpu_share import gpu_share
+from fleet.manifest import ASKED, FAILED, INPUT, MACHINE, Record, latest
+from fleet.needs import Capacity, Needs
+from fleet.settings import Settings
+from fleet.work import Order, Outcome, run_stage
+from tests.fleet.fake_checkout import make_checkout, make_videos
+
+TWO_CORES = Capacity(2, 0.0, 2)
+
+
+@dataclass
+class Machines:
+    """Do everything at once, but for what ``answers`` says otherwise."""
+
+    farm: Farm
+    capacity: Capacity = TWO_CORES
+    answers: Callable[[Order], Failure | None] = field(default=lambda order: None)
+    given: list[str] = field(default_factory=list)
+    needs: list[Needs] = field(default_factory=list)
+    most: int = 0
+    tasks: list[Order] = field(default_factory=list)
+
+    def submit(self, order: Order, needs: Needs) -> None:
+        self.given.append(f"{order.stage} {order.source.name}")
+        self.needs.append(needs)
+        self.tasks.append(order)
+        self.most = max(self.most, len(self.tasks))
+
+    def wait(self, seconds: float) -> list[tuple[Order, Outcome | Failure]]:
+        if not self.tasks:
+            return []
+        order = self.tasks.pop(0)
+        failure = self.answers(order)
+        if failure is not None:
+            return [(order, failure)]
+        self.farm.write_receipt(order.source.name, Receipt(order.stage, 1.0))
+        return [(order, Outcome(1.0, "here", {}))]
+
+    def cancel(self, seconds: float) -> None:
+        self.tasks.clear()
+
+
+@pytest.fixture
+def farm(tmp_path: Path) -> Farm:
+    farm = Farm(str(tmp_path / "farm"))
+    farm.take_settings(Settings())
+    farm.add(sorted(make_videos(tmp_path / "videos", anna={}, bert={}, carl={}).iterdir()))
+    return farm
+
+
+def drive(farm: Farm, machines: Machines, **options) -> tuple[int, list[str]]:
+    lines: list[str] = []
+    with driving(farm) as manifest:
+        driver = Driver(farm, manifest, machines, Options(first_wait=0.01, **options), lines.append)
+        return driver.run(farm.sources()), lines
+
+
+def states(farm: Farm) -> dict[tuple[str, str], str]:
+    return {key: record.state for key, record in latest(farm.records()).items()}
+
+
+def test_heads_that_are_begun_come_before_those_that_are_not(farm):
+    machines = Machines(farm)
+    assert drive(farm, machines)[0] == 0
+    assert machines.given == [
+        "preprocess anna", "preprocess bert", "train anna", "train bert", "metrics anna", "metrics bert",
+        "preprocess carl", "train carl", "metrics carl",
+    ]  # fmt: skip
+    assert machines.most == 2
+    assert set(states(farm).values()) == {"done"}
+
+
+def preprocess(farm: Farm, folder: Path) -> None:
+    """Anna's dataset, really there."""
+    checkout = str(make_checkout(folder / "checkout"))
+    order = Order(str(farm.store.local), "", farm.sources()[0], "preprocess", farm.settings(), 1, False, checkout)
+    assert run_stage(order).failure is None
+
+
+def test_what_somebody_has_removed_is_made_again(farm, tmp_path):
+    preprocess(farm, tmp_path)
+    (tmp_path / "farm/heads/anna/dataset/aud.npy").unlink()
+    machines = Machines(farm)
+    assert drive(farm, machines)[0] == 0
+    assert machines.given.count("preprocess anna") == 1
+
+
+def test_what_is_whole_is_not_given_away(farm, tmp_path):
+    preprocess(farm, tmp_path)
+    machines = Machines(farm)
+    drive(farm, machines)
+    assert machines.given.count("preprocess anna") == 0
+    assert states(farm)["anna", "preprocess"] == "skipped"
+    again = Machines(farm)
+    before = farm.records()
+    _, lines = drive(farm, again)
+    assert again.given == []
+    assert lines == ["3 heads: 3 whole, 0 failed before, 0 to do in 0 stages"]
+    assert farm.records() == before
+
+
+def test_bad_input_is_not_tried_again_until_somebody_asks(farm):
+    machines = Machines(farm, answers=lambda order: Failure(INPUT, "no face") if order.source.name == "bert" else None)
+    failed, lines = drive(farm, machines)
+    assert failed == 1
+    assert machines.given.count("preprocess bert") == 1
+    assert any("bert: preprocess: FAILED: no face" in line for line in lines)
+    assert drive(farm, Machines(farm))[0] == 1
+    with driving(farm) as manifest:
+        manifest.add(Record("bert", "preprocess", ASKED))
+    machines = Machines(farm)
+    assert drive(farm, machines)[0] == 0
+    assert machines.given[0] == "preprocess bert"
+
+
+def test_a_machines_failure_is_tried_again_so_often(farm):
+    tries: list[str] = []
+
+    def answers(order: Order) -> Failure | None:
+        tries.append(order.source.name)
+        bad = order.source.name == "carl" or tries.count(order.source.name) < 3
+        return Failure(MACHINE, "the disk is full") if order.stage == "preprocess" and bad else None
+
+    machines = Machines(farm, answers=answers)
+    failed, lines = drive(farm, machines, attempts=4)
+    assert failed == 1
+    assert (machines.given.count("preprocess anna"), machines.given.count("preprocess carl")) == (3, 4)
+    assert states(farm)["carl", "preprocess"] == FAILED
+    assert sum("again in" in line for line in lines) == 2 + 2 + 3
+    assert drive(farm, Machines(farm))[0] == 0  # another start tries it again
+
+
+def test_a_lost_worker_is_hardly_held_against_a_stage(farm):
+    tries: list[str] = []
+
+    def answers(order: Order) -> Failure | None:
+        tries.append(order.source.name)
+        return Failure(MACHINE, "the worker died", lost=True) if tries.count(order.source.name) <= 9 else None
+
+    failed, lines = drive(farm, Machines(farm, answers=answers), attempts=3)
+    assert failed == 0
+    assert sum("the worker died; again in 0 s" in line for line in lines) == 27
+    tries.clear()
+    bad = Machines(farm, answers=lambda order: Failure(MACHINE, "the worker died", lost=True))
+    farm.store.write("heads/anna/done/metrics.json", b"")
+    assert drive(farm, bad, attempts=3)[0] == 1
+    assert len(bad.given) == 12
+
+
+def test_a_trainings_share_of_a_card_is_what_was_measured(farm):
+    machines = Machines(farm, Capacity(64, 2.0, 32, ("H100",)))
+    drive(farm, machines)
+    shares = {given.split()[0]: needs.gpu for given, needs in zip(machines.given, machines.needs, strict=True)}
+    assert shares == {"preprocess": 0.0, "train": pytest.approx(1 / 3), "metrics": pytest.approx(1 / 3)}
+    assert gpu_share("arguments/args.py", ["H100", "T4"]) == 1.0
+    assert gpu_share("mine.py", ["H100"]) == 1.0
+    assert gpu_share("arguments/args.py", []) == 1.0
+
+
+def test_no_more_goes_out_than_the_cards_bear(farm):
+    machines = Machines(farm, Capacity(64, 1.0, 64, ("T4",)))
+    sent: list[str] = []
+
+    def answers(order: Order) -> None:
+        sent.append(order.stage)
+        assert sum(task.gpu for task in machines.tasks) + order.gpu <= 1
+
+    machines.answers = answers
+    drive(farm, machines)
+    assert len(sent) == 9
+
+
+@pytest.mark.parametrize(("there", "cores"), [(2, 1), (12, 4), (600, 8)])
+def test_cores_are_shared_among_the_heads(farm, there, cores):
+    machines = Machines(farm, Capacity(there, 0.0, there))
+    drive(farm, machines, cpu_label=("role", "cpu"))
+    assert machines.needs[0] == Needs(cores, 0.0, (("role", "cpu"),))
+    small = Machines(farm, Capacity(600, 0.0, 2))
+    farm.store.write("heads/anna/done/preprocess.json", b"")
+    drive(farm, small)
+    assert small.needs[0].cores == 2

@@ -1,0 +1,71 @@
+"""The command line: what it refuses, and in how many lines."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fleet.fake_checkout import make_videos
+
+
+@pytest.fixture
+def fleet(repository: Path):
+    def run(*words: str, before: str = "pass") -> tuple[int, str]:
+        program = (
+            f"import sys, runpy; {before}; sys.argv[0] = 'fleet.py'; runpy.run_path('fleet.py', run_name='__main__')"
+        )
+        command = [sys.executable, "-c", program, *words]
+        result = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+        return result.returncode, result.stderr
+
+    return run
+
+
+@pytest.mark.parametrize("command", ["status", "report", "retry"])
+def test_a_farm_that_is_not_there_is_one_line(fleet, tmp_path, command):
+    code, said = fleet(command, str(tmp_path / "farm"))
+    assert code == 1
+    assert said == f"error: there is no farm at {tmp_path}/farm; ./fleet.sh heads makes one\n"
+    assert not (tmp_path / "farm").exists()
+
+
+def test_without_ray_it_says_what_is_missing(fleet, tmp_path):
+    videos = make_videos(tmp_path / "videos", anna={})
+    code, said = fleet("heads", str(videos), "--out", str(tmp_path / "farm"), before="sys.modules['ray'] = None")
+    assert code == 1
+    assert said == "error: a farm needs the packages of requirements/fleet.txt (ray): ./fleet.sh installs them\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["heads", "x", "--out", "f", "--cores", "0"], "--cores is at least 1"),
+        (["heads", "x", "--out", "f", "--gpu_share", "2"], "--gpu_share is from 0 to 1"),
+        (["heads", "x", "--out", "f", "--cpu_nodes", "cpu"], "is not KEY=VALUE"),
+        (["heads", "x", "--out", "f", "--train_options", "--a 'b"], "No closing quotation"),
+        (["dance"], "invalid choice"),
+    ],
+)
+def test_a_command_line_that_will_not_do_ends_with_2(fleet, words, said):
+    code, line = fleet(*words)
+    assert code == 2
+    assert said in line.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--out", "gone"], "gone; ./fleet.sh heads makes one"),
+        (["gone", "--out", "f"], "gone does not exist; give videos, or folders of them"),
+        (["tests", "--out", "f"], "there is no video in tests; their names end in .mp4, .mov and such"),
+        (["README.md", "--out", "README.md"], "README.md is not a folder; give another --out"),
+        (["README.md", "--out", "f", "--configs", "g"], "there is no configuration g; give --configs"),
+    ],
+)
+def test_what_is_not_there_is_one_line(fleet, words, said):
+    code, line = fleet("heads", *words)
+    assert code == 1
+    assert said in line and line.count("\n") == 1
