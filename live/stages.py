@@ -14,7 +14,7 @@ from live.stage_process import StageProcess
 if TYPE_CHECKING:
     from live.performer import Performer
 
-SESSIONS = 4  # of a stage: what one core hears in time, with a margin
+SESSIONS = 3  # of a stage: what one core hears in time, with a margin
 
 
 class Stages:

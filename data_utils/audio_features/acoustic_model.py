@@ -53,6 +53,7 @@ class AcousticModel:
     weights: Float[np.ndarray, "P S 3 K"]  # of the mixtures, about 1 in sum over K
 
 
+@functools.cache
 def installed_model() -> AcousticModel:
     """The model in the package pocketsphinx, which is not imported.
 
@@ -64,7 +65,7 @@ def installed_model() -> AcousticModel:
         raise EGSTalkerError(
             f"phones need the acoustic model that the package pocketsphinx carries (BSD, 29 MB): {_INSTALL.format('')}"
         )
-    return _read(Path(package.submodule_search_locations[0]) / "model/en-us/en-us")
+    return read_acoustic_model(Path(package.submodule_search_locations[0]) / "model/en-us/en-us")
 
 
 def read_acoustic_model(folder: Path) -> AcousticModel:
@@ -83,9 +84,6 @@ def read_acoustic_model(folder: Path) -> AcousticModel:
     except _Damaged as error:
         raise EGSTalkerError(f"{error.path} {error.reason}: {_INSTALL.format('--force-reinstall ')}") from error
     return AcousticModel(phones, means, np.maximum(variances, _VARIANCE_FLOOR), weights[states])
-
-
-_read = functools.cache(read_acoustic_model)
 
 
 class _Damaged(Exception):

@@ -97,6 +97,7 @@ def test_a_model_of_another_front_end_is_refused(tmp_path):
 
 def test_without_the_package_one_line_says_which_it_is(monkeypatch):
     monkeypatch.setattr(acoustic_model.importlib.util, "find_spec", lambda name: None)
+    installed_model.cache_clear()
     with pytest.raises(EGSTalkerError, match=r"pocketsphinx .*pip install .*requirements/native.txt"):
         installed_model()
 
