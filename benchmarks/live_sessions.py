@@ -2,7 +2,7 @@
 
 A server with a trained head, and for each session a WebRTC peer in another process that speaks to it in real time and
 takes what comes, all through this machine's loopback. A row for each number of sessions, over all of them and the time
-after the first five seconds: ``pictures`` a second of a session, the least of all; ``sound``, how much of it came, 1 is
+between the first five seconds and the last: ``pictures`` a second of a session, the least of all; ``sound``, how much of it came, 1 is
 all; ``late``: how much later than the quickest of its session a picture came, on the session's own clock, ms; and
 ``cores``, how many the server and its renderer kept busy.
 """
@@ -37,7 +37,7 @@ from live.stages import Stages
 
 PEERS_A_PROCESS = 4
 PIECE = SOUND_RATE // 10  # samples of a message
-_WARM_UP = 5.0  # seconds
+_WARM_UP, _PARTING = 5.0, 1.0  # seconds: connections do not begin and end all at once
 
 Came = list[tuple[float, float]]
 """When something came, and of which time of the session it is; seconds."""
@@ -99,7 +99,7 @@ def _peers(address: str, count: int, seconds: float, results: Any) -> None:
 
 def figures(sessions: Sequence[tuple[Came, Came]], seconds: float) -> dict[str, Any]:
     """What came to all sessions in ``seconds``."""
-    counted = seconds - _WARM_UP
+    counted = seconds - _WARM_UP - _PARTING
     rates, sounds, late = [], [], []
     for pictures, packets in sessions:
         begin = min(when for when, _ in packets) + _WARM_UP if packets else 0.0

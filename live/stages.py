@@ -14,7 +14,8 @@ from live.stage_process import StageProcess
 if TYPE_CHECKING:
     from live.performer import Performer
 
-SESSIONS = 3  # of a stage: what one core hears in time, with a margin
+SESSIONS = 2
+"""Of a stage: on a slow core hearing takes 9 of a session's 40 ms, and pictures have to be made in the rest of them."""
 
 
 class Stages:
