@@ -22,7 +22,9 @@ class Faults:
     """What happens to a packet, either way."""
 
     jitter: float = 0.0
-    """Seconds that it is late, up to this, each by itself: they overtake each other."""
+    """Seconds that one is late, up to this, each by itself: they overtake each other."""
+    jittered: float = 1.0
+    """Share of packets that are late at all, 0..1."""
     loss: float = 0.0
     """Share of packets that are lost, 0..1."""
 
@@ -76,7 +78,7 @@ def _carry(connection: Connection, server: tuple[str, int], faults: Faults) -> N
             if ready is near:
                 browser = sender
             if rng.random() >= faults.loss:
-                late = rng.uniform(0, faults.jitter)
+                late = rng.uniform(0, faults.jitter) * (rng.random() < faults.jittered)
                 heapq.heappush(under_way, (time.monotonic() + late, next(order), packet, ready is near))
         while under_way and under_way[0][0] <= time.monotonic():
             _, _, packet, is_for_server = heapq.heappop(under_way)

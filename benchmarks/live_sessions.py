@@ -2,9 +2,9 @@
 
 A server with a trained head, and for each session a WebRTC peer in another process that speaks to it in real time and
 takes what comes, all through this machine's loopback. A row for each number of sessions, over all of them and the time
-between the first five seconds and the last: ``pictures`` a second of a session, the least of all; ``sound``, how much of it came, 1 is
-all; ``late``: how much later than the quickest of its session a picture came, on the session's own clock, ms; and
-``cores``, how many the server and its renderer kept busy.
+between the first five seconds and the last: ``pictures`` a second of a session, the least of all; ``sound``, how much
+of it came, 1 is all; ``late``: how much later than the quickest of its session a picture came, on the session's own
+clock, ms; and ``cores``, how many the server and its processes kept busy.
 """
 
 from __future__ import annotations

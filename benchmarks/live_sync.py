@@ -4,7 +4,8 @@ A person who is a lamp (:mod:`benchmarks.lamp`) is served by WebRTC to a real Ch
 shown (``requestVideoFrameCallback``: its expected display time) and when each click is heard (Web Audio on the received
 track, on the clock of its output). ``offset``: flash less click, ms, over all pairs. ``slope``: its drift, ms a minute.
 ``flashes``: those that were shown, of all clicks that were heard. ``--stall N`` stops the renderer's process for two
-seconds every N. ``--jitter MS`` and ``--loss PERCENT`` make a bad line of the way (:mod:`benchmarks.bad_line`).
+seconds every N. ``--jitter MS``, ``--jittered PERCENT`` and ``--loss PERCENT`` make a bad line of the way
+(:mod:`benchmarks.bad_line`).
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def measure(seconds: float, stall: float | None, faults: Faults) -> dict[str, An
             flags = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
             page = play.chromium.launch(executable_path=program, args=flags).new_page()
             lines: list[BadLine] = []
-            if faults != Faults():
+            if faults.jitter or faults.loss:
                 page.route("**/offer", lambda route: _by_bad_line(route, faults, lines))
             page.goto(f"http://{serving.address}/")
             page.click("#connect")
@@ -165,6 +166,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="of clicks (60)")
     parser.add_argument("--stall", type=float, help="seconds between stops of the renderer, of two seconds each")
     parser.add_argument("--jitter", type=float, default=0.0, help="ms that packets are late, up to this each (0)")
+    parser.add_argument("--jittered", type=float, default=100.0, help="percent of packets that are late (100)")
     parser.add_argument("--loss", type=float, default=0.0, help="percent of packets that are lost (0)")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     arguments = parser.parse_args()
@@ -172,7 +174,10 @@ def main() -> None:
         raise EGSTalkerError("--seconds is from 40 to 3600")
     if not 0 <= arguments.jitter <= 1000 or not 0 <= arguments.loss <= 50:
         raise EGSTalkerError("--jitter is from 0 to 1000 ms, and --loss from 0 to 50 percent")
-    row = measure(arguments.seconds, arguments.stall, Faults(arguments.jitter / 1000, arguments.loss / 100))
+    if not 0 <= arguments.jittered <= 100:
+        raise EGSTalkerError("--jittered is from 0 to 100 percent")
+    faults = Faults(arguments.jitter / 1000, arguments.jittered / 100, arguments.loss / 100)
+    row = measure(arguments.seconds, arguments.stall, faults)
     print(json.dumps(row, indent=1))
     if arguments.json:
         with atomic_path(arguments.json) as path:
