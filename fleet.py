@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Many videos become many heads: ``fleet.sh heads videos/ --out farm/``. See docs/fleet.md."""
+"""Many videos become many heads, many heads many films: ``fleet.sh heads videos/ --out farm/``. See docs/fleet.md."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import functools
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from arguments.errors import door
@@ -32,6 +33,15 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     heads.add_argument("--export", nargs="+", default=(), metavar="KIND", help="also make files: head, ply, splat, glb")
     heads.add_argument("--copy", action="store_true", help="copy the videos into the farm, instead of links to them")
     _add_machines(heads)
+    films = commands.add_parser("films", help="let each head say each sound; run again, it goes on")
+    films.add_argument("heads", nargs="?", type=Path, help="folder of .head files or model folders, or a farm")
+    films.add_argument("sounds", nargs="*", type=Path, help="sounds, or folders of them")
+    films.add_argument("--out", required=True, metavar="FILMS", help="folder of the films: FILMS/HEAD/SOUND.mp4")
+    films.add_argument(
+        "--pairs", type=Path, metavar="TABLE", help="csv of head, sound and, if wanted, name: these alone"
+    )
+    films.add_argument("--seed", type=int, default=0, help="of blinks and idle motion, as for predict.sh (0)")
+    _add_machines(films)
     status = commands.add_parser("status", help="say how far each head is")
     status.add_argument("farm", metavar="FARM")
     status.add_argument("--json", action="store_true", help="as JSON")
@@ -39,8 +49,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     retry.add_argument("farm", metavar="FARM")
     retry.add_argument("names", nargs="*", metavar="HEAD", help="these alone (all)")
     _add_machines(retry)
-    report = commands.add_parser("report", help="write report.html and report.csv into the farm")
-    report.add_argument("farm", metavar="FARM")
+    report = commands.add_parser(
+        "report", help="write report.html and report.csv into the farm, or films.csv beside films"
+    )
+    report.add_argument("farm", metavar="FARM", help="or the folder of films")
     for command in (heads, status, retry, report):
         command.add_argument("--scratch", default="", metavar="FOLDER", help="of each machine, where the farm is a URL")
     options = parser.parse_args(arguments)
@@ -48,6 +60,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         given = getattr(options, name, None)
         if given is not None and given < 1:
             parser.error(f"--{name} is at least 1")
+    if getattr(options, "seed", 0) < 0:
+        parser.error("--seed is at least 0")
     if getattr(options, "gpu_share", None) is not None and not 0 <= options.gpu_share <= 1:
         parser.error("--gpu_share is from 0 to 1")
     return options
@@ -80,12 +94,39 @@ def _label(text: str) -> tuple[str, str]:
     return key, value
 
 
+def _films(options: argparse.Namespace, say: Callable[[str], None]) -> int:
+    from fleet.driver import Options
+    from fleet.make_films import make_films, wanted_pairs
+
+    spread = Options(options.cores, options.gpu_share, options.attempts, options.cpu_nodes, options.at_once)
+    pairs = wanted_pairs(options.heads, options.sounds, options.pairs, say)
+    return 1 if make_films(options.out, pairs, spread, say, seed=options.seed) else 0
+
+
+def _report_films(path: str) -> bool:
+    """Whether there are films, of which a report is made."""
+    from fleet.film_folder import FilmFolder, is_film_folder
+
+    if not is_film_folder(path):
+        return False
+    from fleet.film_table import as_text, rows_of, write_table
+
+    folder = FilmFolder(path)
+    print(as_text(rows_of(folder)))
+    print(write_table(folder))
+    return True
+
+
 @door
 def main() -> int:
     options = parse()
+    say = functools.partial(print, flush=True)
+    if options.command == "films":
+        return _films(options, say)
+    if options.command == "report" and _report_films(options.farm):
+        return 0
     from fleet.farm import Farm
 
-    say = functools.partial(print, flush=True)
     farm = Farm(options.farm if "farm" in options else options.out, options.scratch)
     if options.command == "status":
         from fleet.status import as_json, as_text

@@ -11,12 +11,12 @@ import logging
 import os
 import secrets
 import time
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, runtime_checkable
 
 from arguments.errors import EGSTalkerError, one_line
-from fleet.failures import Failure, failure_of_error
+from fleet.failures import failure_of_error
 from fleet.needs import Capacity, Needs
-from fleet.work import Order, Outcome, run_stage
 
 OBJECTS = 100 << 20  # bytes of Ray's own store; what tasks return is small
 OWN_INSTANCE = {
@@ -25,6 +25,14 @@ OWN_INSTANCE = {
     "RAY_AUTH_MODE": "token",
 }
 LOOK_EVERY = 10.0  # seconds between two looks at what the cluster has
+
+
+@runtime_checkable
+class Task(Protocol):
+    """What can be given away; its modules are on every machine."""
+
+    def carry_out(self) -> Any:
+        """Do it, where this is called."""
 
 
 class RayCluster:
@@ -62,7 +70,7 @@ class RayCluster:
         url = context.dashboard_url
         self.dashboard = f"http://{url}" if url else ""
         """Address of Ray's dashboard; empty where it is not installed."""
-        self._tasks: dict[Any, Order] = {}
+        self._tasks: dict[Any, Any] = {}
         self._seen, self._looked = self._look(), time.monotonic()
 
     @property
@@ -72,17 +80,17 @@ class RayCluster:
             self._seen, self._looked = self._look(), time.monotonic()
         return self._seen
 
-    def submit(self, order: Order, needs: Needs) -> None:
-        """Let a stage be done by whichever machine has what it needs."""
+    def submit(self, order: Task, needs: Needs) -> None:
+        """Let a task be done by whichever machine has what it needs."""
         options: dict[str, Any] = {"num_cpus": needs.cores, "num_gpus": needs.gpu, "max_retries": 0}
         if needs.labels:
             options["label_selector"] = dict(needs.labels)
-        self._tasks[self._ray.remote(run_stage).options(**options).remote(order)] = order
+        self._tasks[self._ray.remote(_carry_out).options(**options).remote(order)] = order
 
-    def wait(self, seconds: float) -> list[tuple[Order, Outcome | Failure]]:
-        """What has ended, as soon as anything has; nothing after so many seconds.
+    def wait(self, seconds: float) -> list[tuple[Any, Any]]:
+        """What has ended and what it returned, as soon as anything has; nothing after so many seconds.
 
-        A worker or machine that is lost is a failure.
+        Of a worker or machine that is lost there is a :class:`fleet.failures.Failure`.
         """
         if not self._tasks:
             time.sleep(seconds)
@@ -103,7 +111,7 @@ class RayCluster:
         """Leave the cluster; one of our own ends."""
         self._ray.shutdown()
 
-    def _outcome(self, reference: Any) -> Outcome | Failure:
+    def _outcome(self, reference: Any) -> Any:
         try:
             return self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
@@ -116,3 +124,21 @@ class RayCluster:
         cards = {(node.get("Labels") or {}).get("ray.io/accelerator-type", "") for node in with_gpu}
         gpus = sum(node["Resources"]["GPU"] for node in with_gpu)
         return Capacity(sum(cores), gpus, max(cores, default=1), tuple(sorted(cards)))
+
+
+def _carry_out(task: Task) -> Any:
+    return task.carry_out()
+
+
+@contextlib.contextmanager
+def started_cluster(say: Callable[[str], None]) -> Iterator[RayCluster]:
+    """The cluster, as long as the context; ``say`` is told what it has. Raises as :class:`RayCluster` does."""
+    cluster = RayCluster()
+    try:
+        there = cluster.capacity
+        gpus = f", {there.gpus:g} GPUs" if there.gpus else ""
+        board = f"; dashboard: {cluster.dashboard}" if cluster.dashboard else ""
+        say(f"Ray has {there.cores} cores{gpus}{board}")
+        yield cluster
+    finally:
+        cluster.close()

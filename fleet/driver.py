@@ -7,13 +7,11 @@ failed for good. So a driver that is killed loses the stages at work and nothing
 from __future__ import annotations
 
 import contextlib
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import FrameType
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from arguments.errors import Interrupted
 from fleet.claim import keep_claim
@@ -25,6 +23,7 @@ from fleet.needs import Capacity, Needs
 from fleet.progress import Progress
 from fleet.settings import Settings
 from fleet.stages import Stage, way_of
+from fleet.stopping import Stopping
 from fleet.storage import SharedFolder
 from fleet.work import GRACE, Order, Outcome
 
@@ -32,7 +31,6 @@ MOST_CORES = 8  # of a stage: what preprocessing makes use of
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds before another try; each time twice as long
 LOST_COUNTS = 0.25  # of an attempt: that a worker or its machine is gone is rarely the stage's doing
 COPY_EVERY = 10.0  # seconds between two copies of the manifest to an object store
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @runtime_checkable
@@ -42,9 +40,9 @@ class Cluster(Protocol):
     @property
     def capacity(self) -> Capacity: ...
 
-    def submit(self, order: Order, needs: Needs) -> None: ...
+    def submit(self, order: Any, needs: Needs) -> None: ...
 
-    def wait(self, seconds: float) -> list[tuple[Order, Outcome | Failure]]: ...
+    def wait(self, seconds: float) -> list[tuple[Any, Any]]: ...
 
     def cancel(self, seconds: float) -> None: ...
 
@@ -102,7 +100,6 @@ class Driver:
         self.checkout = checkout
         self.waiting: list[Job] = []
         self.at_work: dict[tuple[str, str], tuple[Job, Needs]] = {}
-        self.signal = 0
         self._copied = 0.0
 
     def run(self, sources: Sequence[Source]) -> int:
@@ -112,22 +109,20 @@ class Driver:
             Interrupted: SIGINT, SIGTERM or SIGHUP; what was at work has ended.
             OSError: the manifest cannot be written.
         """
-        before = {number: signal.signal(number, self._stop) for number in SIGNALS}
-        try:
-            failed = self._plan(sources)
-            while (self.waiting or self.at_work) and not self.signal:
-                self._give_away()
-                for order, result in self.cluster.wait(self._patience()):
-                    failed += self._take(order, result)
-                self._copy(COPY_EVERY)
-            if self.signal:
-                raise Interrupted(self.signal, "stopped; run the same command again to go on")
-            return failed
-        finally:
-            self.cluster.cancel(GRACE + 10)
-            self._copy(0.0)
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        with Stopping() as stopping:
+            try:
+                failed = self._plan(sources)
+                while (self.waiting or self.at_work) and not stopping.number:
+                    self._give_away()
+                    for order, result in self.cluster.wait(self._patience()):
+                        failed += self._take(order, result)
+                    self._copy(COPY_EVERY)
+                if stopping.number:
+                    raise Interrupted(stopping.number, "stopped; run the same command again to go on")
+                return failed
+            finally:
+                self.cluster.cancel(GRACE + 10)
+                self._copy(0.0)
 
     def _plan(self, sources: Sequence[Source]) -> int:
         known, whole, failed = latest(self.farm.records()), 0, 0
@@ -256,6 +251,3 @@ class Driver:
             with contextlib.suppress(OSError):  # a network that is away for a while: the next copy has it all
                 keep_claim(self.farm.store)
                 self.farm.store.write(MANIFEST, self.farm.manifest.read_bytes())
-
-    def _stop(self, number: int, _: FrameType | None) -> None:
-        self.signal = number

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from arguments.errors import EGSTalkerError
-from fleet.cluster import RayCluster
-from fleet.driver import Cluster, Driver, Options
+from fleet.cluster import started_cluster
+from fleet.driver import Driver, Options
 from fleet.farm import Farm, Source, driving
 from fleet.manifest import ASKED, FAILED, Manifest, Record, latest
 from fleet.report import write_report
@@ -96,21 +95,8 @@ def retry(farm: Farm, names: Sequence[str], options: Options, say: Say, *, check
 
 
 def _drive(farm: Farm, manifest: Manifest, sources: Sequence[Source], options: Options, say: Say, checkout: str) -> int:
-    with _cluster(say) as cluster:
+    with started_cluster(say) as cluster:
         try:
             return Driver(farm, manifest, cluster, options, say, checkout).run(sources)
         finally:
             say(f"{farm.store.address}/{write_report(farm)[0]}")
-
-
-@contextlib.contextmanager
-def _cluster(say: Say) -> Iterator[Cluster]:
-    cluster = RayCluster()
-    try:
-        there = cluster.capacity
-        gpus = f", {there.gpus:g} GPUs" if there.gpus else ""
-        board = f"; dashboard: {cluster.dashboard}" if cluster.dashboard else ""
-        say(f"Ray has {there.cores} cores{gpus}{board}")
-        yield cluster
-    finally:
-        cluster.close()

@@ -33,11 +33,12 @@ MOST_WORDS = 500
 
 @dataclass(frozen=True)
 class Record:
-    """One line: what became of a stage of a head."""
+    """One line: what became of a stage of a head, or of a film of it."""
 
     name: str
     """Of the head."""
     stage: str
+    """Or the film."""
     state: str
     when: float = field(default_factory=time.time)
     """Seconds since 1970."""
@@ -48,6 +49,8 @@ class Record:
     kind: str = ""
     place: str = ""
     """The machine it ran on."""
+    frames: float = 0.0
+    """Of a film."""
 
     def line(self) -> bytes:
         """As it stands in the file."""
@@ -140,10 +143,10 @@ def _record(line: bytes) -> Record | None:
     name, stage, state, why, kind, place = words
     if not (NAME.fullmatch(name) and NAME.fullmatch(stage) and state in STATES and kind in KINDS):
         return None
-    when, seconds = _number(value.get("when")), _number(value.get("seconds", 0.0))
-    if when is None or seconds is None:
+    when, seconds, frames = (_number(value.get(one, 0.0)) for one in ("when", "seconds", "frames"))
+    if "when" not in value or when is None or seconds is None or frames is None:
         return None
-    return Record(name, stage, state, when, seconds, printable(why), kind, printable(place))
+    return Record(name, stage, state, when, seconds, printable(why), kind, printable(place), frames)
 
 
 def _number(value: Any) -> float | None:

@@ -43,7 +43,7 @@ def table(rows: Sequence[Row], stages: Sequence[str]) -> str:
         times = [row.receipts[stage].seconds if stage in row.receipts else "" for stage in stages]
         figures = [row.figures.get(name, "") for name in FIGURES]
         cells = [row.source.name, row.state, row.stage, row.why, row.kind, *times, *figures, row.source.path]
-        writer.writerow([_tame(cell) if isinstance(cell, str) else cell for cell in cells])
+        writer.writerow([tame(cell) if isinstance(cell, str) else cell for cell in cells])
     return file.getvalue()
 
 
@@ -83,5 +83,6 @@ def _short(number: float) -> str:
     return f"{number:.0f}" if number == int(number) or abs(number) >= 1000 else f"{number:.3g}"
 
 
-def _tame(text: str) -> str:
+def tame(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(FORMULA) else text

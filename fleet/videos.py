@@ -38,10 +38,11 @@ def videos_in(paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(path.absolute() for path in videos))
 
 
-def safe_name(stem: str, taken: set[str]) -> str:
-    """A name for files on any system, like ``stem`` and none of ``taken`` (in small letters)."""
+def safe_name(stem: str, taken: set[str], nameless: str = "head") -> str:
+    """A name for files on any system, like ``stem`` and none of ``taken`` (in small letters); like ``nameless`` where
+    nothing of it can be kept."""
     plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", plain).strip("._-")[:64].rstrip("._-") or "head"
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", plain).strip("._-")[:64].rstrip("._-") or nameless
     numbered = (name if n == 1 else f"{name}-{n}" for n in range(1, len(taken) + 2))
     return next(one for one in numbered if one.lower() not in taken)
 

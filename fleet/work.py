@@ -46,6 +46,10 @@ class Order:
     last: bool = False
     """Whether the head is finished with it."""
 
+    def carry_out(self) -> Outcome:
+        """See :func:`run_stage`."""
+        return run_stage(self)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -84,7 +88,7 @@ def _do(order: Order, farm: Farm, begun: float, place: str) -> Figures | Failure
     log = head.log(stage.name)
     log.parent.mkdir(parents=True, exist_ok=True)
     for command in stage.commands(head, order.settings, Path(order.checkout or ROOT), order.gpu):
-        code = _run(command, order, log)
+        code = run_program(command, order.stage, order.cores, order.checkout, log)
         if isinstance(store, ObjectStore):
             store.write(f"{HEADS}/{head.name}/logs/{stage.name}.log", log.read_bytes())
         if code:
@@ -117,14 +121,25 @@ def _bring(order: Order, farm: Farm, stage: Stage, head: Head) -> None:
         farm.store.bring(head.name, part, receipt.version)
 
 
-def _run(command: list[str], order: Order, log: Path) -> int:
-    """Run a program below a leash; returns its exit code."""
-    root = order.checkout or str(ROOT)
+def run_program(command: list[str], title: str, cores: int, checkout: str, log: Path) -> int:
+    """Run a program below a leash.
+
+    Args:
+        command: its words.
+        title: under which the log has what it prints.
+        cores: that it may take.
+        checkout: whose program it is; the machine's own where it is empty.
+        log: is added to.
+
+    Returns:
+        Its exit code.
+    """
+    root = checkout or str(ROOT)
     environment = {**os.environ, "PYTHONPATH": root, "PYTHONUNBUFFERED": "1"}
     environment.pop("TRAINING_LOG", None)
-    environment |= {name: str(order.cores) for name in THREADS}
+    environment |= {name: str(cores) for name in THREADS}
     with log.open("ab") as file:
-        file.write(f"{BEGINS}{order.stage}\n".encode())
+        file.write(f"{BEGINS}{title}\n".encode())
         file.flush()
         leash = subprocess.Popen(
             [sys.executable, str(LEASH), str(os.getpid()), str(GRACE), *command],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -54,6 +55,13 @@ class Drive:
         windows, numbers = signal_windows(signal, rows, window)
         body = camera.viewmats.new_zeros(len(camera), BODY) if body is None else body
         return cls(windows, numbers, eyes[:, None], camera, body)
+
+    @classmethod
+    def stack(cls, drives: Sequence[Drive]) -> Drive:
+        """One batch from several, of one image size. Raises as :meth:`scene.cameras.Camera.stack`."""
+        parts = zip(*((one.signal, one.signal_frames, one.eye, one.body) for one in drives), strict=True)
+        signal, frames, eye, body = (torch.cat(part) for part in parts)
+        return cls(signal, frames, eye, Camera.stack([one.camera for one in drives]), body)
 
     def __len__(self) -> int:
         return len(self.eye)

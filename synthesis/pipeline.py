@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any, TypeVar
 
 from arguments.device import current_gpu, make_current
@@ -15,7 +15,7 @@ _END = object()
 _PATIENCE = 0.1  # seconds between looks at whether anybody still waits for the items
 
 
-def ahead(items: Iterable[T], depth: int) -> Iterator[T]:
+def ahead(items: Iterable[T], depth: int) -> Generator[T, None, None]:
     """Yield ``items`` in order while a thread makes up to ``depth`` more of them.
 
     Compiled kernels, decoders and encoders release Python's lock, so the stages do run at once. What ``items`` raises
@@ -47,20 +47,29 @@ def _fill(items: Iterable[Any], waiting: queue.Queue[Any], abandoned: threading.
         if gpu is not None:  # threads begin with the first one
             make_current(gpu)
         for item in iterator:
-            if not _put(waiting, (item, None), abandoned):
+            if not put(waiting, (item, None), abandoned):
                 return
             del item
-        _put(waiting, (_END, None), abandoned)
+        put(waiting, (_END, None), abandoned)
     except BaseException as error:  # whatever it is, it is the consumer's to handle
-        _put(waiting, (None, error), abandoned)
+        put(waiting, (None, error), abandoned)
     finally:
         close = getattr(iterator, "close", None)
         if close is not None:
             close()
 
 
-def _put(waiting: queue.Queue[Any], entry: Any, abandoned: threading.Event) -> bool:
-    """Whether the entry found a place before the consumer left."""
+def put(waiting: queue.Queue[Any], entry: Any, abandoned: threading.Event) -> bool:
+    """Wait until the entry finds a place.
+
+    Args:
+        waiting: a queue that another thread takes from.
+        entry: what is put there.
+        abandoned: says that nobody takes any more.
+
+    Returns:
+        Whether it found one before the consumer left.
+    """
     while not abandoned.is_set():
         try:
             waiting.put(entry, timeout=_PATIENCE)

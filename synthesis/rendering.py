@@ -34,6 +34,8 @@ Frame = UInt8[np.ndarray, "H W 3"]
 Cutout = UInt8[np.ndarray, "H W 4"]
 Shown = Frame | Cutout | UInt8[np.ndarray, "R W"]
 """A picture for an encoder: RGB; RGBA before a transparent background; or the planes of :func:`yuv420`."""
+Encode = Callable[[Tensor], Tensor]
+"""From rendered pictures, 0..1, to a batch of :data:`Shown`."""
 Watch = Callable[[Iterable[Shown], int], Iterable[Shown]]
 """Passes frames through and shows how many of a number have passed (a progress bar)."""
 
@@ -81,8 +83,13 @@ def synthesise(head: GaussianHead, clip: Clip, script: Script, *, batch: int | N
 
 def film(head: GaussianHead, clip: Clip, script: Script, *, batch: int | None = None) -> Iterator[Shown]:
     """:func:`synthesise` for :func:`write_video`: a GPU converts to the encoder's colours, where sides are even."""
-    planar = clip.width % 2 == clip.height % 2 == 0 and not script.background.is_transparent
-    return _frames(head, clip, script, batch, yuv420 if planar and on_gpu(next(head.parameters())) else _bytes)
+    return _frames(head, clip, script, batch, encoding_of(head, clip, script.background))
+
+
+def encoding_of(head: GaussianHead, clip: Clip, background: Background) -> Encode:
+    """What makes an encoder's pictures of rendered ones in the films of a head, on its device."""
+    planar = clip.width % 2 == clip.height % 2 == 0 and not background.is_transparent
+    return yuv420 if planar and on_gpu(next(head.parameters())) else _bytes
 
 
 def _frames(
@@ -90,26 +97,57 @@ def _frames(
     clip: Clip,
     script: Script,
     batch: int | None,
-    encode: Callable[[Tensor], Tensor],
+    encode: Encode,
 ) -> Iterator[Shown]:
     batch = batch or BATCHES[kind_of(next(head.parameters()))]
     torso = None if script.torso is None else script.torso.torso
     return ahead(_rendered(head, torso, ahead(_inputs(head, clip, script, batch), 2), encode), 2 * batch)
 
 
+class Reel:
+    """The frames of a script that are still to be rendered, taken a few at a time.
+
+    Args:
+        head: that is driven.
+        clip: of the script.
+        script: of the film.
+    """
+
+    def __init__(self, head: GaussianHead, clip: Clip, script: Script) -> None:
+        self._head, self._clip, self._script, self._place = head, clip, script, 0
+        if script.torso is None:
+            self._pictures = backdrops_of(clip, script.reference, script.background)
+        else:
+            self._pictures = rooms_of(clip, script.background)
+
+    def __len__(self) -> int:
+        return len(self._script) - self._place
+
+    def take(self, count: int) -> tuple[Drive, UInt8[Tensor, "B H W C"]]:
+        """What drives the head in the next frames, at most ``count``, on its device; and what is behind it, on the
+        CPU."""
+        drive = drive_of(self._head, self._clip, self._script, slice(self._place, self._place + count))
+        self._place += len(drive)
+        return drive, torch.from_numpy(np.stack([next(self._pictures) for _ in range(len(drive))]))
+
+    def close(self) -> None:
+        """Let go of what reads pictures ahead."""
+        close = getattr(self._pictures, "close", None)
+        if close is not None:
+            close()
+
+
 def _inputs(
     head: GaussianHead, clip: Clip, script: Script, batch: int
 ) -> Iterator[tuple[Drive, Float[Tensor, "B H W C"]]]:
     """What drives the head in each batch of frames, and the background, on the head's device."""
-    device = next(head.parameters()).device
-    if script.torso is None:
-        pictures = backdrops_of(clip, script.reference, script.background)
-    else:
-        pictures = rooms_of(clip, script.background)
-    for start in range(0, len(script), batch):
-        drive = drive_of(head, clip, script, slice(start, start + batch))
-        background = torch.from_numpy(np.stack([next(pictures) for _ in range(len(drive))]))
-        yield drive, background.to(device).float().div_(255)
+    device, reel = next(head.parameters()).device, Reel(head, clip, script)
+    try:
+        while len(reel):
+            drive, background = reel.take(batch)
+            yield drive, background.to(device).float().div_(255)
+    finally:
+        reel.close()
 
 
 def rooms_of(clip: Clip, background: Background) -> Iterator[Frame | Cutout]:
@@ -162,12 +200,19 @@ def _rendered(
     head: GaussianHead,
     torso: Torso | None,
     inputs: Iterable[tuple[Drive, Float[Tensor, "B H W C"]]],
-    encode: Callable[[Tensor], Tensor],
+    encode: Encode,
 ) -> Iterator[Shown]:
     at_rest = head.at_rest(torso)
     for drive, background in inputs:
-        pictures = encode(render_drive(head, drive, background, at_rest))
-        yield from torch.empty_like(pictures, device=CPU, pin_memory=on_gpu(pictures)).copy_(pictures).numpy()
+        yield from shown(head, drive, background, at_rest, encode)
+
+
+def shown(
+    head: GaussianHead, drive: Drive, background: Float[Tensor, "B H W C"], at_rest: AtRest, encode: Encode
+) -> UInt8[np.ndarray, "B ..."]:
+    """The pictures of :func:`render_drive` as ``encode`` makes them, on the CPU."""
+    pictures = encode(render_drive(head, drive, background, at_rest))
+    return torch.empty_like(pictures, device=CPU, pin_memory=on_gpu(pictures)).copy_(pictures).numpy()
 
 
 def _bytes(images: Float[Tensor, "B H W C"]) -> UInt8[Tensor, "B H W C"]:

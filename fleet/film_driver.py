@@ -1,0 +1,240 @@
+"""Gives films away, many of one head at a time, until each is whole or has failed.
+
+A head takes long to load, so its films go out together, in as few parts as keep all machines at work. What is on the
+disk decides what is left to do: a film is whole if it is there. A program that ends before its films are whole gives
+back the others; they go out again in two parts, so that one film that ends programs is soon alone.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from arguments.errors import Interrupted
+from fleet.driver import LONGEST_WAIT, LOST_COUNTS, MOST_CORES, Cluster, Options
+from fleet.failures import Failure
+from fleet.film_folder import Film, FilmFolder
+from fleet.film_work import FilmOrder
+from fleet.manifest import AGAIN, DONE, FAILED, INPUT, MACHINE, SKIPPED, Manifest, Record, latest, read_manifest
+from fleet.needs import Capacity, Needs
+from fleet.progress import length
+from fleet.stopping import Stopping
+from fleet.work import GRACE, Outcome
+
+FEWEST = 8  # films for which a head is loaded once more, so that all machines are at work
+UNFINISHED = Failure(MACHINE, "the program has ended well but the film is not whole")
+
+
+@dataclass
+class Part:
+    """Films of one head that go out together."""
+
+    films: list[Film]
+    attempts: float = 0.0
+    not_before: float = 0.0
+
+
+def parts_of(films: Sequence[Film], workers: int) -> list[Part]:
+    """Films in parts of one head each, the largest first.
+
+    With several workers a head's films are split where parts would be larger than half of a worker's share: the last
+    to end then ends soon after the others.
+    """
+    by_head: dict[str, list[Film]] = {}
+    for film in films:
+        by_head.setdefault(film.head, []).append(film)
+    most = max(FEWEST, -(-len(films) // (2 * workers))) if workers > 1 else len(films)
+    parts = []
+    for ours in by_head.values():
+        count = -(-len(ours) // most)
+        parts += [Part(ours[i * len(ours) // count : (i + 1) * len(ours) // count]) for i in range(count)]
+    return sorted(parts, key=lambda part: -len(part.films))
+
+
+class FilmDriver:
+    """One run over a folder of films.
+
+    Args:
+        folder: of the films.
+        manifest: open for adding to it.
+        cluster: does the work.
+        options: how it is spread.
+        seed: of the films.
+        say: takes lines of progress.
+        checkout: whose program is run; each machine's own where it is empty.
+    """
+
+    def __init__(
+        self,
+        folder: FilmFolder,
+        manifest: Manifest,
+        cluster: Cluster,
+        options: Options,
+        seed: int,
+        say: Callable[[str], None],
+        checkout: str = "",
+    ) -> None:
+        self.folder, self.manifest, self.cluster, self.options = folder, manifest, cluster, options
+        self.seed, self.say, self.checkout = seed, say, checkout
+        self.waiting: list[Part] = []
+        self.at_work: dict[str, tuple[FilmOrder, Part, Needs]] = {}
+        self.ended: dict[tuple[str, str], Record] = {}
+        """Films of this run."""
+        self.failed = 0
+
+    def run(self, films: Sequence[Film]) -> int:
+        """Make films; returns how many have failed.
+
+        Raises:
+            Interrupted: SIGINT, SIGTERM or SIGHUP; what was at work has ended.
+            OSError: the manifest cannot be written.
+        """
+        with Stopping() as stopping:
+            try:
+                self._plan(films)
+                while (self.waiting or self.at_work) and not stopping.number:
+                    self._give_away()
+                    for order, result in self.cluster.wait(self._patience()):
+                        self._take(order, result)
+                    for order, _, _ in self.at_work.values():
+                        self._note(order)
+                if stopping.number:
+                    raise Interrupted(stopping.number, "stopped; run the same command again to go on")
+                return self.failed
+            finally:
+                self.cluster.cancel(GRACE + 10)
+                for order, _, _ in self.at_work.values():
+                    self._note(order)
+
+    def _plan(self, films: Sequence[Film]) -> None:
+        self._merge()
+        known = latest(read_manifest(self.folder.manifest))
+        left = []
+        for film in films:
+            if not self.folder.target(film).exists():
+                left.append(film)
+            elif (before := known.get((film.head, film.name))) is None or before.state not in (DONE, SKIPPED):
+                self.manifest.add(Record(film.head, film.name, SKIPPED))  # its driver was killed before it wrote so
+        self.folder.sweep(left)
+        self._total, self._begun = len(left), time.monotonic()
+        self.waiting = parts_of(left, self._workers())
+        heads = len({film.head for film in left})
+        self.say(f"{len(films)} films: {len(films) - len(left)} whole, {len(left)} to do, of {heads} heads")
+
+    def _merge(self) -> None:
+        """Take over what a killed driver's programs have written down."""
+        known = latest(read_manifest(self.folder.manifest))
+        for path in sorted(self.folder.logs.glob("*.jsonl")):
+            for record in read_manifest(path):
+                before = known.get((record.name, record.stage))
+                if before is None or before.when < record.when:
+                    self.manifest.add(record)
+            path.unlink()
+            path.with_suffix(".json").unlink(missing_ok=True)
+
+    def _workers(self) -> int:
+        needs, there = self._needs(), self.cluster.capacity
+        bear = int(there.gpus / needs.gpu + 1e-6) if needs.gpu else there.cores // needs.cores
+        return max(1, min(bear, self.options.at_once or bear))
+
+    def _needs(self) -> Needs:
+        there, share, label = self.cluster.capacity, self.options.gpu_share, self.options.cpu_label
+        share = (1.0 if there.gpus else 0.0) if share is None else share
+        fair = _cores_of_a_share(there, share) if share else min(MOST_CORES, there.largest)
+        cores = max(1, min(self.options.cores or fair, there.largest or 1))
+        return Needs(cores, share, (label,) if label and not share else ())
+
+    def _fits(self, needs: Needs) -> bool:
+        """Whether the machines bear one more. Where nothing is at work one goes out anyhow: Ray waits for a machine."""
+        if not self.at_work:
+            return True
+        if self.options.at_once is not None:
+            return len(self.at_work) < self.options.at_once
+        there, taken = self.cluster.capacity, [one for _, _, one in self.at_work.values()]
+        cores, gpus = sum(one.cores for one in taken), sum(one.gpu for one in taken)
+        return cores + needs.cores <= there.cores and (needs.gpu == 0 or gpus + needs.gpu <= there.gpus + 1e-6)
+
+    def _give_away(self) -> None:
+        now = time.monotonic()
+        for part in list(self.waiting):
+            needs = self._needs()
+            if part.not_before > now or not self._fits(needs):
+                continue
+            head = part.films[0].head
+            order = FilmOrder(
+                path=str(self.folder.logs / f"{head}-{secrets.token_hex(4)}"),
+                head=head,
+                model=part.films[0].model,
+                films=tuple((film.name, film.sound, str(self.folder.target(film))) for film in part.films),
+                seed=self.seed,
+                cores=needs.cores,
+                gpu=needs.gpu > 0,
+                checkout=self.checkout,
+            )
+            self.folder.logs.mkdir(parents=True, exist_ok=True)
+            self.cluster.submit(order, needs)
+            self.waiting.remove(part)
+            self.at_work[order.path] = order, part, needs
+
+    def _note(self, order: FilmOrder) -> None:
+        """Write down which films have ended since."""
+        for record in read_manifest(order.manifest):
+            if (record.name, record.stage) not in self.ended:
+                self._end(record)
+
+    def _take(self, order: FilmOrder, result: Outcome | Failure) -> None:
+        """Write down what became of an order, and let out again what is left of it."""
+        _, part, _ = self.at_work.pop(order.path)
+        before = len(self.ended)
+        self._note(order)
+        order.manifest.unlink(missing_ok=True)
+        order.json.unlink(missing_ok=True)
+        left = []
+        for film in part.films:
+            if (film.head, film.name) in self.ended:
+                continue
+            if self.folder.target(film).exists():  # another program has made it meanwhile
+                self._end(Record(film.head, film.name, SKIPPED))
+            else:
+                left.append(film)
+        if not left:
+            return
+        failure = (result.failure or UNFINISHED) if isinstance(result, Outcome) else result
+        attempts = (0.0 if len(self.ended) > before else part.attempts) + (LOST_COUNTS if failure.lost else 1)
+        if failure.kind == INPUT or attempts >= self.options.attempts:
+            for film in left:
+                self._end(Record(film.head, film.name, FAILED, why=failure.why, kind=failure.kind))
+            return
+        wait = min(LONGEST_WAIT, self.options.first_wait * 2 ** max(0.0, attempts - 1))
+        for film in left:
+            self.manifest.add(Record(film.head, film.name, AGAIN, why=failure.why, kind=failure.kind))
+        half = -(-len(left) // 2)
+        again = [Part(some, attempts, time.monotonic() + wait) for some in (left[:half], left[half:]) if some]
+        self.waiting += again
+        self.say(f"{order.head}: {failure.why}; {len(left)} films again in {wait:.0f} s")
+
+    def _end(self, record: Record) -> None:
+        self.manifest.add(record)
+        self.ended[record.name, record.stage] = record
+        self.failed += record.state == FAILED
+        what = f"{record.frames:.0f} frames in {record.seconds:.1f} s" if record.state == DONE else "whole already"
+        if record.state == FAILED:
+            what = f"FAILED: {record.why}"
+        seconds = time.monotonic() - self._begun
+        made = sum(one.state == DONE for one in self.ended.values())
+        rate = f", {3600 * made / seconds:.0f} films an hour" if made else ""
+        left = self._total - len(self.ended)
+        rest = f", {length(left * seconds / len(self.ended))} left" if left else ""
+        self.say(f"[{len(self.ended)}/{self._total}] {record.name}: {record.stage}: {what}{rate}{rest}")
+
+    def _patience(self) -> float:
+        """Seconds until another try is due, at most one: a signal is looked at then, and what programs write down."""
+        now = time.monotonic()
+        return max(0.05, min([1.0, *(part.not_before - now for part in self.waiting if part.not_before > now)]))
+
+
+def _cores_of_a_share(there: Capacity, share: float) -> int:
+    """Cores that go with a share of a GPU: encoding takes them."""
+    return int(there.cores * share / there.gpus) if there.gpus else MOST_CORES

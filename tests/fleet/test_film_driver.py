@@ -1,0 +1,246 @@
+"""Which films go out together, and what becomes of those that fail; the machines are a list of answers."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from arguments.errors import EGSTalkerError
+from fleet.driver import Options
+from fleet.failures import Failure
+from fleet.film_driver import FEWEST, FilmDriver, parts_of
+from fleet.film_folder import Film, FilmFolder
+from fleet.film_table import as_text, rows_of, write_table
+from fleet.film_work import FilmOrder
+from fleet.manifest import DONE, FAILED, INPUT, MACHINE, Manifest, Record, latest, read_manifest
+from fleet.needs import Capacity, Needs
+from fleet.pairs import Pair
+from fleet.work import Outcome
+from tests.fleet.test_pairs import make_model
+
+TWO_MACHINES = Capacity(4, 0.0, 2)
+DEATH = Failure(MACHINE, "the program was ended by SIGSEGV")
+
+
+@dataclass
+class Machines:
+    """Make films at once; those whose sound says so are a bad sound, or end their program."""
+
+    capacity: Capacity = TWO_MACHINES
+    result: Callable[[FilmOrder], Failure | None] = field(default=lambda order: None)
+    orders: list[FilmOrder] = field(default_factory=list)
+    needs: list[Needs] = field(default_factory=list)
+    tasks: list[FilmOrder] = field(default_factory=list)
+
+    def submit(self, order: FilmOrder, needs: Needs) -> None:
+        self.orders.append(order)
+        self.needs.append(needs)
+        self.tasks.append(order)
+
+    def wait(self, seconds: float) -> list[tuple[FilmOrder, Outcome | Failure]]:
+        if not self.tasks:
+            return []
+        order = self.tasks.pop(0)
+        failure = self.result(order)
+        if failure is not None:
+            return [(order, Outcome(1.0, "here", {}, failure))]
+        with closing(Manifest(order.manifest)) as manifest:
+            for name, sound, target in order.films:
+                says = Path(sound).read_text()
+                if says == "kill":
+                    return [(order, Outcome(1.0, "here", {}, DEATH))]
+                if says == "bad":
+                    manifest.add(Record(order.head, name, FAILED, why="it is no sound", kind=INPUT))
+                    continue
+                Path(target).parent.mkdir(exist_ok=True)
+                Path(target).write_text(f"{order.model} says {says} with seed {order.seed}")
+                manifest.add(Record(order.head, name, DONE, seconds=2.0, place="here", frames=75.0))
+        return [(order, Outcome(1.0, "here", {}))]
+
+    def cancel(self, seconds: float) -> None:
+        self.tasks.clear()
+
+
+class Films:
+    """A folder of films of two heads and some sounds, and what was said of it."""
+
+    def __init__(self, root: Path, **sounds: str) -> None:
+        self.folder, self.root, self.lines = FilmFolder(str(root / "films")), root, [""]
+        self.pairs = []
+        for head in ("anna", "bert"):
+            model = make_model(root / "heads" / head)
+            weights = model / "checkpoints/fine-00007"
+            weights.mkdir()
+            (weights / "head.safetensors").write_text(head)
+            (weights / "state.json").write_text("{}")
+            for name, says in sounds.items():
+                (root / f"{name}.wav").write_text(says)
+                self.pairs.append(Pair(model, root / f"{name}.wav"))
+
+    def run(self, machines: Machines, seed: int = 0, **options) -> int:
+        self.lines = []
+        films = self.folder.ask(self.pairs, seed)
+        with closing(Manifest(self.folder.manifest)) as manifest:
+            spread = Options(first_wait=0.01, **options)
+            return FilmDriver(self.folder, manifest, machines, spread, seed, self.lines.append).run(films)
+
+    def states(self) -> dict[str, str]:
+        records = latest(read_manifest(self.folder.manifest))
+        return {f"{head}/{name}": record.state for (head, name), record in records.items()}
+
+
+def films_of(**counts: int) -> list[Film]:
+    return [Film(head, f"s{i}", head, f"s{i}.wav") for head, count in counts.items() for i in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("counts", "workers", "sizes"),
+    [
+        ({"a": 20, "b": 20, "c": 20}, 1, [20, 20, 20]),  # a head is loaded once
+        ({"a": 20, "b": 20, "c": 20}, 2, [10] * 6),  # all workers end together
+        ({"a": 100}, 4, [13, 13, 13, 13, 12, 12, 12, 12]),
+        ({"a": 3, "b": 1}, 8, [3, 1]),  # too few to load a head again
+        ({}, 3, []),
+    ],
+)
+def test_parts_keep_all_workers_busy_and_load_a_head_as_rarely_as_that_allows(counts, workers, sizes):
+    films = films_of(**counts)
+    parts = parts_of(films, workers)
+    assert sorted((len(part.films) for part in parts), reverse=True) == sizes == [len(part.films) for part in parts]
+    assert all(len({film.head for film in part.films}) == 1 for part in parts)
+    assert sorted(film.name + film.head for part in parts for film in part.films) == sorted(
+        film.name + film.head for film in films
+    )
+    assert FEWEST > 3
+
+
+def test_all_films_are_made_and_a_bad_sound_costs_its_own_alone(tmp_path):
+    films = Films(tmp_path, one="1", two="bad", three="3")
+    machines = Machines()
+    assert films.run(machines) == 2
+    assert (tmp_path / "films/anna/one.mp4").read_text() == f"{tmp_path}/heads/anna says 1 with seed 0"
+    assert films.states() == {
+        f"{head}/{name}": FAILED if name == "two" else DONE
+        for head in ("anna", "bert")
+        for name in ("one", "two", "three")
+    }
+    assert len(machines.orders) == 2 and {need.cores for need in machines.needs} == {2}
+    assert any("anna: two: FAILED: it is no sound" in line for line in films.lines)
+    assert list(films.folder.logs.iterdir()) == []
+    again = Machines()
+    assert films.run(again) == 2
+    assert [len(order.films) for order in again.orders] == [1, 1]  # what failed, and nothing that is whole
+
+
+def test_films_that_end_their_program_are_alone_in_the_end(tmp_path):
+    films = Films(tmp_path, **{f"s{i}": "kill" if i == 5 else str(i) for i in range(9)})
+    machines = Machines()
+    assert films.run(machines, attempts=3) == 2
+    failed = {name for name, state in films.states().items() if state == FAILED}
+    assert failed == {"anna/s5", "bert/s5"}
+    assert sum(path.suffix == ".mp4" for path in (tmp_path / "films/bert").iterdir()) == 8
+    assert [row.why for row in rows_of(films.folder) if row.why] == [DEATH.why] * 2
+
+
+def test_a_head_that_cannot_be_loaded_fails_with_all_its_films_at_once(tmp_path):
+    films = Films(tmp_path, one="1", two="2")
+    damaged = Failure(INPUT, "anna is damaged")
+    machines = Machines(result=lambda order: damaged if order.head == "anna" else None)
+    assert films.run(machines) == 2 and len(machines.orders) == 2
+    assert "anna: 2 films: 0 whole, 2 failed" in as_text(rows_of(films.folder))
+
+
+def test_a_changed_sound_head_or_seed_makes_those_films_anew_and_others_not(tmp_path):
+    films = Films(tmp_path, one="1", two="2")
+    assert films.run(Machines()) == 0
+    (tmp_path / "one.wav").write_text("11")
+    machines = Machines()
+    assert films.run(machines) == 0
+    assert sorted(name for order in machines.orders for name, _, _ in order.films) == ["one", "one"]
+    assert "says 11" in (tmp_path / "films/anna/one.mp4").read_text()
+    weights = tmp_path / "heads/anna/checkpoints/fine-00007/head.safetensors"
+    weights.write_text("trained further")
+    machines = Machines()
+    assert films.run(machines) == 0 and [order.head for order in machines.orders] == ["anna"]
+    machines = Machines()
+    assert films.run(machines, seed=1) == 0 and sum(len(order.films) for order in machines.orders) == 4
+
+
+def test_names_stay_with_their_sounds_when_others_come(tmp_path):
+    films = Films(tmp_path, one="1")
+    assert films.run(Machines()) == 0
+    other = tmp_path / "earlier/one.wav"
+    other.parent.mkdir()
+    other.write_text("another")
+    films.pairs = [Pair(tmp_path / "heads/anna", other), *films.pairs]
+    machines = Machines()
+    assert films.run(machines) == 0
+    assert [name for order in machines.orders for name, _, _ in order.films] == ["one-2"]
+    assert "says 1 " in (tmp_path / "films/anna/one.mp4").read_text()
+
+
+def test_what_a_killed_drivers_programs_have_done_is_kept(tmp_path):
+    films = Films(tmp_path, one="1", two="2")
+    films.folder.ask(films.pairs, 0)
+    films.folder.logs.mkdir()
+    (tmp_path / "films/anna").mkdir()
+    (tmp_path / "films/anna/one.mp4").write_text("whole")
+    (tmp_path / "films/anna/.two.999999.part.mp4").write_text("half")
+    with closing(Manifest(films.folder.logs / "anna-1.jsonl")) as manifest:
+        manifest.add(Record("anna", "one", DONE, seconds=2.0, frames=50.0))
+    machines = Machines()
+    assert films.run(machines) == 0
+    assert [(order.head, len(order.films)) for order in machines.orders] == [("bert", 2), ("anna", 1)]
+    assert sorted(path.name for path in (tmp_path / "films/anna").iterdir()) == ["one.mp4", "two.mp4"]
+    assert next(row.frames for row in rows_of(films.folder) if row.film.name == "one") == 50
+
+
+def test_gpus_take_an_order_each_with_their_share_of_the_cores(tmp_path):
+    machines = Machines(Capacity(16, 2.0, 16))
+    assert Films(tmp_path, one="1").run(machines) == 0
+    assert machines.needs == [Needs(8, 1.0)] * 2 and all(order.gpu for order in machines.orders)
+    machines = Machines(Capacity(16, 2.0, 16))
+    assert Films(tmp_path / "other", one="1").run(machines, gpu_share=0.0, cores=3) == 0
+    assert machines.needs == [Needs(3, 0.0)] * 2 and not any(order.gpu for order in machines.orders)
+
+
+def test_the_table_has_a_line_for_each_film(tmp_path):
+    films = Films(tmp_path, one="1", two="bad")
+    films.run(Machines())
+    with write_table(films.folder).open(newline="") as file:
+        rows = {(row["head"], row["film"]): row for row in csv.DictReader(file)}
+    assert len(rows) == 4
+    assert rows["anna", "one"]["seconds"] == "3.00" and rows["anna", "one"]["frames"] == "75"
+    assert rows["bert", "two"]["state"] == "failed" and rows["bert", "two"]["why"] == "it is no sound"
+    assert as_text(rows_of(films.folder)).splitlines()[-1] == "all: 4 films: 2 whole, 2 failed, 0 waiting; 6 s of film"
+
+
+def test_a_file_that_is_in_the_way_stays(tmp_path):
+    films = Films(tmp_path, one="1")
+    mine = tmp_path / "films/anna/one.mp4"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(EGSTalkerError, match="is no film of this folder's list"):
+        films.run(Machines())
+    assert mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"format": 2, "films": []}', '{"format": 1, "films": [{"head": ".."}]}'])
+def test_a_damaged_list_is_one_line(tmp_path, text):
+    films = Films(tmp_path, one="1")
+    films.folder.root.mkdir()
+    (films.folder.root / "films.json").write_text(text)
+    with pytest.raises(EGSTalkerError, match=r"films\.json is damaged"):
+        films.run(Machines())
+
+
+def test_films_go_into_no_farm_no_file_and_no_object_store(tmp_path):
+    (tmp_path / "farm.json").write_text("{}")
+    for path, said in ((str(tmp_path), "is a farm of heads"), (__file__, "is not a folder"), ("s3://a/b", "a folder")):
+        with pytest.raises(EGSTalkerError, match=said):
+            FilmFolder(path)

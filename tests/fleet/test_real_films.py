@@ -1,0 +1,114 @@
+"""Films of real, small heads: by the program that a worker runs, and by the whole command on Ray."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fleet.film_work import FilmOrder
+from fleet.manifest import DONE, FAILED, INPUT, read_manifest
+from fleet.work import ROOT
+from media.video import read_frames
+from scene.head_file import pack
+from tests.fleet.test_leash import wait_for
+from tests.tiny_head import make_dataset, make_whole_model, speech_like, write_wav
+from training.dataset import WholePerson
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("heads")
+    clip = WholePerson(make_dataset(tmp_path_factory.mktemp("data") / "set", num_frames=66).root)
+    make_whole_model(folder / "anna", clip, 200)
+    pack(folder / "anna", folder / "bert.head")
+    return folder
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> Path:
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for name, seconds in (("one", 1.0), ("two", 0.6)):
+        write_wav(folder / f"{name}.wav", speech_like(seconds))
+    (folder / "bad.wav").write_bytes(b"no sound")
+    return folder
+
+
+def frames(film: Path) -> int:
+    return sum(1 for _ in read_frames(film))
+
+
+def order_of(tmp_path: Path, model: Path, *sounds: Path) -> FilmOrder:
+    films = tuple((one.stem, str(one), str(tmp_path / f"films/{one.stem}.mp4")) for one in sounds)
+    return FilmOrder(str(tmp_path / "order"), "anna", str(model), films, 0, 1, gpu=False)
+
+
+def test_a_worker_makes_films_and_writes_down_each(heads, sounds, tmp_path):
+    order = order_of(tmp_path, heads / "bert.head", *sorted(sounds.iterdir()))
+    outcome = order.carry_out()
+    assert outcome.failure is None and outcome.seconds > 0
+    records = {record.stage: record for record in read_manifest(order.manifest)}
+    assert {name: record.state for name, record in records.items()} == {"bad": FAILED, "one": DONE, "two": DONE}
+    assert records["bad"].kind == INPUT and records["one"].frames == 25 and records["two"].seconds > 0
+    assert frames(tmp_path / "films/one.mp4") == 25
+    assert len(list((tmp_path / "films").iterdir())) == 2
+
+
+def test_a_head_that_is_damaged_is_the_inputs_fault(sounds, tmp_path):
+    damaged = tmp_path / "damaged.head"
+    damaged.write_bytes(b"no head")
+    failure = order_of(tmp_path, damaged, sounds / "one.wav").carry_out().failure
+    assert failure is not None and failure.kind == INPUT and "is no head, or damaged" in failure.why
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_program_that_is_ended_half_way_leaves_no_half_film_and_goes_on(heads, sounds, tmp_path, number):
+    write_wav(sounds / "long.wav", np.tile(speech_like(5.0), 24))
+    order = order_of(tmp_path, heads / "anna", sounds / "two.wav", sounds / "long.wav")
+    program = subprocess.Popen(
+        order.command(), cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL
+    )
+    wait_for(lambda: read_manifest(order.manifest) and list((tmp_path / "films").glob(".long.*")), 60)
+    program.send_signal(number)
+    assert program.wait(20) == (-number if number == signal.SIGKILL else 128 + number)
+    assert [path.name for path in (tmp_path / "films").glob("[!.]*.mp4")] == ["two.mp4"]
+    assert (number == signal.SIGKILL) == bool(list((tmp_path / "films").glob(".long.*")))
+    before = (tmp_path / "films/two.mp4").stat().st_mtime_ns
+    write_wav(sounds / "long.wav", speech_like(0.4))
+    assert order.carry_out().failure is None
+    assert frames(tmp_path / "films/long.mp4") == 10
+    assert (tmp_path / "films/two.mp4").stat().st_mtime_ns == before
+
+
+def test_the_command_makes_all_films_goes_on_where_it_was_killed_and_reports(heads, sounds, tmp_path):
+    pytest.importorskip("ray")
+    out = tmp_path / "films"
+    command = [sys.executable, str(ROOT / "fleet.py")]
+    films = [*command, "films", str(heads), str(sounds), "--out", str(out), "--gpu_share", "0"]
+    with (tmp_path / "said.txt").open("ab") as said:
+        driver = subprocess.Popen(films, stdout=said, stderr=said)
+        wait_for(lambda: list(out.glob("*/[!.]*.mp4")), 120)
+        driver.kill()
+        driver.wait()
+        early = {path: path.stat().st_mtime_ns for path in out.glob("*/[!.]*.mp4")}
+        time.sleep(2.0)  # its programs end with it
+        assert subprocess.run(films, stdout=said, stderr=said, check=False).returncode == 1
+    assert sorted(str(path.relative_to(out)) for path in out.glob("*/*.mp4")) == [
+        "anna/one.mp4", "anna/two.mp4", "bert/one.mp4", "bert/two.mp4",
+    ]  # fmt: skip
+    assert {path: path.stat().st_mtime_ns for path in early} == early
+    assert [frames(out / "bert" / f"{name}.mp4") for name in ("one", "two")] == [25, 15]
+    lines = (tmp_path / "said.txt").read_text()
+    assert "bad: FAILED: " in lines and "films an hour" in lines and "Traceback" not in lines
+    told = subprocess.run([*command, "report", str(out)], capture_output=True, text=True, check=True).stdout
+    assert "all: 6 films: 4 whole, 2 failed, 0 waiting; 3 s of film" in told
+    assert (out / "films.csv").read_text().count("\n") == 7
