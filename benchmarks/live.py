@@ -85,6 +85,10 @@ class Timed:
         self.took.append((time.perf_counter() - begin, picture))
         return moment
 
+    def skip(self, moments: int) -> None:
+        """As of the session."""
+        self.session.skip(moments)
+
     def take(self, moment: Moment) -> None:
         """What the clock hands out."""
         if moment.utterance is not None:

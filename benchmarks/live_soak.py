@@ -147,9 +147,9 @@ def measure(stage: Stages, address: str, seconds: float, interruptions: int, rec
 
 
 def memory_mb(pids: Sequence[int]) -> float:
-    """Of processes, what they share counted once."""
+    """That processes have written to and share with no other; what they share is counted by who else is there."""
     lines = [line for pid in pids for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()]
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty:")) / 1024
 
 
 def files(pids: Sequence[int]) -> int:

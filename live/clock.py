@@ -1,8 +1,10 @@
 """Real time for a session: a moment every 40 ms, and after a stall the sound where it has to be.
 
-What holds things up - a renderer or a consumer that is slow, a machine that is busy elsewhere - costs pictures: while
-the clock is behind, moments come without, as fast as they can, until their sound is where it would have been. So sound
-comes late by what a picture takes, 40 ms more at most: who plays it keeps as much in stock.
+What holds things up - a renderer or a consumer that is slow - costs pictures: while the clock is behind, moments come
+without, as fast as they can, until their sound is where it would have been. So sound comes late by what a picture
+takes, 40 ms more at most: who plays it keeps as much in stock. After half a second in which nothing came - the machine
+was busy elsewhere, or slept - nothing is caught up: moments' numbers go on with the time, and the session where it was.
+A receiver that is given two seconds of sound at once plays them faster, and its pictures do not.
 """
 
 from __future__ import annotations
@@ -28,10 +30,13 @@ class Source(Protocol[T]):
     def step(self, *, picture: bool = True) -> T:
         """The next moment."""
 
+    def skip(self, moments: int) -> None:
+        """Let so many moments pass that are never asked for: what is said waits, and the next one's number is later."""
+
 
 TOLERANCE = 1 / FPS  # seconds behind, up to which there is time for a picture
 LOOKING = 0.005  # seconds between looks for sound that has come
-LONGEST_STALL = 10.0  # seconds, that are caught up; after longer ones the machine slept, and time goes on from now
+LONGEST_STALL = 0.5  # seconds, that are caught up
 
 
 class Clock(Generic[T]):
@@ -98,7 +103,10 @@ class Clock(Generic[T]):
                 self._wait(min(max(due - self._now(), 0.0), LOOKING))
                 continue
             if -early > LONGEST_STALL:
-                begin, number, early = self._now(), 0, 0.0
+                lost = int(-early * FPS)
+                self._session.skip(lost)
+                number += lost
+                early = 0.0
             self._sink(self._session.step(picture=-early < TOLERANCE))
             number += 1
 

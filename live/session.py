@@ -119,6 +119,10 @@ class Session:
         self._frame += 1
         return step
 
+    def skip(self, moments: int) -> None:
+        """Let so many moments pass unseen: what is said waits, and the next one's number is later."""
+        self._frame += moments
+
     def _look(self, said: Said) -> Look:
         idle = torch.from_numpy(next(self._life.idle)).to(said.spoken.code)
         code, following = (self._with_idle(one, idle) for one in (said.spoken.code, said.spoken.following))

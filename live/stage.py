@@ -76,6 +76,11 @@ class Stage:
         pictures = dict(zip(shown, self._performer.pictures([steps[number].look for number in shown]), strict=True))
         return [(number, one.moment(pictures.get(number))) for number, one in steps.items()]
 
+    def skip(self, moments: int) -> None:
+        """As :meth:`Session.skip`, of all."""
+        for session in self._all().values():
+            session.skip(moments)
+
     def _all(self) -> dict[int, Session]:
         with self._lock:
             return dict(self._sessions)

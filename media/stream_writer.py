@@ -44,6 +44,7 @@ class StreamWriter:
 
     def __init__(self, outlet: Outlet, size: tuple[int, int]) -> None:
         self._outlet, self._stack = outlet, contextlib.ExitStack()
+        self._next = 0
         if outlet.container == "alsa" and _ALSA_CONFIGURATION.exists():
             os.environ.setdefault("ALSA_CONFIG_PATH", str(_ALSA_CONFIGURATION))
         options = {"max_interleave_delta": str(_MICROSECONDS), **outlet.options}
@@ -67,7 +68,7 @@ class StreamWriter:
         """Send one frame's time.
 
         Args:
-            frame: its number; its sound and picture belong at ``frame`` / 25 s.
+            frame: its number; its sound and picture belong at ``frame`` / 25 s. Numbers left out are silent.
             sound: its samples, mono, 48 kHz; the same number for every frame.
             picture: RGB, or RGBA whose transparency is left out; None: the last one stays.
 
@@ -80,10 +81,15 @@ class StreamWriter:
                 image.pts, image.time_base = frame, Fraction(1, FPS)
                 self._container.mux(self._picture.encode(image))
             if self._sound is not None:
-                block = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound[None]), format="s16", layout="mono")
-                block.sample_rate, block.time_base = RATE, Fraction(1, RATE)
-                block.pts = frame * len(sound)
-                self._container.mux(self._sound.encode(block))
+                for silent in range(self._next, frame):
+                    self._write_sound(silent, np.zeros_like(sound))
+                self._write_sound(frame, sound)
+        self._next = frame + 1
+
+    def _write_sound(self, frame: int, sound: Int16[np.ndarray, "T"]) -> None:
+        block = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound[None]), format="s16", layout="mono")
+        block.sample_rate, block.time_base, block.pts = RATE, Fraction(1, RATE), frame * len(sound)
+        self._container.mux(self._sound.encode(block))
 
     def close(self) -> None:
         """Send what the encoders hold, and end.

@@ -303,3 +303,16 @@ def test_odd_pictures_and_none_are_fine(tmp_path):
     with av.open(str(tmp_path / "odd.mkv")) as container:
         shapes = {frame.to_ndarray(format="rgb24").shape for frame in container.decode(video=0)}
     assert shapes == {(34, 66, 3)}
+
+
+def test_frames_that_were_left_out_are_silent_and_the_rest_is_where_it_was(tmp_path):
+    writer, sound = StreamWriter(outlet_of(str(tmp_path / "gap.mkv")), (32, 32)), clicks(24).reshape(-1, 1920)
+    for number in [*range(8), *range(40, 56)]:
+        writer.write(number, sound[number % 8], np.full((32, 32, 3), 255 * (number % 8 == 4), np.uint8))
+    writer.close()
+    received = Received()
+    received.read(str(tmp_path / "gap.mkv"))
+    starts = np.array([when for when, _ in received.sound])
+    np.testing.assert_allclose(np.diff(starts), [len(part) / 48_000 for _, part in received.sound][:-1], atol=0.0015)
+    np.testing.assert_allclose(received.clicks, [0.16, 1.76, 2.08], atol=0.03)
+    np.testing.assert_allclose(received.flashes, [0.16, 1.76, 2.08], atol=0.001)

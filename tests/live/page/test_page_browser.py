@@ -36,6 +36,26 @@ TrainingSettings = dict(
 )
 """
 MICROPHONE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+WATCH = """async () => {
+  const video = document.getElementById('video'), context = new AudioContext(), listener = context.createAnalyser();
+  context.createMediaStreamSource(video.srcObject).connect(listener);
+  const wave = new Float32Array(listener.fftSize), canvas = new OffscreenCanvas(64, 64);
+  const paint = canvas.getContext('2d', { willReadFrequently: true });
+  Object.assign(window, { loudest: 0, changed: 0 });
+  setInterval(() => {
+    listener.getFloatTimeDomainData(wave);
+    for (const value of wave) window.loudest = Math.max(window.loudest, Math.abs(value));
+  }, 20);
+  let before = '';
+  const look = () => {
+    paint.drawImage(video, 0, 0, 64, 64);
+    const now = paint.getImageData(0, 0, 64, 64).data.join();
+    window.changed += now !== before;
+    before = now;
+    video.requestVideoFrameCallback(look);
+  };
+  video.requestVideoFrameCallback(look);
+}"""
 NAMELESS = """() => [...document.querySelectorAll('button, input, select, textarea, video, img, progress')]
   .filter(e => e.checkVisibility({visibilityProperty: true}))
   .filter(e => !(e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.title
@@ -71,6 +91,32 @@ def photograph(page: Page, folder: Path, name: str) -> None:
         page.wait_for_timeout(300)
         page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
         fits(page)
+
+
+def answers_and_is_interrupted(page: Page, folder: Path) -> list[str]:
+    """Make a live head say a text and stop it; returns what the page asked for meanwhile."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.get_by_role("button", name="Connect").click()
+    page.wait_for_function("document.getElementById('video').videoWidth > 0", timeout=120_000)
+    page.evaluate(WATCH)
+    page.get_by_label("Text", exact=True).fill(
+        "This is a long sentence, which is not said to its end, for you stop me."
+    )
+    page.get_by_role("button", name="Say it").click()
+    log = page.get_by_role("log")
+    expect(log).to_contain_text("1 started", timeout=60_000)
+    page.wait_for_function("window.loudest > 0.02 && window.changed > 10", timeout=20_000)
+    fits(page)
+    page.screenshot(path=folder / "live.png")
+    page.get_by_role("button", name="Interrupt").click()
+    expect(log).to_contain_text("1 interrupted", timeout=5_000)
+    page.wait_for_timeout(1000)  # what the browser holds is played
+    page.evaluate("window.loudest = 0")
+    page.wait_for_timeout(1000)
+    assert page.evaluate("window.loudest") < 0.005
+    page.get_by_role("button", name="Leave").click()
+    return asked
 
 
 @pytest.mark.slow
@@ -131,5 +177,10 @@ def test_a_video_becomes_a_head_that_speaks(home: Home, address: str, talking_he
             page.get_by_role("link", name="Download film 1").click()
         assert download.value.suggested_filename == "anna-b-0001.mp4"
         photograph(page, tmp_path, "film")
+
+        page.get_by_role("tab", name="Live").click()
+        with page.context.expect_page() as opened:
+            page.get_by_role("link", name="anna-b").click()
+        asked += answers_and_is_interrupted(opened.value, tmp_path)
     assert [url for url in asked if not url.startswith(address)] == []
     assert not [path for path in home.root.rglob("*") if "<" in path.name]
