@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Many videos become many heads, on this machine or on a cluster.
+# Many videos become many heads, and these many films, on this machine or on a cluster.
 set -eu
 
 ROOT=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -14,6 +14,7 @@ Usage: ./fleet.sh heads videos/ --out farm/ [--configs arguments/args.py] [--exp
        ./fleet.sh status farm/ [--json]
        ./fleet.sh retry farm/ [HEAD ...]
        ./fleet.sh report farm/
+       ./fleet.sh films heads/ sounds/ --out films/ [--pairs table.csv]
 
 Makes a head of each video of a folder: preprocess, train, metrics and, if asked for, export. Stopped or killed at any
 time, the same command goes on: what is whole is not done again. A video that will not do is reported in one line.
@@ -27,7 +28,13 @@ time, the same command goes on: what is whole is not done again. A video that wi
     --copy                   copy the videos into the farm, instead of links to them
   status FARM                a line for each head; --json for programs
   retry FARM [HEAD ...]      try again what has failed, also where the video was at fault
-  report FARM                report.html and report.csv: figures, times, failures and pictures of all heads
+  report FARM                report.html and report.csv: figures, times, failures and pictures of all heads; of a folder
+                             of films: a line for each head, and films.csv
+  films HEADS SOUNDS...      every head says every sound: films/HEAD/SOUND.mp4, as predict.sh makes it, but a head is
+                             loaded once; HEADS is a folder of .head files or model folders, or a farm
+    --out FILMS              folder of the films; what is whole there is not made again
+    --pairs TABLE            these alone: a .csv with the columns head, sound and, if wanted, name
+    --seed N                 other blinks and idle motion (0)
 
   --cores N                  of a stage (as many as there are for each head, up to 8)
   --gpu_share F              of a card for a stage that uses one (as measured, else a whole card); 0: no GPU

@@ -177,7 +177,7 @@ def speak(options: argparse.Namespace, model: Path) -> None:
     from scene.kept_clip import KeptClip
     from scene.reference_clip import ReferenceClip
     from synthesis.background import Background
-    from synthesis.film import make_writable, perform
+    from synthesis.film import make_writable, perform, rest_remark
     from synthesis.full_frame import Place
     from synthesis.pairing import check_own_clip
     from synthesis.poses import Posing
@@ -205,8 +205,8 @@ def speak(options: argparse.Namespace, model: Path) -> None:
         check_own_clip(record, reference, options.model_path, force=options.force)
         if options.full_frame is not None:
             place = Place.of(reference, None if options.full_frame == Path() else options.full_frame)
-    if iteration == 0:
-        print(f"{options.model_path} has learnt a head at rest so far: its lips do not move yet; ./train.sh goes on")
+    if remark := rest_remark(options.model_path, iteration):
+        print(remark)
     make_writable(options.output_dir)
     target = options.output_dir / f"{source.name}{'_frames' if options.format == 'png' else '.' + options.format}"
     others = (options.text_file, background.path, posing.path, place.video if place else None)

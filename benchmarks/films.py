@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import itertools
+import os
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,7 @@ from media.sound import write_wav
 
 ROOT = Path(__file__).parent.parent
 SYLLABLES = 3  # a second
+AS_NICE = {"RAY_worker_niceness": "0"}  # as the loop's programs: Ray's workers give way to others otherwise
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def by_fleet(heads: Sequence[Path], sounds: Sequence[Path], out: Path, device: s
     """A head is loaded once; on Ray, where it is installed."""
     count = len(heads) * len(sounds)
     begun = time.perf_counter()
-    if importlib.util.find_spec("ray") is not None:
+    if has_ray():
         share = [] if on_gpu(device) else ["--gpu_share", "0"]
         folders = [heads[0].parent, sounds[0].parent]
         run([sys.executable, "fleet.py", "films", *map(str, folders), "--out", str(out), *share])
@@ -105,9 +107,14 @@ def by_fleet(heads: Sequence[Path], sounds: Sequence[Path], out: Path, device: s
     return Timed(how, count, seconds, tuple(record for record in records if record.state == DONE))
 
 
+def has_ray() -> bool:
+    """Whether Ray is installed."""
+    return importlib.util.find_spec("ray") is not None
+
+
 def run(command: list[str]) -> None:
     """Run a program of the checkout. Raises EGSTalkerError with its last line where it fails."""
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **AS_NICE}, capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["(it said nothing)"])[-1]
         raise EGSTalkerError(f"{' '.join(command[1:3])} failed: {one_line(Exception(last))}")
@@ -156,9 +163,7 @@ def table(figures: dict[str, Any]) -> str:
         lines.append(f"{row['how']}:")
         lines.append(f"  {row['films']} films in {row['seconds']:.1f} s, {row['films_an_hour']:.0f} films an hour")
         if "first" in row:
-            lines.append(
-                f"  a head's first film takes {row['first']:.1f} s, each further one after {row['each']:.2f} s"
-            )
+            lines.append(f"  a head's first film takes {row['first']:.1f} s, each further one {row['each']:.2f} s")
     return "\n".join([*lines, f"{figures['ratio']:.2f} times as many, on {figures['device']}"])
 
 

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import secrets
+import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, runtime_checkable
@@ -127,6 +128,9 @@ class RayCluster:
 
 
 def _carry_out(task: Task) -> Any:
+    with contextlib.suppress(ValueError):  # of a thread that is not the main one
+        # A task is cancelled by this signal; workers of a driver in the background of a shell begin with it ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return task.carry_out()
 
 

@@ -29,7 +29,7 @@ class FilmRow:
     frames: float
     """0 where it is not known."""
     made_in: float
-    """Seconds from the beginning of its script until it was whole; others were made meanwhile."""
+    """Seconds from its first frames until it was whole; others were made meanwhile."""
     why: str = ""
     kind: str = ""
     machine: str = ""

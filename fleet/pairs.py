@@ -12,7 +12,6 @@ from arguments.errors import EGSTalkerError
 from arguments.model_folder import ModelFolder
 from fleet.farm import SETTINGS, Farm
 from fleet.manifest import NAME, printable
-from fleet.storage import is_url
 from fleet.videos import VIDEOS
 
 HEAD_FILE = ".head"
@@ -46,8 +45,6 @@ def heads_in(path: Path) -> dict[str, Path]:
     Raises:
         EGSTalkerError: there is none.
     """
-    if is_url(str(path)):
-        raise EGSTalkerError(f"{path}: films are made of heads that lie in a folder")
     if not path.exists():
         raise EGSTalkerError(f"{path} does not exist; give a folder of heads: .head files, model folders, or a farm")
     if _is_head(path):

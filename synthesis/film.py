@@ -189,6 +189,18 @@ def staged(
     return with_torso(posed(replace(script, background=background), clip, posing, seed, body), torso, clip)
 
 
+def rest_remark(model_path: Path, iteration: int) -> str:
+    """What is to be said before a film of a head that does not move yet; empty of one that does.
+
+    Args:
+        model_path: as the user named it.
+        iteration: of the fine stage, of :func:`scene.head_files.load_head`.
+    """
+    if iteration:
+        return ""
+    return f"{model_path} has learnt a head at rest so far: its lips do not move yet; ./train.sh goes on"
+
+
 def make_writable(folder: Path) -> None:
     """Make a folder for results; raises EGSTalkerError where that is not possible."""
     try:

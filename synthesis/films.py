@@ -8,6 +8,7 @@ grow with the length of films or their number.
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import tempfile
 import threading
@@ -32,13 +33,15 @@ from scene.head import GaussianHead
 from scene.head_files import load_head
 from scene.kept_clip import KeptClip
 from synthesis.background import CLIP
-from synthesis.film import make_writable, staged, write_video
+from synthesis.film import make_writable, rest_remark, staged, write_video
 from synthesis.pipeline import ahead, put
 from synthesis.rendering import BATCHES, Reel, Shown, encoding_of, shown
 from synthesis.script import Script
 from synthesis.signal import motion_of
 from synthesis.source import Source
 from synthesis.torso import LearntTorso, torso_of
+
+logger = logging.getLogger(__name__)
 
 SIDE_BY_SIDE = {CPU: 1, GPU: 4}  # films whose frames fill a batch: a GPU is faster than one film's encoder
 SCRIPTS_AHEAD = 2
@@ -62,7 +65,9 @@ class Speaker:
         Raises:
             EGSTalkerError: something of it is missing or damaged.
         """
-        head, _, _ = load_head(model, None, device)
+        head, _, iteration = load_head(model, None, device)
+        if remark := rest_remark(model, iteration):
+            logger.warning(remark)
         return cls(head, KeptClip(model), motion_of(head, model), torso_of(model, "learnt", device))
 
 
@@ -85,7 +90,7 @@ class MadeFilm:
     wanted: WantedFilm
     frames: int = 0
     seconds: float = 0.0
-    """From the beginning of its script until it was whole; other films were made meanwhile."""
+    """From its first frames until it was whole; others were made meanwhile."""
     error: str = ""
     """One line, of a film that cannot be made."""
 
@@ -125,10 +130,11 @@ def make_films(
         films = ahead(_films(speaker, missing, work, 2 * side_by_side, ended, stopped), SCRIPTS_AHEAD)
         batches = stack.enter_context(contextlib.closing(ahead(_batches(films, batch, side_by_side), 2)))
         for one in batches:
+            begun = time.perf_counter()
             pictures, place = shown(speaker.head, one.drive, one.background, at_rest, encode), 0
             for film, length, is_last in one.owners:
-                if not film.begun:
-                    film.begun = True
+                if not film.since:
+                    film.since = begun
                     encoders.submit(film.write)
                 film.give(pictures[place : place + length], is_last)
                 place += length
@@ -149,14 +155,13 @@ class _Film:
         script: Script,
         reel: Reel,
         depth: int,
-        since: float,
         ended: queue.SimpleQueue[MadeFilm | BaseException],
         stopped: threading.Event,
     ) -> None:
-        self.reel, self.begun = reel, False
+        self.reel, self.since = reel, 0.0  # when its first frames were rendered
         self.over = threading.Event()
         """Whole, or given up: it takes no more frames."""
-        self._wanted, self._script, self._since = wanted, script, since
+        self._wanted, self._script = wanted, script
         self._ended, self._stopped = ended, stopped
         self._waiting: queue.Queue[UInt8[np.ndarray, "B ..."] | None] = queue.Queue(depth)
 
@@ -170,7 +175,7 @@ class _Film:
         """Encode what is handed over; in a thread of its own."""
         try:
             frames = write_video(self._frames(), self._script, self._wanted.target)
-            self._ended.put(MadeFilm(self._wanted, frames, time.perf_counter() - self._since))
+            self._ended.put(MadeFilm(self._wanted, frames, time.perf_counter() - self.since))
         except BaseException as error:  # the caller's to raise, where it is not the film's alone
             self._ended.put(_result_of(error, self._wanted))
         finally:
@@ -210,7 +215,6 @@ def _films(
     """Films whose script is made; of the others it is said what is wrong."""
     head, clip = speaker.head, speaker.clip
     for one in wanted:
-        since = time.perf_counter()
         try:
             script = staged(
                 head, clip, Source(one.sound), work, motion=speaker.motion, torso=speaker.torso, seed=one.seed
@@ -221,7 +225,7 @@ def _films(
                 raise
             ended.put(result)
             continue
-        yield _Film(one, script, Reel(head, clip, script), depth, since, ended, stopped)
+        yield _Film(one, script, Reel(head, clip, script), depth, ended, stopped)
 
 
 def _batches(films: Generator[_Film, None, None], batch: int, side_by_side: int) -> Iterator[_Batch]:

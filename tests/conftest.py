@@ -29,7 +29,7 @@ LONGEST = (
     *("data_utils/face_tracking/test_model_fitting", "robustness/test_damaged_files", "wrappers/test_engine"),
     *("data_utils/face_tracking/test_mediapipe_tracker", "data_utils/face_tracking/test_bfm", "sample/test_sample"),
     *("training/test_train_door", "training/test_interruption", "evaluation/test_doors", "synthesis/test_film"),
-    "fleet/test_ray_farm",
+    *("fleet/test_ray_farm", "fleet/test_real_films"),
     *("benchmarks/test_preprocess_benchmark", "training/test_initialization", "data_utils/test_held_out"),
 )
 LONGEST_FILES = [REPOSITORY / "tests" / f"{name}.py" for name in LONGEST]

@@ -46,6 +46,8 @@ def test_without_ray_it_says_what_is_missing(fleet, tmp_path):
         (["heads", "x", "--out", "f", "--gpu_share", "2"], "--gpu_share is from 0 to 1"),
         (["heads", "x", "--out", "f", "--cpu_nodes", "cpu"], "is not KEY=VALUE"),
         (["heads", "x", "--out", "f", "--train_options", "--a 'b"], "No closing quotation"),
+        (["films", "x", "y"], "the following arguments are required: --out"),
+        (["films", "x", "y", "--out", "f", "--seed", "-1"], "--seed is at least 0"),
         (["dance"], "invalid choice"),
     ],
 )
@@ -69,3 +71,31 @@ def test_what_is_not_there_is_one_line(fleet, words, said):
     code, line = fleet("heads", *words)
     assert code == 1
     assert said in line and line.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "give a folder of heads and one of sounds, or --pairs"),
+        (["tests"], "give a folder of heads and one of sounds, or --pairs"),
+        (["gone", "README.md"], "gone does not exist; give a folder of heads"),
+        (["tests", "README.md"], "there is no head in tests"),
+        (["--pairs", "gone.csv"], "there is no table gone.csv"),
+        (["--pairs", "README.md"], "README.md has no column 'head'; its first line is: head,sound"),
+    ],
+)
+def test_films_of_what_is_not_there_are_one_line(fleet, tmp_path, words, said):
+    code, line = fleet("films", *words, "--out", str(tmp_path / "films"))
+    assert code == 1
+    assert said in line and line.count("\n") == 1
+    assert not (tmp_path / "films").exists()
+
+
+def test_films_without_ray_say_what_is_missing(fleet, tmp_path):
+    for file in ("heads/anna.head", "sounds/one.wav"):
+        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).write_text("")
+    words = ("films", str(tmp_path / "heads"), str(tmp_path / "sounds"), "--out", str(tmp_path / "films"))
+    code, said = fleet(*words, before="sys.modules['ray'] = None")
+    assert code == 1
+    assert said == "error: a farm needs the packages of requirements/fleet.txt (ray): ./fleet.sh installs them\n"

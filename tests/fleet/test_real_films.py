@@ -112,3 +112,20 @@ def test_the_command_makes_all_films_goes_on_where_it_was_killed_and_reports(hea
     told = subprocess.run([*command, "report", str(out)], capture_output=True, text=True, check=True).stdout
     assert "all: 6 films: 4 whole, 2 failed, 0 waiting; 3 s of film" in told
     assert (out / "films.csv").read_text().count("\n") == 7
+
+
+def test_a_driver_in_the_background_that_is_asked_to_end_leaves_no_half_film(heads, sounds, tmp_path):
+    pytest.importorskip("ray")
+    write_wav(sounds / "one.wav", np.tile(speech_like(5.0), 60))
+    out = tmp_path / "films"
+    words = ["films", str(heads / "anna"), str(sounds / "one.wav"), "--out", str(out), "--gpu_share", "0"]
+    driver = subprocess.Popen(
+        [sys.executable, str(ROOT / "fleet.py"), *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # as a shell starts what it does not wait for
+    )
+    wait_for(lambda: list(out.glob("anna/.one.*")), 120)
+    driver.terminate()
+    assert driver.wait(25) == 128 + signal.SIGTERM
+    assert list((out / "anna").iterdir()) == []
