@@ -23,9 +23,9 @@ from media.rtc_frames import PictureFrame, ReceivedSound, SoundFrame, picture_fr
 
 CLOCK = 90_000  # Hz, of video in RTP
 PACKET = SOUND_RATE // 50  # samples of a sound packet: 20 ms
-HOLD_SECONDS = 0.03
+HOLD_SECONDS = 0.02
 """That pictures go after their sound. Browsers buffer sound longer than pictures, and delay pictures until they are
-less than 30 ms ahead (``kMinDeltaMs`` of libwebrtc's stream_synchronization.cc), and no further: this is the rest."""
+less than 30 ms ahead (``kMinDeltaMs`` of libwebrtc's stream_synchronization.cc), and no further."""
 CONNECT_SECONDS = 30.0  # in which a connection has to come about
 _SPEECH_RATE = 24_000  # Hz, of what a microphone hands on
 
