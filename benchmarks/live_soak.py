@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from arguments.atomic import atomic_path
+from arguments.atomic import write_json
 from arguments.errors import EGSTalkerError, door
 from benchmarks.lamp import lamp
 from benchmarks.live import spread, voice
@@ -195,8 +195,7 @@ def main() -> None:
         serving.stop()
     print(json.dumps(row, indent=1))
     if arguments.json:
-        with atomic_path(arguments.json) as path:
-            path.write_text(json.dumps(row, indent=1) + "\n")
+        write_json(arguments.json, row)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from fleet.needs import Capacity, Needs
 from fleet.progress import Progress
 from fleet.settings import Settings
 from fleet.stages import Stage, way_of
-from fleet.stopping import Stopping
+from fleet.stopping import Stopping, patience
 from fleet.storage import SharedFolder
 from fleet.work import GRACE, Order, Outcome
 
@@ -114,7 +114,7 @@ class Driver:
                 failed = self._plan(sources)
                 while (self.waiting or self.at_work) and not stopping.number:
                     self._give_away()
-                    for order, result in self.cluster.wait(self._patience()):
+                    for order, result in self.cluster.wait(patience(job.not_before for job in self.waiting)):
                         failed += self._take(order, result)
                     self._copy(COPY_EVERY)
                 if stopping.number:
@@ -202,14 +202,8 @@ class Driver:
         return Needs(cores, 0.0, (label,) if label else ())
 
     def _fits(self, needs: Needs) -> bool:
-        """Whether the machines bear one more. Where nothing is at work one goes out anyhow: Ray waits for a machine."""
-        if not self.at_work:
-            return True
-        if self.options.at_once is not None:
-            return len(self.at_work) < self.options.at_once
-        there, taken = self.cluster.capacity, [one for _, one in self.at_work.values()]
-        cores, gpus = sum(one.cores for one in taken), sum(one.gpu for one in taken)
-        return cores + needs.cores <= there.cores and (needs.gpu == 0 or gpus + needs.gpu <= there.gpus + 1e-6)
+        taken = [one for _, one in self.at_work.values()]
+        return self.cluster.capacity.bears(needs, taken, self.options.at_once)
 
     def _take(self, order: Order, result: Outcome | Failure) -> int:
         """Write down what became of a stage; returns 1 where its head has failed for good."""
@@ -237,11 +231,6 @@ class Driver:
         self.progress.again(order, failure, wait)
         self.waiting.append(job)
         return 0
-
-    def _patience(self) -> float:
-        """Seconds until another try is due, at most one: a signal is looked at then."""
-        now = time.monotonic()
-        return max(0.05, min([1.0, *(job.not_before - now for job in self.waiting if job.not_before > now)]))
 
     def _copy(self, every: float) -> None:
         """Leave a copy of the manifest in the object store, for others to go on with, and say who is at work."""

@@ -20,7 +20,7 @@ from fleet.film_work import FilmOrder
 from fleet.manifest import AGAIN, DONE, FAILED, INPUT, MACHINE, SKIPPED, Manifest, Record, latest, read_manifest
 from fleet.needs import Capacity, Needs
 from fleet.progress import length
-from fleet.stopping import Stopping
+from fleet.stopping import Stopping, patience
 from fleet.work import GRACE, Outcome
 
 FEWEST = 8  # films for which a head is loaded once more, so that all machines are at work
@@ -96,7 +96,7 @@ class FilmDriver:
                 self._plan(films)
                 while (self.waiting or self.at_work) and not stopping.number:
                     self._give_away()
-                    for order, result in self.cluster.wait(self._patience()):
+                    for order, result in self.cluster.wait(patience(part.not_before for part in self.waiting)):
                         self._take(order, result)
                     for order, _, _ in self.at_work.values():
                         self._note(order)
@@ -147,14 +147,8 @@ class FilmDriver:
         return Needs(cores, share, (label,) if label and not share else ())
 
     def _fits(self, needs: Needs) -> bool:
-        """Whether the machines bear one more. Where nothing is at work one goes out anyhow: Ray waits for a machine."""
-        if not self.at_work:
-            return True
-        if self.options.at_once is not None:
-            return len(self.at_work) < self.options.at_once
-        there, taken = self.cluster.capacity, [one for _, _, one in self.at_work.values()]
-        cores, gpus = sum(one.cores for one in taken), sum(one.gpu for one in taken)
-        return cores + needs.cores <= there.cores and (needs.gpu == 0 or gpus + needs.gpu <= there.gpus + 1e-6)
+        taken = [one for _, _, one in self.at_work.values()]
+        return self.cluster.capacity.bears(needs, taken, self.options.at_once)
 
     def _give_away(self) -> None:
         now = time.monotonic()
@@ -228,11 +222,6 @@ class FilmDriver:
         left = self._total - len(self.ended)
         rest = f", {length(left * seconds / len(self.ended))} left" if left else ""
         self.say(f"[{len(self.ended)}/{self._total}] {record.name}: {record.stage}: {what}{rate}{rest}")
-
-    def _patience(self) -> float:
-        """Seconds until another try is due, at most one: a signal is looked at then, and what programs write down."""
-        now = time.monotonic()
-        return max(0.05, min([1.0, *(part.not_before - now for part in self.waiting if part.not_before > now)]))
 
 
 def _cores_of_a_share(there: Capacity, share: float) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import time
+from collections.abc import Iterable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -32,3 +34,9 @@ class Stopping:
 
     def _note(self, number: int, _: FrameType | None) -> None:
         self.number = number
+
+
+def patience(due: Iterable[float]) -> float:
+    """Seconds until the next of some times of the monotonic clock, at most one: signals are looked at in between."""
+    now = time.monotonic()
+    return max(0.05, min([1.0, *(one - now for one in due if one > now)]))
