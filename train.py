@@ -27,6 +27,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--save_iterations", type=int, nargs="*", default=[], help="further iterations to save after")
     parser.add_argument("--device", help="cpu, cuda, or cuda:1 of several (what is here and can render)")
     parser.add_argument(
+        "--gpus", type=int, default=1, metavar="N", help="share each batch among the first N GPUs (1); rounded up to N"
+    )
+    parser.add_argument(
         "--speech_prior",
         type=Path,
         nargs="+",
@@ -60,9 +63,11 @@ def main() -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train as the command line says."""
+    from arguments.device import on_gpu
     from arguments.settings import load_config
     from gaussian_renderer.devices import choose_device
-    from training.loop import TrainOptions, learn_speech, learn_torso, train
+    from training.loop import learn_speech, learn_torso, train
+    from training.options import TrainOptions
 
     model, training = load_config(options.configs)
     for name in ("iterations", "batch"):
@@ -71,6 +76,11 @@ def run(options: argparse.Namespace) -> None:
             if value < 1:
                 raise EGSTalkerError(f"--{name} must be at least 1, not {value}")
             training = replace(training, **{name: value})
+    device = choose_device(options.device)
+    if options.gpus < 1:
+        raise EGSTalkerError(f"--gpus must be at least 1, not {options.gpus}")
+    if options.gpus > 1 and not on_gpu(device):
+        raise EGSTalkerError(f"--gpus {options.gpus} is for GPUs, and this would be a training on the CPU")
     work = {"speech": learn_speech, "torso": learn_torso, None: train}[options.only]
     work(
         TrainOptions(
@@ -78,12 +88,13 @@ def run(options: argparse.Namespace) -> None:
             model_path=options.model_path,
             model=model,
             training=training,
-            device=choose_device(options.device),
+            device=device,
             use_wandb=options.use_wandb,
             test_iterations=tuple(options.test_iterations),
             save_iterations=tuple(options.save_iterations),
             speech_prior=tuple(options.speech_prior),
             torso=options.torso == "learnt",
+            processes=options.gpus,
         )
     )
 

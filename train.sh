@@ -22,6 +22,7 @@ Learns the head in a dataset. A stopped run goes on from its last checkpoint.
   --iterations N             length of the fine stage; 1000 for a test run
   --test_iterations N ...    validate at these iterations
   --save_iterations N ...    save at these iterations
+  --gpus N                   share each batch among the first N GPUs; pays from batches of XX frames on
   --speech_prior FOLDER ...  other people's datasets, or models: a short clip's lips are learnt from their speech too
   --torso KIND               learnt: neck and shoulders are learnt after the head (default); frames: films show the
                              dataset's pictures of them

@@ -33,7 +33,8 @@ from scene.head_files import checkpoints, load_head
 from scene.reference_clip import ReferenceClip
 from synthesis.pairing import check_own_clip
 from synthesis.signal import motion_of
-from training.loop import TrainOptions, train
+from training.loop import train
+from training.options import TrainOptions
 
 GAUSSIANTALKER = {"attention": "cross", "decoder": "mlp", "planes": "dense", "ppe": False}
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -116,7 +116,8 @@ def scores_of_head(dataset: Path, model: Path, iterations: int) -> dict[str, flo
     from synthesis.rendering import synthesise
     from synthesis.script import script_of_frames
     from synthesis.signal import measured_signal, motion_of
-    from training.loop import TrainOptions, train
+    from training.loop import train
+    from training.options import TrainOptions
 
     settings, training = load_config(CONFIGS)
     training = dataclasses.replace(training, coarse_iterations=COARSE_ITERATIONS, iterations=iterations)

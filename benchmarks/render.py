@@ -231,7 +231,8 @@ def _cpu_stages(gaussians: Gaussians, camera: Camera, repeats: int) -> dict[str,
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows as aligned text: what was measured, the stages (ms), and what else the rows say."""
-    counts, stages = ("gaussians", "size", "batch"), max((list(row["stages"]) for row in rows), key=len)
+    counts = [name for name in ("gaussians", "size", "batch", "gpus") if name in rows[0]]
+    stages = max((list(row["stages"]) for row in rows), key=len)
     rest = [name for name in rows[0] if name not in (*counts, "stages")]
     lines = [[*counts, *stages, *rest]]
     for row in rows:

@@ -14,7 +14,7 @@ from arguments.errors import EGSTalkerError
 EXPORTS = ("head", "ply", "splat", "glb")
 OURS = {  # options of the programs that the farm itself gives
     "preprocess": {"--task", "--inspect", "--json"},
-    "train": {"-s", "--source_path", "-m", "--model_path", "--configs", "--only", "--device"},
+    "train": {"-s", "--source_path", "-m", "--model_path", "--configs", "--only", "--device", "--gpus"},
     "metrics": {"-s", "--source_path", "--model_path", "--splits", "--custom_wav", "--iteration", "--device"},
 }
 

@@ -1,5 +1,7 @@
 """One step of the optimizer, in parts: deform the head, rasterize it, compare, go back the same way, learn.
 
+Where several processes learn one head, the mean of their gradients is taken before the last part.
+
 Only the rasterizer waits for the device, to know how many tiles its Gaussians touch. On an NVIDIA GPU the other parts
 are recorded once and replayed (:class:`kernels.cuda.graph.Recording`): they are hundreds of kernels, too small for a
 host to launch them as fast as the device runs them.
@@ -26,6 +28,7 @@ from training.deformed_gaussians import deformed_gaussians
 from training.densification import GradientStatistics
 from training.frame_batch import FrameBatch
 from training.frame_store import FrameStore
+from training.group import Group
 from training.losses import Perceptual, image_losses, psnr_of
 from training.motion_guide import MotionGuide
 from training.optimizer import step
@@ -85,7 +88,9 @@ class Step:
         guide: MotionGuide,
         perceptual: Perceptual,
         settings: TrainingSettings,
+        group: Group,
     ) -> None:
+        self.group = group
         self.head, self.poses, self.optimizer, self.statistics = head, poses, optimizer, statistics
         self.store, self.guide, self.perceptual, self.settings = store, guide, perceptual, settings
         self._records = on_gpu(store.device)
@@ -132,8 +137,11 @@ class Step:
         wanted = [*_tensors(leaves), output.means2d]
         gradients = torch.autograd.grad([output.image, output.alpha], wanted, [compared.to_image, compared.to_alpha])
         self.whole = False
-        parts.go_back(*gradients, output.radii)
+        learnt = parts.go_back(*gradients, output.radii)
         mark("backward")
+        if self.group.size > 1:
+            self.group.mean([*learnt, compared.loss, compared.psnr])
+            mark("exchange")
         parts.learn()
         mark("optimizer")
         return {"loss": compared.loss, "psnr": compared.psnr}
@@ -179,8 +187,9 @@ class _Work:
         to_image, to_alpha = torch.autograd.grad(loss, [image, alpha])
         return Compared(loss.detach() + self.extra, psnr_of(image, self.frames.image), to_image, to_alpha)
 
-    def go_back(self, *gradients: Tensor) -> None:
-        """From the gradients of deformed Gaussians, of their centres on the screen, and their radii there."""
+    def go_back(self, *gradients: Tensor) -> list[Tensor]:
+        """From the gradients of deformed Gaussians, of their centres on the screen, and their radii there, to those of
+        all parameters that have one."""
         *to_fields, to_centres, radii = gradients
         camera = self.frames.drive.camera
         self.step.statistics.add(to_centres, radii, camera.width, camera.height)
@@ -190,6 +199,7 @@ class _Work:
         gradients_of_all = torch.autograd.grad(history, parameters, to_history, allow_unused=True)
         for parameter, gradient in zip(parameters, gradients_of_all, strict=True):
             parameter.grad = None if gradient is None else gradient.contiguous()
+        return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
     def learn(self) -> None:
         step(self.step.optimizer)
@@ -207,7 +217,7 @@ class _Parts:
 
     deform: Callable[..., Deformed]
     compare: Callable[[Tensor, Tensor], Compared]
-    go_back: Callable[..., None]
+    go_back: Callable[..., list[Tensor]]
     learn: Callable[[], None]
 
 

@@ -5,10 +5,10 @@ The head no longer changes. What of the torso is hidden by it in every frame kee
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,17 +21,22 @@ from arguments.settings import TrainingSettings
 from data_utils.progress import progress
 from gaussian_renderer.render import render
 from motion.body_motion import BodyMotion, learn_body_motion
+from motion.model_motion import ModelMotion
 from scene.gaussians import Gaussians
 from scene.head import AtRest, GaussianHead
+from scene.head_files import load_head
 from scene.kept_clip import keep_clip
 from scene.torso import Torso, joined
 from scene.torso_files import save_torso
 from training.body_alignment import aligned
-from training.dataset import WholePerson
+from training.dataset import TalkingHeadDataset, WholePerson
 from training.frame_batch import FrameBatch
 from training.frame_store import FrameStore
+from training.group import Group
 from training.log import say
 from training.losses import Perceptual, image_losses
+from training.options import TrainOptions
+from training.perceptual import perceptual_of
 from training.sampling import frames_of_iteration
 from training.torso_cloud import torso_cloud
 from training.validation import validate
@@ -75,40 +80,33 @@ def new_torso(dataset: WholePerson, body: BodyMotion, count: int, seed: int = 0)
     return torso
 
 
-def learn_torso_of(
-    folder: ModelFolder,
-    head: GaussianHead,
-    signal: Float[Tensor, "N *D"],
-    source: Path,
-    iteration: int,
-    settings: TrainingSettings,
-    perceptual: Perceptual,
-    device: str,
-) -> None:
-    """Learn the torso of a model and write it into its folder; what is there stays until then.
+def learn_torso_of(options: TrainOptions, dataset: TalkingHeadDataset, group: Group) -> None:
+    """Learn the torso of a model, whose head is finished, and write it into its folder; what is there stays until then.
 
     Args:
-        folder: of the model.
-        head: on ``device``.
-        signal: what drives its face in every frame of the clip.
-        source: the dataset.
-        iteration: of the fine stage, that the head comes from.
-        settings: of the training.
-        perceptual: its perceptual term.
-        device: where it is learnt.
+        options: of the training; its device is that of this process.
+        dataset: of their source path.
+        group: the processes that learn it together, each by this call; the leader writes.
 
     Raises what :func:`learn_torso` does.
     """
-    dataset = WholePerson(source)
-    body = measure_body(dataset)
-    store = whole_frames(head, signal, dataset, body, device)
-    torso, body = learn_torso(head, store, dataset, body, settings, perceptual)
+    folder, settings, device = ModelFolder(options.model_path), options.training, options.device
+    head, record, iteration = load_head(options.model_path, device=device)
+    codes = record.model.drive == "motion"
+    signal = ModelMotion.load(folder, needs_speech=False).measured if codes else dataset.audio
+    person = WholePerson(options.source_path)
+    body = measure_body(person)
+    store = whole_frames(head, signal, person, body, device)
+    perceptual = perceptual_of(settings.perceptual, device)
+    torso, body = learn_torso(head, store, person, body, settings, perceptual, group)
+    if not group.leads:
+        return
     picture = folder.torso_validation
     psnr = validate(head, store, settings.validation_frames, moving=True, picture=picture, torso=torso)
     say(f"torso: held-out PSNR of the whole picture {psnr:.2f} dB ({picture})")
     folder.torso.unlink(missing_ok=True)  # it goes with the motion that is replaced now
     body.save(folder)
-    keep_clip(folder, dataset)
+    keep_clip(folder, person)
     save_torso(folder, torso, iteration)
 
 
@@ -127,6 +125,7 @@ def learn_torso(
     body: BodyMotion,
     settings: TrainingSettings,
     perceptual: Perceptual,
+    group: Group,
 ) -> tuple[Torso, BodyMotion]:
     """Learn the torso that goes with a head, and measure the body's motion again by it.
 
@@ -137,35 +136,45 @@ def learn_torso(
         body: of :func:`measure_body`.
         settings: how long, with how many Gaussians, and the losses' weights.
         perceptual: as for the head.
+        group: the processes that learn it together.
 
     Raises:
         EGSTalkerError: there is no torso in the pictures, or a file is missing or damaged.
     """
     torso = new_torso(dataset, body, settings.torso_gaussians, settings.seed).to(store.device)
     motion = torch.from_numpy(body.measured).float().to(store.device)
+    group.same([*torso.state_dict().values(), motion])
+    store.set_body(motion)
     optimizer, total = _optimizer(torso), min(settings.torso_iterations, settings.iterations)
-    schedule = [frames_of_iteration(dataset.learnt, k, settings.torso_batch, settings.seed) for k in range(total + 1)]
+    frames, seed = group.rounded(settings.torso_batch), settings.seed
+    schedule = [frames_of_iteration(dataset.learnt, k, frames, seed) for k in range(total + 1)]
+    watch = progress if group.leads else _unseen
     settings = replace(settings, lips_weight=0.0, eyes_weight=0.0)  # what there is to learn is elsewhere
     head.eval()
     with torch.no_grad():
         at_rest = head.at_rest()
 
     def measured(frames: Sequence[int]) -> Float[Tensor, "N 12"]:
-        rounds, batch = settings.torso_rounds, settings.torso_batch
-        with progress("the body's motion", len(frames)) as done:
-            return aligned(head, torso, store, frames, motion, batch=batch, rounds=rounds, done=done)
+        rounds, batch, ours = settings.torso_rounds, settings.torso_batch, group.part(frames)
+        with watch("the body's motion", len(ours)) as done:
+            found = aligned(head, torso, store, ours, motion, batch=batch, rounds=rounds, done=done)
+        changed = torch.zeros_like(motion)
+        changed[ours] = found[ours]
+        group.sum([changed])
+        return motion.index_copy(0, torch.tensor(frames, device=motion.device), changed[frames])
 
-    with progress("torso", total, unit="iteration") as done:
+    with watch("torso", total, unit="iteration") as done:
         for iteration, (shown, following) in enumerate(pairwise(schedule)):
             if settings.torso_rounds and iteration == total // 2:
                 motion = measured(sorted({i for frames in schedule[iteration:] for i in frames}))
                 store.set_body(motion)
-            for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"] * FINAL_RATE ** (iteration / total)
-            batch = store.batch(shown, following)
+            for rates in optimizer.param_groups:
+                rates["lr"] = rates["initial_lr"] * FINAL_RATE ** (iteration / total)
+            batch = store.batch(group.part(shown), group.part(following))
             loss = _loss(torso, _heads(head, batch, at_rest), batch, settings, perceptual)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
+            group.mean([one.grad for one in torso.parameters() if one.grad is not None])
             optimizer.step()
             done(1)
     if settings.torso_rounds:
@@ -191,6 +200,11 @@ def _loss(
     output = render(joined(heads, torso.deform(batch.drive, at_rest)), batch.drive.camera, batch.background)
     still = STILL_WEIGHT * at_rest.answers.square().mean() / _ANSWER_UNIT
     return image_losses(output.image, output.alpha, batch, settings, perceptual).total() + still
+
+
+@contextmanager
+def _unseen(title: str, total: int, *, unit: str = "") -> Iterator[Callable[[int], None]]:
+    yield lambda count: None
 
 
 _ANSWER_UNIT = 0.05**2  # decimetres squared

@@ -17,7 +17,9 @@ from synthesis.torso import own_torso
 from tests.tiny_head import MOTION, SETTINGS, make_dataset, make_head, speech_like, write_wav
 from training.dataset import TalkingHeadDataset
 from training.frame_store import FrameStore
-from training.loop import Trainer, TrainOptions, train
+from training.loop import train
+from training.options import TrainOptions
+from training.trainer import Trainer
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")]
 KINDS = {"motion": MOTION, "audio": SETTINGS, "cross": replace(MOTION, attention="cross")}

@@ -21,7 +21,8 @@ from scene.head_files import load_head
 from synthesis.film import speak
 from tests.tiny_head import SETTINGS, make_dataset, speech_like, write_wav
 from training.dataset import TalkingHeadDataset
-from training.loop import TrainOptions, train
+from training.loop import train
+from training.options import TrainOptions
 
 TRAINING = TrainingSettings(
     coarse_iterations=4, iterations=6, batch=2, min_gaussians=50, max_gaussians=150, checkpoint_every=6, motion_frames=4

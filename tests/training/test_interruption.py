@@ -24,9 +24,11 @@ from tests.tiny_head import MOTION, make_dataset
 from training.checkpoints import load_training_state
 from training.dataset import TalkingHeadDataset
 from training.log import training_log
-from training.loop import Trainer, TrainOptions, train
+from training.loop import train
+from training.options import TrainOptions
 from training.reporter import Reporter
 from training.stop_signals import StopSignals, stop_signals
+from training.trainer import Trainer
 
 ROOM = str(Path(__file__).resolve().parents[2] / "training")
 TRAINING = TrainingSettings(
@@ -130,7 +132,7 @@ def test_a_signal_at_any_point_of_an_iteration_changes_nothing(folder, tmp_path)
     run(trainer, 2)
     with at_each_line(lines.append):
         run(trainer, 3)
-    assert {"loop.py", "step.py", "densification.py", "optimizer.py"} <= {file for file, _ in lines}
+    assert {"trainer.py", "step.py", "densification.py", "optimizer.py"} <= {file for file, _ in lines}
 
     path, passed = tmp_path / "m", 0
 
@@ -227,7 +229,7 @@ def test_an_error_before_anything_changed_saves_the_iterations_until_then(folder
     assert_same_state(tmp_path / "m", tmp_path / "whole")
 
 
-@pytest.mark.parametrize("place", ["training.step.step", "training.loop.densify"])
+@pytest.mark.parametrize("place", ["training.step.step", "training.trainer.densify"])
 def test_an_error_amid_a_change_saves_nothing(folder, tmp_path, monkeypatch, place):
     strike_in(monkeypatch, place, RuntimeError("a defect"))
     with pytest.raises(RuntimeError, match="a defect"):
@@ -251,7 +253,7 @@ def test_a_full_disk_is_said_and_the_first_error_kept(folder, tmp_path, monkeypa
     strike_in(monkeypatch, "training.step.render", FileNotFoundError("a picture is missing"))
     trainer = Trainer(options(folder, tmp_path / "m"), TalkingHeadDataset(folder))
 
-    def full(*_):
+    def full(**_):
         if trainer.progress.stage == "fine":
             raise OSError(28, "No space left on device")
 
@@ -263,7 +265,7 @@ def test_a_full_disk_is_said_and_the_first_error_kept(folder, tmp_path, monkeypa
 
 def test_a_checkpoint_is_written_when_its_minutes_are_over(folder, tmp_path, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("training.loop.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("training.trainer.time.monotonic", lambda: now[0])
     iterate = Trainer.iterate
 
     def a_minute_long(*arguments):

@@ -24,8 +24,10 @@ from scene.head_files import checkpoints, load_head, read_record
 from tests.tiny_head import MOTION, SETTINGS, make_dataset
 from training.checkpoints import load_training_state
 from training.dataset import TalkingHeadDataset
-from training.loop import Trainer, TrainOptions, train
+from training.loop import train
+from training.options import TrainOptions
 from training.reporter import Reporter
+from training.trainer import Trainer
 
 MODEL = replace(MOTION, initial_gaussians=120)
 AUDIO = replace(SETTINGS, initial_gaussians=120)
@@ -306,11 +308,11 @@ def test_what_drives_the_head_must_not_change_on_the_way(dataset, driven_by_audi
 def test_another_perceptual_loss_is_refused_and_one_without_its_weights_too(
     dataset, uninterrupted, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("training.loop.load_lpips", lambda net: None)
+    monkeypatch.setattr("training.perceptual.load_lpips", lambda net: None)
     with pytest.raises(EGSTalkerError, match=r"needs weights that are not here; \./download_models\.sh fetches them"):
         train(options(dataset, tmp_path / "m", perceptual="vgg"))
     assert not (tmp_path / "m").exists()
-    monkeypatch.setattr("training.loop.load_lpips", lambda net: torch.nn.Identity())
+    monkeypatch.setattr("training.perceptual.load_lpips", lambda net: torch.nn.Identity())
     with pytest.raises(EGSTalkerError, match='learns with perceptual = "gradients", not "vgg"; set that'):
         train(options(dataset, uninterrupted, perceptual="vgg"))
 

@@ -30,8 +30,10 @@ from motion.speech_training import Expectation
 from scene.head_files import checkpoints, load_head
 from tests.tiny_head import MOTION, make_dataset, make_model, write_wav
 from training.dataset import TalkingHeadDataset
-from training.loop import Trainer, TrainOptions, learn_speech, train
+from training.loop import learn_speech, train
+from training.options import TrainOptions
 from training.speech import expectation_lines
+from training.trainer import Trainer
 
 MODEL = replace(MOTION, initial_gaussians=100)
 TRAINING = TrainingSettings(

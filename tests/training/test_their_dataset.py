@@ -13,7 +13,8 @@ from arguments.settings import TrainingSettings
 from tests.tiny_head import MOTION, make_dataset
 from training.dataset import TalkingHeadDataset
 from training.initialization import initial_cloud
-from training.loop import Trainer, TrainOptions
+from training.options import TrainOptions
+from training.trainer import Trainer
 
 N = 22
 BFM_VERTICES = 34_650

@@ -21,9 +21,11 @@ from scene.torso_files import learnt_with, load_torso, save_torso
 from tests.tiny_head import SETTINGS as AUDIO
 from tests.tiny_head import SIZE, make_dataset, make_head
 from training.dataset import TalkingHeadDataset, WholePerson
-from training.loop import TrainOptions, train
+from training.group import Group
 from training.loop import learn_torso as again
+from training.loop import train
 from training.losses import multi_scale_gradients
+from training.options import TrainOptions
 from training.torso import learn_torso, measure_body, new_torso, whole_frames
 
 SETTINGS = TrainingSettings(torso_iterations=40, torso_gaussians=300, torso_batch=2, iterations=40, validation_frames=2)
@@ -51,7 +53,7 @@ def _error(dataset: WholePerson, body: BodyMotion, torso: torch.nn.Module) -> fl
 def _learn(dataset: WholePerson, body: BodyMotion, settings: TrainingSettings) -> tuple[Torso, BodyMotion]:
     head = make_head()
     store = whole_frames(head, dataset.audio, dataset, body, "cpu")
-    return learn_torso(head, store, dataset, body, settings, multi_scale_gradients)
+    return learn_torso(head, store, dataset, body, settings, multi_scale_gradients, Group())
 
 
 def test_frames_of_the_whole_person_are_uncut(dataset: WholePerson) -> None:

@@ -140,7 +140,8 @@ def test_both_trackers_datasets_start_from_ten_thousand_gaussians(tracked, datas
 
 def test_both_trackers_datasets_train(tracked, dataset, tmp_path):
     from tests.training.test_loop import MODEL, TRAINING, log_of
-    from training.loop import TrainOptions, train
+    from training.loop import train
+    from training.options import TrainOptions
 
     training = replace(TRAINING, coarse_iterations=8, iterations=6, checkpoint_every=50, validate_every=50)
     for name, folder in (("bfm", tracked), ("mediapipe", dataset)):
