@@ -4,7 +4,8 @@ So many heads say so many sounds twice on the same device: by a loop over ``pred
 by ``./fleet.sh films``. Without Ray the second is the program that its workers run, one after the other for each head.
 The sounds are noise in syllables, each of another seed. ``first`` is the time until a head's first film is whole, from
 when the head before it was done; ``each`` that of every further one. A film by ``predict.py`` comes before, uncounted:
-what is compiled is compiled then.
+what is compiled is compiled then. ``--loop 9`` lets the loop make the first nine films alone: each is a program of its
+own, so more of them tell no more.
 """
 
 from __future__ import annotations
@@ -72,15 +73,16 @@ def voice(seconds: float, seed: int) -> np.ndarray:
     return (loudness * np.random.default_rng(seed).normal(size=len(time_of))).astype(np.float32)
 
 
-def by_loop(heads: Sequence[Path], sounds: Sequence[Path], out: Path, device: str) -> Timed:
-    """A program for each film."""
+def by_loop(heads: Sequence[Path], sounds: Sequence[Path], out: Path, device: str, most: int | None = None) -> Timed:
+    """A program for each film; ``most``: so many of them, every sound of the first heads."""
+    pairs = list(itertools.islice(itertools.product(heads, sounds), most))
     begun = time.perf_counter()
-    for head, sound in itertools.product(heads, sounds):
+    for head, sound in pairs:
         where = ["--audio_path", sound, "--model_path", head, "--output_dir", out / head.stem, "--device", device]
         run([sys.executable, "predict.py", *map(str, where)])
     seconds = time.perf_counter() - begun
-    check(out, len(heads) * len(sounds))
-    return Timed("a loop over predict.py", len(heads) * len(sounds), seconds)
+    check(out, len(pairs))
+    return Timed("a loop over predict.py", len(pairs), seconds)
 
 
 def by_fleet(heads: Sequence[Path], sounds: Sequence[Path], out: Path, device: str) -> Timed:
@@ -127,7 +129,9 @@ def check(out: Path, count: int) -> None:
         raise EGSTalkerError(f"{there} films of {count} were made")
 
 
-def measure(models: Sequence[Path], heads: int, sounds: int, seconds: float, device: str, work: Path) -> dict[str, Any]:
+def measure(
+    models: Sequence[Path], heads: int, sounds: int, seconds: float, device: str, work: Path, most: int | None = None
+) -> dict[str, Any]:
     """The figures of both ways; see the module.
 
     Args:
@@ -137,6 +141,7 @@ def measure(models: Sequence[Path], heads: int, sounds: int, seconds: float, dev
         seconds: of each sound.
         device: on which films are made.
         work: an empty folder.
+        most: films that the loop makes; all if None.
 
     Raises:
         EGSTalkerError: a film was not made.
@@ -152,7 +157,7 @@ def measure(models: Sequence[Path], heads: int, sounds: int, seconds: float, dev
     fleet_begun = time.time()
     fleet = by_fleet(there, files, work / "fleet", device).row(fleet_begun)
     loop_begun = time.time()
-    loop = by_loop(there, files, work / "loop", device).row(loop_begun)
+    loop = by_loop(there, files, work / "loop", device, most).row(loop_begun)
     return {"device": device, "loop": loop, "fleet": fleet, "ratio": fleet["films_an_hour"] / loop["films_an_hour"]}
 
 
@@ -174,18 +179,23 @@ def main() -> None:
     parser.add_argument("--heads", type=int, default=3, help="models are taken again where there are fewer (3)")
     parser.add_argument("--sounds", type=int, default=20, help="that each head says (20)")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each sound (3)")
+    parser.add_argument("--loop", type=int, metavar="N", help="films that the loop makes (all)")
     parser.add_argument("--device", help="cpu or cuda (what is here and can render)")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     options = parser.parse_args()
     if not (1 <= options.heads <= 1000 and 1 <= options.sounds <= 1000 and 0.04 <= options.seconds <= 3600):
         raise EGSTalkerError("--heads and --sounds are from 1 to 1000, --seconds from 0.04 to 3600")
+    if options.loop is not None and options.loop < 1:
+        raise EGSTalkerError(f"--loop must be at least 1, not {options.loop}")
     if missing := [path for path in options.model_path if not path.exists()]:
         raise EGSTalkerError(f"there is no model {missing[0]}")
     from gaussian_renderer.devices import choose_device  # loads PyTorch
 
     device = choose_device(options.device)
     with tempfile.TemporaryDirectory(prefix="egstalker-films-") as work:
-        figures = measure(options.model_path, options.heads, options.sounds, options.seconds, device, Path(work))
+        figures = measure(
+            options.model_path, options.heads, options.sounds, options.seconds, device, Path(work), options.loop
+        )
     print(table(figures))
     if options.json:
         write_json(options.json, figures)
