@@ -15,7 +15,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, distributed
 
-from arguments.device import on_gpu
+from arguments.device import by_device
 from arguments.errors import EGSTalkerError, is_out_of_memory, one_line
 
 T = TypeVar("T")
@@ -46,8 +46,8 @@ class Group:
         for name, value in LOOPBACK.items():
             os.environ.setdefault(name, value)
         store = distributed.FileStore(str(meeting), self.size)
-        backend, card = ("nccl", torch.device(device)) if on_gpu(device) else ("gloo", None)
-        distributed.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, device_id=card)
+        backend = by_device(device, cpu="gloo", gpu="nccl")
+        distributed.init_process_group(backend, store=store, rank=self.rank, world_size=self.size)
         self.same([torch.zeros(1, device=device)])  # connections are made by the first exchange
 
     def leave(self) -> None:

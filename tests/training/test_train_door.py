@@ -60,6 +60,8 @@ def test_asked_for_iterations_are_saved_and_validated(run, tmp_path):
     [
         (("--iterations", "0"), "--iterations must be at least 1, not 0"),
         (("--batch", "-2"), "--batch must be at least 1, not -2"),
+        (("--gpus", "0"), "--gpus must be at least 1, not 0"),
+        (("--gpus", "2", "--device", "cpu"), "--gpus 2 is for GPUs, and this would be a training on the CPU"),
         (("--configs", "nowhere.py"), "cannot read the configuration nowhere.py"),
         (("-s", "nowhere"), "there is no dataset folder nowhere; make it with ./preprocess.sh VIDEO.mp4"),
     ],
