@@ -82,12 +82,16 @@ def subject_of(work: Work, *, sample: bool) -> Subject:
         raise EGSTalkerError(f"there is no dataset in {work.dataset}; make one with ./preprocess.sh")
     return Subject(
         device=hardware(work.device),
-        dataset="the sample" if sample else work.dataset.name,
+        dataset="the sample" if sample else _printable(work.dataset.name),
         dataset_digest="" if sample else sha256(transforms),
-        configuration=work.configs.name,
+        configuration=_printable(work.configs.name),
         configuration_digest=sha256(work.configs),
         iterations=settings.iterations if work.iterations is None else work.iterations,
     )
+
+
+def _printable(name: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def _arguments() -> argparse.Namespace:

@@ -27,7 +27,7 @@ def markdown(entry: Entry, kept: Entry | None, changes: Sequence[Change], failed
         ("dataset", entry.subject.dataset, ""),
         ("configuration", f"{entry.subject.configuration}, {entry.subject.iterations:,} iterations", ""),
     ]
-    lines = [_line("", "now", "noise", "kept", "difference", "")] if kept else [_line("", "now", "noise")]
+    lines = [_line("", "now", "noise", "reference", "difference", "")] if kept else [_line("", "now", "noise")]
     lines.append("|---|---:|---:|---:|---:|---|" if kept else "|---|---:|---:|")
     lines += [_line(name, now, "", then, "", "") if kept else _line(name, now, "") for name, now, then in rows]
     for change in changes:
@@ -38,7 +38,8 @@ def markdown(entry: Entry, kept: Entry | None, changes: Sequence[Change], failed
 
 
 def _line(*cells: str) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    escaped = (cell.replace("|", "\\|") for cell in cells)
+    return "|" + "".join(f" {cell} |" if cell else " |" for cell in escaped)
 
 
 def _shown(figure: Figure | None) -> str:

@@ -163,6 +163,15 @@ def test_what_is_wrong_is_told_before_anything_is_measured(bench, capsys):
     assert "there is no dataset in" in capsys.readouterr().err
 
 
+def test_a_dataset_of_a_strange_name_is_kept_and_found(bench):
+    strange = shutil.copytree(bench.folder / "set", bench.folder / "a|b\n\x1b[2J\udcff")
+    asked = ("-s", str(strange), "--runs", "2")
+    assert bench.run(*asked, "--keep", speeds=[1, 2], psnrs=[1, 2]) == 0
+    assert bench.run(*asked, speeds=[5, 5], psnrs=[1, 2]) == 0
+    assert bench.row("rendering")[-1] == "better"
+    assert "a\\|b??[2J?" in (bench.folder / "out/machine.md").read_text()
+
+
 def test_a_dataset_that_would_be_removed_is_refused(bench, capsys):
     kept = shutil.copytree(bench.folder / "set", bench.folder / "out/machine_work/sample")
     assert bench.run("-s", str(kept), speeds=[1], psnrs=[1]) == 1
