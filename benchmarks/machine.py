@@ -1,65 +1,54 @@
 """What a machine makes of it all, in one table: ``python -m benchmarks.machine [--device cpu|cuda] [-s DATASET]``.
 
-Runs the other commands one after the other (rasterizer, training step, then a head: trained, rendered, spoken by) and
-writes ``machine.md`` and ``machine.json`` into its output folder. ``benchmarks/machine.sh`` sets a fresh machine up
-and runs the tests first. Without a data set it makes the sample's.
+Runs the other commands one after the other (rasterizer, training step, then a head: trained, rendered, spoken by),
+compares every figure with that of the same machine, dataset and configuration in ``benchmarks/reference.json``
+(:mod:`benchmarks.figures` says when one has moved) and writes ``machine.md`` and ``machine.json`` into its output
+folder. ``benchmarks/machine.sh`` sets a fresh machine up and runs the tests first. Without a data set it makes the
+sample's. Standard output is the table alone: what the commands say goes to standard error.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import dataclasses
 import platform
+import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Sequence
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from arguments.atomic import atomic_path, write_json
+from arguments.dataset_folder import DatasetFolder
 from arguments.device import CPU, GPU, cuda_version, gpu_name, kind_of, on_gpu
+from arguments.digest import sha256
 from arguments.errors import EGSTalkerError, door
-from arguments.model_folder import ModelFolder
+from arguments.locks import exclusive
+from arguments.settings import load_config
+from arguments.version import VERSION
+from benchmarks.figures import changes, summary
+from benchmarks.junit import Outcome, read_outcome
+from benchmarks.machine_figures import ROOT, Work, sample_dataset, speeds, training
+from benchmarks.machine_table import markdown
+from benchmarks.reference import Entry, Subject, entry_of, figures_as_json, keep, read_reference
 from gaussian_renderer.devices import choose_device
 
-ROOT = Path(__file__).parent.parent
-GAUSSIANS = {CPU: 20_000, GPU: 32_768}
-SIZE = 512  # pixels a side, of the pictures that are rendered and learnt
+REFERENCE = Path(__file__).with_name("reference.json")
 CONFIGS = {CPU: "demo.py", GPU: "args.py"}
-
-
-def run(*command: str | Path) -> None:
-    """Run one of the project's commands, shown as it is typed; raises EGSTalkerError where it fails."""
-    words = [str(word) for word in command]
-    print("$ python " + " ".join(words), flush=True)
-    if subprocess.run([sys.executable, *words], cwd=ROOT).returncode:
-        raise EGSTalkerError(f"python {' '.join(words)} failed; what it said is above")
-
-
-def sample_dataset(output: Path) -> Path:
-    """The sample's data set, made if it is not there."""
-    video = output / "sample.mp4"
-    if not (video.is_file() and (output / "sample_truth.npz").is_file()):
-        run("-m", "sample", video)
-    run("data_utils/process.py", video)
-    return output / "sample"
-
-
-def measured(output: Path, name: str, *command: str | Path) -> list[dict[str, Any]]:
-    """The rows of a benchmark."""
-    target = output / f"{name}.json"
-    run(*command, "--json", target)
-    return json.loads(target.read_text())
+WORK = "machine_work"  # folder in the output folder: dataset and models, made anew each time
 
 
 def hardware(device: str) -> str:
-    """The processor's or the GPU's name, and what drives it."""
-    name = gpu_name() if on_gpu(device) else _processor()
-    cuda = f", CUDA {cuda_version()}" if on_gpu(device) else f", {torch.get_num_threads()} threads"
-    return f"{name}, torch {torch.__version__}{cuda}"
+    """The GPU's name, or the processor's and the number of threads."""
+    return gpu_name() if on_gpu(device) else f"{_processor()}, {torch.get_num_threads()} threads"
+
+
+def software(device: str) -> str:
+    """What drives it."""
+    return f"torch {torch.__version__}" + (f", CUDA {cuda_version()}" if on_gpu(device) else "")
 
 
 def _processor() -> str:
@@ -70,65 +59,123 @@ def _processor() -> str:
     )
 
 
-def markdown(title: str, figures: Mapping[str, str]) -> str:
-    """A table of two columns."""
-    return "\n".join([f"| {title} | |", "|---|---|", *(f"| {name} | {value} |" for name, value in figures.items()), ""])
+def commit_of(checkout: Path) -> str:
+    """Its commit, "+ changes" where tracked files differ from it (but for the reference); "unknown" without git."""
+    git = ["git", "-C", str(checkout)]
+    try:
+        where = subprocess.run([*git, "rev-parse", "--show-toplevel", "HEAD"], capture_output=True, text=True)
+        top, _, commit = where.stdout.strip().partition("\n")
+        if where.returncode or not Path(top).samefile(checkout):  # a copy within another project's checkout
+            return "unknown"
+        changed = [*git, "status", "--porcelain", "-uno", "--", ".", ":!benchmarks/reference.json"]
+        state = subprocess.run(changed, capture_output=True, text=True)
+    except OSError:
+        return "unknown"
+    return commit[:12] + (" + changes" if state.stdout.strip() or state.returncode else "")
+
+
+def subject_of(work: Work, *, sample: bool) -> Subject:
+    """What the figures are of. Raises EGSTalkerError where dataset or configuration are not there."""
+    _, settings = load_config(work.configs)
+    transforms = DatasetFolder(work.dataset).transforms_train
+    if not sample and not transforms.is_file():
+        raise EGSTalkerError(f"there is no dataset in {work.dataset}; make one with ./preprocess.sh")
+    return Subject(
+        device=hardware(work.device),
+        dataset="the sample" if sample else _printable(work.dataset.name),
+        dataset_digest="" if sample else sha256(transforms),
+        configuration=_printable(work.configs.name),
+        configuration_digest=sha256(work.configs),
+        iterations=settings.iterations if work.iterations is None else work.iterations,
+    )
+
+
+def _printable(name: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.machine", description="Measure everything here.")
     parser.add_argument("--device", help="(what is here and can render)")
-    parser.add_argument("--source_path", "-s", type=Path, help="data set to train on (the sample's, made if need be)")
+    parser.add_argument("--source_path", "-s", type=Path, help="data set to train on (the sample's, made on the spot)")
     parser.add_argument("--output_dir", type=Path, default=Path("output/machine"), help="(output/machine)")
     parser.add_argument("--configs", type=Path, help="(cpu: arguments/demo.py, cuda: arguments/args.py)")
     parser.add_argument("--iterations", type=int, help="of the fine stage (the configuration's)")
-    return parser.parse_args()
+    parser.add_argument("--runs", type=int, default=1, help="of the benchmarks of speed; their median is told (1)")
+    parser.add_argument("--trainings", type=int, help="each with another seed; their median is told (as many as runs)")
+    parser.add_argument("--tests", type=Path, metavar="FILE", help="what pytest's --junitxml wrote, for the table")
+    parser.add_argument("--reference", type=Path, default=REFERENCE, metavar="FILE", help="(benchmarks/reference.json)")
+    parser.add_argument("--keep", action="store_true", help="put these figures into the reference")
+    parser.add_argument("--strict", action="store_true", help="exit code 1 if a figure is worse or a test failed")
+    options = parser.parse_args()
+    options.trainings = options.runs if options.trainings is None else options.trainings
+    for name in ("runs", "trainings", "iterations"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            parser.error(f"--{name} is at least 1")
+    return options
 
 
 @door
-def main() -> None:
+def main() -> int:
     options = _arguments()
+    if options.keep and min(options.runs, options.trainings) < 2:
+        raise EGSTalkerError("--keep needs the figures' noise: give --runs 2 or more (and --trainings, if given)")
     device, output = choose_device(options.device), options.output_dir.resolve()
-    output.mkdir(parents=True, exist_ok=True)
-    count = GAUSSIANS[kind_of(device)]
-    shared = ("--device", device, "--gaussians", str(count), "--sizes", str(SIZE))
-    batches = ("1", "32") if on_gpu(device) else ("1", "4")
-    cloud = measured(output, "render", "-m", "benchmarks.render", *shared, "--batches", *batches)
-    steps = measured(output, "train_step", "-m", "benchmarks.train_step", *shared)
-    dataset = (options.source_path or sample_dataset(output)).resolve()
     configs = (options.configs or ROOT / "arguments" / CONFIGS[kind_of(device)]).resolve()
-    model = output / f"model_{configs.stem}_{dataset.name}"
-    more = () if options.iterations is None else ("--iterations", str(options.iterations))
-    begun = time.perf_counter()
-    run("train.py", "-s", dataset, "--model_path", model, "--configs", configs, "--device", device, *more)
-    seconds = time.perf_counter() - begun
-    of_head = ("--device", device, "--model_path", model, "-s", dataset, "--batches", *batches)
-    head = measured(output, "head", "-m", "benchmarks.render", *of_head)
-    run("metrics.py", "-s", dataset, "--model_path", model, "--device", device)
-    scores = json.loads(ModelFolder(model).scores.read_text())["val"]
-    step = steps[0]
-    shares = ", ".join(f"{name} {value:.2f}" for name, value in step["stages"].items())
-    figures = {
-        f"rasterization, {count:,} Gaussians, {SIZE} x {SIZE} (frames/s)": " / ".join(
-            f"{row['fps']:,.0f}" for row in cloud
-        )
-        + f" in batches of {' / '.join(batches)}",
-        f"training step, batch {step['batch']}, same size (iterations/s)": f"{step['iterations_per_second']:.1f}",
-        "its parts (ms, synchronised)": shares,
-        "its peak memory (GiB)": f"{step['peak_memory_gib']:.1f}",
-        f"training on {dataset.name} with {configs.name} (s)": f"{seconds:.0f}",
-        f"the head, {head[0]['gaussians']:,} Gaussians (frames/s)": " / ".join(f"{row['fps']:,.0f}" for row in head)
-        + f" in batches of {' / '.join(batches)}",
-        "sound to video (frames/s)": f"{scores['end_to_end_fps'] or 0:.0f}",
-        "PSNR composite / head / mouth / head pixels (dB)": " / ".join(
-            f"{scores[name]:.2f}" for name in ("composite_psnr", "head_psnr", "mouth_psnr", "face_psnr")
-        ),
+    tests = read_outcome(options.tests) if options.tests else None
+    entries = read_reference(options.reference)
+    folder = output / WORK
+    dataset = options.source_path.resolve() if options.source_path else folder / "sample"
+    work = Work(device, dataset, configs, options.iterations, folder)
+    if dataset.is_relative_to(folder) and options.source_path:
+        raise EGSTalkerError(f"{folder} is made anew each time; copy the dataset elsewhere")
+    subject = subject_of(work, sample=options.source_path is None)
+    commit, date = commit_of(ROOT), f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"
+    with exclusive(output):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        if options.source_path is None:
+            sample_dataset(folder)
+        figures = [
+            *(tests.figures() if tests else ()),
+            *summary([speeds(work) for _ in range(options.runs)]),
+            *summary([training(work, number) for number in range(options.trainings)]),
+        ]
+        entry = Entry(subject, commit, date, software(device), tuple(figures))
+        worse = _report(entry, entries, tests, options, output)
+    if options.keep:
+        keep(options.reference, entry)
+    return int(options.strict and (worse or bool(tests and tests.failed)))
+
+
+def _report(
+    entry: Entry, entries: Sequence[Entry], tests: Outcome | None, options: argparse.Namespace, output: Path
+) -> bool:
+    """Write and print the table beside that of ``entries``; whether a figure is worse than there."""
+    kept = entry_of(entries, entry.subject)
+    rows = changes(entry.figures, kept.figures if kept else ())
+    failed = tests.failed if tests else ()
+    table = markdown(entry, kept, rows, failed)
+    if kept is None:
+        there = "; ".join(str(one.subject) for one in entries) or "nothing yet"
+        table += f"\nNot in {options.reference}: {entry.subject}. It has: {there}. --keep --runs 5 adds this.\n"
+    content = {
+        "version": VERSION,
+        **{name: getattr(entry, name) for name in ("commit", "date", "software")},
+        "subject": dataclasses.asdict(entry.subject),
+        "runs": options.runs,
+        "trainings": options.trainings,
+        "failed_tests": list(failed),
+        "figures": figures_as_json(entry.figures),
+        "compared_with": None if kept is None else {"commit": kept.commit, "date": kept.date},
+        "flags": {row.name: row.flag for row in rows if row.flag} if kept else {},
     }
-    title = hardware(device)
-    write_json(output / "machine.json", {"machine": title, "figures": figures})
+    write_json(output / "machine.json", content)
     with atomic_path(output / "machine.md") as path:
-        path.write_text(markdown(title, figures))
-    print(markdown(title, figures), end="")
+        path.write_text(table)
+    print(table, end="")
+    return kept is not None and any(row.flag == "worse" for row in rows)
 
 
 if __name__ == "__main__":
