@@ -1,7 +1,8 @@
 """Figures that are measured again and again: their noise, and which of them have moved since others were kept.
 
 A figure's value is the median of its runs and its noise the largest minus the smallest; of one run the noise is not
-known. It has moved if it differs from the one kept by more than either's noise. Where nothing has changed, chance moves
+known. It has moved if it differs from the one kept by more than both noises together (that of one run taken to be the
+other's). Where nothing has changed, chance moves
 a figure all the same: one in 4 with three runs kept and one now, one in 16 with three and three, one in 250 with five
 and five (for normal noise).
 """
@@ -71,7 +72,7 @@ class Change:
     def noise(self) -> float | None:
         """What it may differ by; None where neither's noise is known."""
         known = [one.noise for one in (self.now, self.kept) if one is not None and one.noise is not None]
-        return max(known, default=None)
+        return 2 * sum(known) / len(known) if known else None
 
     @property
     def flag(self) -> str:

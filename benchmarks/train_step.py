@@ -34,6 +34,7 @@ from training.step import Mark
 from training.trainer import Trainer
 
 WARM_UP = 3  # iterations: compiled code is loaded, pictures are decoded and kept
+EPOCHS_OF_SEVERAL = 12  # until each of two cards has most likely seen every frame once
 TOTAL = 100_000  # iterations of the pretended stage: rates and guide hardly change in the few that are timed
 
 
@@ -61,7 +62,8 @@ def _measured(trainer: Trainer, followers: Followers, repeats: int, device: str)
         trainer.advance("fine", iteration, TOTAL, mark)
 
     dataset, training = trainer.dataset, trainer.settings
-    for iteration in range(max(WARM_UP, -(-len(dataset.train) // training.batch))):
+    epochs = 1 if trainer.group.size == 1 else EPOCHS_OF_SEVERAL
+    for iteration in range(max(WARM_UP, -(-epochs * len(dataset.train) // training.batch))):
         step(iteration)
     if on_gpu(device):
         forget_peak_memory()

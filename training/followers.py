@@ -55,6 +55,7 @@ class Followers:
         self._options = options
         self._others: list[tuple[BaseProcess, Connection]] = []
         self._has_met = self._is_ending = False
+        self._folder = tempfile.TemporaryDirectory()  # NCCL looks into it as long as there is a group
         check_cards(options.device, options.processes)
 
     def __enter__(self) -> Followers:
@@ -64,7 +65,7 @@ class Followers:
         with _signals_held_back():  # in the others too: Ctrl-C reaches all, and the leader decides
             for rank in range(1, self.group.size):
                 ours, theirs = context.Pipe()
-                process = context.Process(target=follow, args=(self._options, rank, theirs), daemon=True)
+                process = context.Process(target=follow, args=(self._options, rank, theirs))
                 process.start()
                 theirs.close()
                 self._others.append((process, ours))
@@ -87,6 +88,7 @@ class Followers:
             if process.is_alive():
                 process.kill()
                 process.join()
+        self._folder.cleanup()
 
     def meet(self) -> None:
         """Wait for all, unless that is done.
@@ -104,10 +106,9 @@ class Followers:
             if word == FAILED:
                 raise EGSTalkerError(f"{_device(self._options, rank)}: {why[0]}")
         threading.Thread(target=self._watch, daemon=True).start()
-        with tempfile.TemporaryDirectory() as folder:
-            meeting = Path(folder) / "meeting"
-            self.tell(JOIN, meeting)
-            self.group.join(meeting, _device(self._options, 0))
+        meeting = Path(self._folder.name) / "meeting"
+        self.tell(JOIN, meeting)
+        self.group.join(meeting, _device(self._options, 0))
         self._has_met = True
 
     def begin(self, trainer: Trainer) -> None:

@@ -38,7 +38,8 @@ class Group:
         """Meet the others; returns when all are there.
 
         Args:
-            meeting: a file that is not there yet, in a folder that all see; they meet by it and on the loopback alone.
+            meeting: a file that is not there yet, in a folder that all see until they have parted; they meet by it and
+                on the loopback alone.
             device: of this process.
         """
         if self.size == 1:
