@@ -20,7 +20,7 @@ from fleet.failures import Failure
 from fleet.farm import MANIFEST, Farm, Source
 from fleet.gpu_share import gpu_share
 from fleet.manifest import AGAIN, BEGUN, DONE, FAILED, INPUT, SKIPPED, Manifest, Record, latest
-from fleet.needs import Capacity, Needs
+from fleet.needs import ROUNDING, Capacity, Needs
 from fleet.progress import Progress
 from fleet.settings import Settings
 from fleet.stages import Stage, way_of
@@ -36,7 +36,7 @@ TROUBLE = 32  # failures of machines without a stage between them that ends well
 LONGER = 10  # and waits are so many times as long: nothing is given up for some minutes of that
 LOST_COUNTS = 0.25  # of an attempt: that a worker or its machine is gone is rarely the stage's doing
 COPY_EVERY = 10.0  # seconds between two copies of the manifest to an object store
-COPY_RATE = 1 << 20  # bytes a second that copies take at most: of a long one there is a copy less often
+COPY_RATE = 1 << 18  # bytes a second that copies take at most: of a long one there is a copy less often
 
 
 @runtime_checkable
@@ -111,7 +111,7 @@ class Driver:
         self.unfinished = self.in_a_row = 0
         self.news: list[Record] = []
         """What the manifest is told before more is given away: a disk takes many lines as fast as one."""
-        self._claimed = self._copied = -math.inf
+        self._claimed = self._next_copy = -math.inf
 
     def run(self, sources: Sequence[Source]) -> int:
         """Bring heads as far as they come; returns how many have failed.
@@ -134,7 +134,7 @@ class Driver:
                 return failed
             finally:
                 self.cluster.cancel(GRACE + 10)
-                self._claimed = self._copied = -math.inf
+                self._claimed = self._next_copy = -math.inf
                 self._copy()
 
     def _plan(self, sources: Sequence[Source]) -> int:
@@ -199,17 +199,30 @@ class Driver:
     def _needs(self, stage: Stage) -> Needs:
         there = self.cluster.capacity
         fair = min(MOST_CORES, there.cores // max(1, self.unfinished))
-        cores = max(1, min(self.options.cores or fair, there.largest or 1))
-        share = self.options.gpu_share
+        share, label = self.options.gpu_share, self.options.cpu_label
         if share is None:
             share = gpu_share(self.settings.configs, there.cards) if there.gpus else 0.0
-        label = self.options.cpu_label
-        if stage.uses_gpu and share:
-            return Needs(cores, share)
-        return Needs(cores, 0.0, (label,) if label else ())
+        on_card = stage.uses_gpu and share > 0
+        if on_card and there.gpus:  # half of the cores that go with its card: it waits for none, and others prepare
+            fair = max(fair, min(MOST_CORES, int(there.cores * share / there.gpus / 2)))
+        cores = max(1, min(self.options.cores or fair, there.largest or 1))
+        return Needs(cores, share) if on_card else Needs(cores, 0.0, (label,) if label else ())
 
     def _fits(self, place: int) -> bool:
-        return self.cluster.capacity.bears(self._needs(self.way[place]), self.taken, self.options.at_once)
+        needs, there = self._needs(self.way[place]), self.cluster.capacity
+        if not needs.gpu:  # where a card waits for its cores, one by one would go to others else
+            there = replace(there, cores=there.cores - self._kept())
+        return there.bears(needs, self.taken, self.options.at_once)
+
+    def _kept(self) -> int:
+        """Cores that cards without work will need for the stages that wait for them."""
+        free, kept = self.cluster.capacity.gpus - sum(one.gpu * count for one, count in self.taken.items()), 0
+        for place, stage in enumerate(self.way):
+            needs = self._needs(stage)
+            if needs.gpu and free >= needs.gpu - ROUNDING:
+                stages = min(self.waiting.count(place), int(free / needs.gpu + ROUNDING))
+                free, kept = free - stages * needs.gpu, kept + stages * needs.cores
+        return kept
 
     def _take(self, order: Order, result: Outcome | Failure) -> int:
         """Write down what became of a stage; returns 1 where its head has failed for good."""
@@ -252,6 +265,7 @@ class Driver:
             if now - self._claimed >= COPY_EVERY:
                 self._claimed = now
                 keep_claim(self.farm.store)
-            if now - self._copied >= max(COPY_EVERY, self.farm.manifest.stat().st_size / COPY_RATE):
-                self._copied = now
-                self.farm.store.write(MANIFEST, self.farm.manifest.read_bytes())
+            if now >= self._next_copy:
+                data = self.farm.manifest.read_bytes()
+                self._next_copy = now + max(COPY_EVERY, len(data) / COPY_RATE)
+                self.farm.store.write(MANIFEST, data)

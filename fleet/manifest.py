@@ -127,7 +127,8 @@ def latest(records: Iterable[Record]) -> dict[tuple[str, str], Record]:
 
 def printable(text: str) -> str:
     """``text`` on one line, without what a terminal would obey."""
-    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))[:MOST_WORDS]
+    line = " ".join(text.split())[:MOST_WORDS]
+    return line if line.isprintable() else "".join(c if c.isprintable() else " " for c in line)
 
 
 def _record(line: bytes) -> Record | None:

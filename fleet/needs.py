@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+ROUNDING = 1e-6  # of shares of a card
+
 
 @dataclass(frozen=True)
 class Needs:
@@ -43,4 +45,4 @@ class Capacity:
             return tasks < at_once
         cores = sum(one.cores * count for one, count in taken.items())
         gpus = sum(one.gpu * count for one, count in taken.items())
-        return cores + needs.cores <= self.cores and (needs.gpu == 0 or gpus + needs.gpu <= self.gpus + 1e-6)
+        return cores + needs.cores <= self.cores and (needs.gpu == 0 or gpus + needs.gpu <= self.gpus + ROUNDING)

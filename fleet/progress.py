@@ -81,7 +81,7 @@ class Progress:
     def _line(self, order: Order, what: str, at_work: int) -> None:
         left = sum(self._left.values())
         minutes = (self._clock() - self._begun) / 60
-        rate = f", {self._ended / minutes:.1f} stages a minute" if self._ended else ""
+        rate = f", {self._ended / minutes:.1f} stages a minute" if self._ended and minutes else ""
         rest = f", {length(self.rest(at_work + 1))} left" if left else ""
         self._say(f"[{self._whole}/{self._whole + left}] {order.source.name}: {order.stage}: {what}{rate}{rest}")
 

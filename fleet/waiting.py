@@ -34,6 +34,10 @@ class Waiting(Generic[T]):
     def __len__(self) -> int:
         return len(self._later) + sum(map(len, self._rows.values()))
 
+    def count(self, row: int) -> int:
+        """How many of a row may go as soon as they fit."""
+        return len(self._rows.get(row, ()))
+
     def add(self, item: T, row: int = 0, turn: int = 0, not_before: float = -math.inf) -> None:
         """Let ``item`` wait in a row; ``not_before``: seconds, by the clock that :meth:`due` is told."""
         heapq.heappush(self._later, (not_before, next(self._number), row, turn, item))
