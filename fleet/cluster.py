@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import queue
 import secrets
 import signal
 import time
@@ -72,6 +73,8 @@ class RayCluster:
         self.dashboard = f"http://{url}" if url else ""
         """Address of Ray's dashboard; empty where it is not installed."""
         self._tasks: dict[Any, Any] = {}
+        self._ended: queue.SimpleQueue[tuple[Any, Any]] = queue.SimpleQueue()
+        self._function = ray.remote(_carry_out)  # one for all tasks: each that is made goes to every worker
         self._seen, self._looked = self._look(), time.monotonic()
 
     @property
@@ -86,18 +89,21 @@ class RayCluster:
         options: dict[str, Any] = {"num_cpus": needs.cores, "num_gpus": needs.gpu, "max_retries": 0}
         if needs.labels:
             options["label_selector"] = dict(needs.labels)
-        self._tasks[self._ray.remote(_carry_out).options(**options).remote(order)] = order
+        reference = self._function.options(**options).remote(order)
+        self._tasks[reference] = order
+        reference.future().add_done_callback(lambda future: self._ended.put((reference, future)))
 
     def wait(self, seconds: float) -> list[tuple[Any, Any]]:
         """What has ended and what it returned, as soon as anything has; nothing after so many seconds.
 
         Of a worker or machine that is lost there is a :class:`fleet.failures.Failure`.
         """
-        if not self._tasks:
-            time.sleep(seconds)
-            return []
-        ended, _ = self._ray.wait(list(self._tasks), num_returns=1, timeout=seconds, fetch_local=True)
-        return [(self._tasks.pop(one), self._outcome(one)) for one in ended]
+        ended = []
+        with contextlib.suppress(queue.Empty):  # a look at each of thousands of tasks would take longer than their work
+            ended.append(self._ended.get(timeout=seconds))
+            while True:
+                ended.append(self._ended.get_nowait())
+        return [(self._tasks.pop(one), self._outcome(future)) for one, future in ended if one in self._tasks]
 
     def cancel(self, seconds: float) -> None:
         """Ask all that is at work to end, and wait so long for it."""
@@ -112,9 +118,9 @@ class RayCluster:
         """Leave the cluster; one of our own ends."""
         self._ray.shutdown()
 
-    def _outcome(self, reference: Any) -> Any:
+    def _outcome(self, future: Any) -> Any:
         try:
-            return self._ray.get(reference)
+            return future.result()
         except self._ray.exceptions.RayError as error:
             return failure_of_error(error)
 

@@ -7,6 +7,7 @@ failed for good. So a driver that is killed loses the stages at work and nothing
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,18 +20,23 @@ from fleet.failures import Failure
 from fleet.farm import MANIFEST, Farm, Source
 from fleet.gpu_share import gpu_share
 from fleet.manifest import AGAIN, BEGUN, DONE, FAILED, INPUT, SKIPPED, Manifest, Record, latest
-from fleet.needs import Capacity, Needs
+from fleet.needs import ROUNDING, Capacity, Needs
 from fleet.progress import Progress
 from fleet.settings import Settings
 from fleet.stages import Stage, way_of
+from fleet.standing import standings
 from fleet.stopping import Stopping, patience
 from fleet.storage import SharedFolder
+from fleet.waiting import Waiting
 from fleet.work import GRACE, Order, Outcome
 
 MOST_CORES = 8  # of a stage: what preprocessing makes use of
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds before another try; each time twice as long
+TROUBLE = 32  # failures of machines without a stage between them that ends well: it is the storage, or all machines,
+LONGER = 10  # and waits are so many times as long: nothing is given up for some minutes of that
 LOST_COUNTS = 0.25  # of an attempt: that a worker or its machine is gone is rarely the stage's doing
 COPY_EVERY = 10.0  # seconds between two copies of the manifest to an object store
+COPY_RATE = 1 << 18  # bytes a second that copies take at most: of a long one there is a copy less often
 
 
 @runtime_checkable
@@ -73,7 +79,6 @@ class Job:
     """Of the stage that comes next, on the way."""
     turn: int
     attempts: float = 0.0
-    not_before: float = 0.0
 
 
 class Driver:
@@ -83,6 +88,7 @@ class Driver:
         manifest: open for adding to it.
         say: takes lines of progress.
         checkout: whose programs are run; each machine's own where it is empty.
+        clock: seconds; that of whatever ``cluster`` waits by.
     """
 
     def __init__(
@@ -93,14 +99,19 @@ class Driver:
         options: Options,
         say: Callable[[str], None],
         checkout: str = "",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.farm, self.manifest, self.cluster, self.options, self.say = farm, manifest, cluster, options, say
         self.settings: Settings = farm.settings()
         self.way: tuple[Stage, ...] = way_of(self.settings)
-        self.checkout = checkout
-        self.waiting: list[Job] = []
+        self.checkout, self.clock = checkout, clock
+        self.waiting: Waiting[Job] = Waiting()
         self.at_work: dict[tuple[str, str], tuple[Job, Needs]] = {}
-        self._copied = 0.0
+        self.taken: Counter[Needs] = Counter()
+        self.unfinished = self.in_a_row = 0
+        self.news: list[Record] = []
+        """What the manifest is told before more is given away: a disk takes many lines as fast as one."""
+        self._claimed = self._next_copy = -math.inf
 
     def run(self, sources: Sequence[Source]) -> int:
         """Bring heads as far as they come; returns how many have failed.
@@ -114,65 +125,58 @@ class Driver:
                 failed = self._plan(sources)
                 while (self.waiting or self.at_work) and not stopping.number:
                     self._give_away()
-                    for order, result in self.cluster.wait(patience(job.not_before for job in self.waiting)):
+                    for order, result in self.cluster.wait(patience(self.waiting.soonest(), self.clock())):
                         failed += self._take(order, result)
-                    self._copy(COPY_EVERY)
+                    self._copy()
+                self._write()
                 if stopping.number:
                     raise Interrupted(stopping.number, "stopped; run the same command again to go on")
                 return failed
             finally:
                 self.cluster.cancel(GRACE + 10)
-                self._copy(0.0)
+                self._claimed = self._next_copy = -math.inf
+                self._copy()
 
     def _plan(self, sources: Sequence[Source]) -> int:
         known, whole, failed = latest(self.farm.records()), 0, 0
         seconds: dict[str, list[float]] = {stage.name: [] for stage in self.way}
         left: Counter[str] = Counter()
-        for turn, source in enumerate(sources):
-            place = 0
-            while place < len(self.way) and (receipt := self.farm.receipt(source.name, self.way[place].name)):
-                before = known.get((source.name, receipt.stage))
+        for turn, there in enumerate(standings(self.farm, self.way, self.settings, sources)):
+            name, place = there.source.name, len(there.receipts)
+            for receipt in there.receipts:
+                before = known.get((name, receipt.stage))
                 if before is None or before.state not in (DONE, SKIPPED):  # its driver was killed before it wrote so
-                    self.manifest.add(
-                        Record(source.name, receipt.stage, SKIPPED, seconds=receipt.seconds, place=receipt.place)
-                    )
+                    self.news.append(Record(name, receipt.stage, SKIPPED, seconds=receipt.seconds, place=receipt.place))
                 seconds[receipt.stage].append(receipt.seconds)
-                place, whole = place + 1, whole + 1
+            whole += place
             if place == len(self.way):
                 continue
-            gone = self._gone(source, place)
-            whole, place = whole - (place - gone), gone
-            last = known.get((source.name, self.way[place].name))
+            last = known.get((name, self.way[place].name))
             if last is not None and last.state == FAILED and last.kind == INPUT:
                 failed += 1
                 continue
             left.update(stage.name for stage in self.way[place:])
-            self.waiting.append(Job(source, place, turn))
-        self.progress = Progress(self.say, left, whole, seconds)
-        heads = f"{len(sources)} heads: {len(sources) - failed - len(self.waiting)} whole"
-        self.say(f"{heads}, {failed} failed before, {len(self.waiting)} to do in {left.total()} stages")
+            self.unfinished += 1
+            self._wait(Job(there.source, place, turn))
+        self.progress = Progress(self.say, left, whole, seconds, self.clock)
+        heads = f"{len(sources)} heads: {len(sources) - failed - self.unfinished} whole"
+        self.say(f"{heads}, {failed} failed before, {self.unfinished} to do in {left.total()} stages")
         return failed
 
-    def _gone(self, source: Source, place: int) -> int:
-        """The first of the whole stages before ``place`` whose files somebody has removed since; else ``place``."""
-        if not isinstance(self.farm.store, SharedFolder):
-            return place
-        head = self.farm.head(source)
-        for number, stage in enumerate(self.way[:place]):
-            if stage.figures(head, self.settings) is None:
-                self.farm.withdraw_receipt(source.name, stage.name)
-                return number
-        return place
+    def _wait(self, job: Job, not_before: float = -math.inf) -> None:
+        """Those that are nearest to their end come first: a whole head is worth more than ten that are begun."""
+        self.waiting.add(job, job.place, job.turn, not_before)
+
+    def _write(self) -> None:
+        if self.news:
+            self.manifest.add(*self.news)
+            self.news.clear()
 
     def _give_away(self) -> None:
-        """Those that are nearest to their end first: a head that is whole is worth more than ten that are begun."""
-        now = time.monotonic()
-        for job in sorted(self.waiting, key=lambda job: (-job.place, job.turn)):
+        orders = []
+        for job in self.waiting.due(self.clock(), self._fits):
             stage = self.way[job.place]
             needs = self._needs(stage)
-            if job.not_before > now or not self._fits(needs):
-                continue
-            last = job.place == len(self.way) - 1
             order = Order(
                 farm=self.farm.store.address,
                 scratch=self.farm.scratch,
@@ -182,61 +186,86 @@ class Driver:
                 cores=needs.cores,
                 gpu=needs.gpu > 0,
                 checkout=self.checkout,
-                last=last,
+                last=job.place == len(self.way) - 1,
             )
-            self.manifest.add(Record(job.source.name, stage.name, BEGUN))
-            self.cluster.submit(order, needs)
-            self.waiting.remove(job)
+            self.news.append(Record(job.source.name, stage.name, BEGUN))
+            orders.append((order, needs))
+            self.taken[needs] += 1
             self.at_work[job.source.name, stage.name] = job, needs
+        self._write()
+        for order, needs in orders:
+            self.cluster.submit(order, needs)
 
     def _needs(self, stage: Stage) -> Needs:
-        there, heads = self.cluster.capacity, len(self.waiting) + len(self.at_work)
-        fair = min(MOST_CORES, there.cores // max(1, heads))
-        cores = max(1, min(self.options.cores or fair, there.largest or 1))
-        share = self.options.gpu_share
+        there = self.cluster.capacity
+        fair = min(MOST_CORES, there.cores // max(1, self.unfinished))
+        share, label = self.options.gpu_share, self.options.cpu_label
         if share is None:
             share = gpu_share(self.settings.configs, there.cards) if there.gpus else 0.0
-        label = self.options.cpu_label
-        if stage.uses_gpu and share:
-            return Needs(cores, share)
-        return Needs(cores, 0.0, (label,) if label else ())
+        on_card = stage.uses_gpu and share > 0
+        if on_card and there.gpus:  # half of the cores that go with its card: it waits for none, and others prepare
+            fair = max(fair, min(MOST_CORES, int(there.cores * share / there.gpus / 2)))
+        cores = max(1, min(self.options.cores or fair, there.largest or 1))
+        return Needs(cores, share) if on_card else Needs(cores, 0.0, (label,) if label else ())
 
-    def _fits(self, needs: Needs) -> bool:
-        taken = [one for _, one in self.at_work.values()]
-        return self.cluster.capacity.bears(needs, taken, self.options.at_once)
+    def _fits(self, place: int) -> bool:
+        needs, there = self._needs(self.way[place]), self.cluster.capacity
+        if not needs.gpu:  # where a card waits for its cores, one by one would go to others else
+            there = replace(there, cores=there.cores - self._kept())
+        return there.bears(needs, self.taken, self.options.at_once)
+
+    def _kept(self) -> int:
+        """Cores that cards without work will need for the stages that wait for them."""
+        free, kept = self.cluster.capacity.gpus - sum(one.gpu * count for one, count in self.taken.items()), 0
+        for place, stage in enumerate(self.way):
+            needs = self._needs(stage)
+            if needs.gpu and free >= needs.gpu - ROUNDING:
+                stages = min(self.waiting.count(place), int(free / needs.gpu + ROUNDING))
+                free, kept = free - stages * needs.gpu, kept + stages * needs.cores
+        return kept
 
     def _take(self, order: Order, result: Outcome | Failure) -> int:
         """Write down what became of a stage; returns 1 where its head has failed for good."""
         name, stage = order.source.name, order.stage
-        job, _ = self.at_work.pop((name, stage))
+        job, needs = self.at_work.pop((name, stage))
+        self.taken[needs] -= 1
         outcome = result if isinstance(result, Outcome) else Outcome(0.0, "", {}, result)
         failure = outcome.failure
         record = Record(name, stage, DONE, seconds=round(outcome.seconds, 1), place=outcome.place)
         if failure is None:
-            self.manifest.add(replace(record, state=SKIPPED if outcome.skipped else DONE))
-            job.place, job.attempts, job.not_before = job.place + 1, 0.0, 0.0
+            self.news.append(replace(record, state=SKIPPED if outcome.skipped else DONE))
+            job.place, job.attempts, self.in_a_row = job.place + 1, 0.0, 0
             if job.place < len(self.way):
-                self.waiting.append(job)
+                self._wait(job)
+            else:
+                self.unfinished -= 1
             self.progress.done(order, outcome, len(self.at_work))
             return 0
         job.attempts += LOST_COUNTS if failure.lost else 1
         if failure.kind == INPUT or job.attempts >= self.options.attempts:
-            self.manifest.add(replace(record, state=FAILED, why=failure.why, kind=failure.kind))
+            self.news.append(replace(record, state=FAILED, why=failure.why, kind=failure.kind))
             lost = {one.name: 1 for one in self.way[job.place :]}
+            self.unfinished -= 1
             self.progress.failed(order, failure, lost, len(self.at_work))
             return 1
-        wait = min(LONGEST_WAIT, self.options.first_wait * 2 ** max(0.0, job.attempts - 1))
-        job.not_before = time.monotonic() + wait
-        self.manifest.add(replace(record, state=AGAIN, why=failure.why, kind=failure.kind))
+        self.in_a_row += not failure.lost
+        longer = LONGER if self.in_a_row > TROUBLE else 1
+        wait = longer * min(LONGEST_WAIT, self.options.first_wait * 2 ** max(0.0, job.attempts - 1))
+        self.news.append(replace(record, state=AGAIN, why=failure.why, kind=failure.kind))
         self.progress.again(order, failure, wait)
-        self.waiting.append(job)
+        self._wait(job, self.clock() + wait)
         return 0
 
-    def _copy(self, every: float) -> None:
+    def _copy(self) -> None:
         """Leave a copy of the manifest in the object store, for others to go on with, and say who is at work."""
-        now = time.monotonic()
-        if not isinstance(self.farm.store, SharedFolder) and now - self._copied >= every:
-            self._copied = now
-            with contextlib.suppress(OSError):  # a network that is away for a while: the next copy has it all
+        if isinstance(self.farm.store, SharedFolder):
+            return
+        now = self.clock()
+        with contextlib.suppress(OSError):  # a network that is away for a while: the next copy has it all
+            if now - self._claimed >= COPY_EVERY:
+                self._claimed = now
                 keep_claim(self.farm.store)
-                self.farm.store.write(MANIFEST, self.farm.manifest.read_bytes())
+            if now >= self._next_copy:
+                data = self.farm.manifest.read_bytes()
+                self._next_copy = now + max(COPY_EVERY, len(data) / COPY_RATE)
+                self.farm.store.write(MANIFEST, data)

@@ -162,13 +162,17 @@ class Farm:
         self.store.write(f"{HEADS}/{name}/done/{stage}.json", b"")
 
     def records(self) -> list[Record]:
-        """The manifest; of an object store the driver's copy, where that says more than this machine's own."""
+        """The manifest."""
+        self.bring_manifest()
+        return read_manifest(self.manifest)
+
+    def bring_manifest(self) -> None:
+        """From an object store take the driver's copy, where that says more than this machine's own."""
         if not isinstance(self.store, SharedFolder):
             data = self.store.read(MANIFEST) or b""
             if len(data) > (self.manifest.stat().st_size if self.manifest.exists() else 0):
                 with atomic_path(self.manifest) as path:
                     path.write_bytes(data)
-        return read_manifest(self.manifest)
 
 
 @contextlib.contextmanager
@@ -182,7 +186,7 @@ def driving(farm: Farm) -> Iterator[Manifest]:
     with exclusive(farm.store.local):
         if not shared:
             claim(farm.store)
-        farm.records()  # of a machine that goes on with another's
+        farm.bring_manifest()  # of a machine that goes on with another's
         manifest = Manifest(farm.manifest)
         try:
             yield manifest

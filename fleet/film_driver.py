@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from fleet.manifest import AGAIN, DONE, FAILED, INPUT, MACHINE, SKIPPED, Manifes
 from fleet.needs import Capacity, Needs
 from fleet.progress import length
 from fleet.stopping import Stopping, patience
+from fleet.waiting import Waiting
 from fleet.work import GRACE, Outcome
 
 FEWEST = 8  # films for which a head is loaded once more, so that all machines are at work
@@ -33,7 +35,6 @@ class Part:
 
     films: list[Film]
     attempts: float = 0.0
-    not_before: float = 0.0
 
 
 def parts_of(films: Sequence[Film], workers: int) -> list[Part]:
@@ -78,8 +79,9 @@ class FilmDriver:
     ) -> None:
         self.folder, self.manifest, self.cluster, self.options = folder, manifest, cluster, options
         self.seed, self.say, self.checkout = seed, say, checkout
-        self.waiting: list[Part] = []
+        self.waiting: Waiting[Part] = Waiting()
         self.at_work: dict[str, tuple[FilmOrder, Part, Needs]] = {}
+        self.taken: Counter[Needs] = Counter()
         self.ended: dict[tuple[str, str], Record] = {}
         """Films of this run."""
         self.failed = 0
@@ -96,7 +98,7 @@ class FilmDriver:
                 self._plan(films)
                 while (self.waiting or self.at_work) and not stopping.number:
                     self._give_away()
-                    for order, result in self.cluster.wait(patience(part.not_before for part in self.waiting)):
+                    for order, result in self.cluster.wait(patience(self.waiting.soonest(), time.monotonic())):
                         self._take(order, result)
                     for order, _, _ in self.at_work.values():
                         self._note(order)
@@ -119,7 +121,8 @@ class FilmDriver:
                 self.manifest.add(Record(film.head, film.name, SKIPPED))  # its driver was killed before it wrote so
         self.folder.sweep(left)
         self._total, self._begun = len(left), time.monotonic()
-        self.waiting = parts_of(left, self._workers())
+        for part in parts_of(left, self._workers()):
+            self.waiting.add(part)
         heads = len({film.head for film in left})
         self.say(f"{len(films)} films: {len(films) - len(left)} whole, {len(left)} to do, of {heads} heads")
 
@@ -146,16 +149,12 @@ class FilmDriver:
         cores = max(1, min(self.options.cores or fair, there.largest or 1))
         return Needs(cores, share, (label,) if label and not share else ())
 
-    def _fits(self, needs: Needs) -> bool:
-        taken = [one for _, _, one in self.at_work.values()]
-        return self.cluster.capacity.bears(needs, taken, self.options.at_once)
+    def _fits(self, _: int) -> bool:
+        return self.cluster.capacity.bears(self._needs(), self.taken, self.options.at_once)
 
     def _give_away(self) -> None:
-        now = time.monotonic()
-        for part in list(self.waiting):
+        for part in self.waiting.due(time.monotonic(), self._fits):
             needs = self._needs()
-            if part.not_before > now or not self._fits(needs):
-                continue
             head = part.films[0].head
             order = FilmOrder(
                 path=str(self.folder.logs / f"{head}-{secrets.token_hex(4)}"),
@@ -169,7 +168,7 @@ class FilmDriver:
             )
             self.folder.logs.mkdir(parents=True, exist_ok=True)
             self.cluster.submit(order, needs)
-            self.waiting.remove(part)
+            self.taken[needs] += 1
             self.at_work[order.path] = order, part, needs
 
     def _note(self, order: FilmOrder) -> None:
@@ -180,7 +179,8 @@ class FilmDriver:
 
     def _take(self, order: FilmOrder, result: Outcome | Failure) -> None:
         """Write down what became of an order, and let out again what is left of it."""
-        _, part, _ = self.at_work.pop(order.path)
+        _, part, needs = self.at_work.pop(order.path)
+        self.taken[needs] -= 1
         before = len(self.ended)
         self._note(order)
         order.manifest.unlink(missing_ok=True)
@@ -205,8 +205,9 @@ class FilmDriver:
         for film in left:
             self.manifest.add(Record(film.head, film.name, AGAIN, why=failure.why, kind=failure.kind))
         half = -(-len(left) // 2)
-        again = [Part(some, attempts, time.monotonic() + wait) for some in (left[:half], left[half:]) if some]
-        self.waiting += again
+        for some in (left[:half], left[half:]):
+            if some:
+                self.waiting.add(Part(some, attempts), not_before=time.monotonic() + wait)
         self.say(f"{order.head}: {failure.why}; {len(left)} films again in {wait:.0f} s")
 
     def _end(self, record: Record) -> None:

@@ -1,6 +1,6 @@
 """The farm's diary: a line of JSON for everything that becomes of a stage, only ever added to.
 
-Each line is written at once and brought to the disk before the work goes on. What a crash or a full disk has left of a
+What has become of stages is brought to the disk before others are given away. What a crash or a full disk has left of a
 line is cut off by the next one who writes, and what is no line of a diary is passed over by whoever reads.
 """
 
@@ -70,15 +70,15 @@ class Manifest:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         self._heal()
 
-    def add(self, record: Record) -> None:
-        """Write a line and bring it to the disk; on a failure the file is as it was.
+    def add(self, *records: Record) -> None:
+        """Write lines and bring them to the disk, all at once; on a failure the file is as it was.
 
         Raises:
             OSError: the disk is full, or failing.
         """
-        line, before = record.line(), os.fstat(self._file).st_size
+        lines, before = b"".join(record.line() for record in records), os.fstat(self._file).st_size
         try:
-            if os.write(self._file, line) != len(line):
+            if os.write(self._file, lines) != len(lines):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(self._file)
         except OSError:
@@ -127,7 +127,8 @@ def latest(records: Iterable[Record]) -> dict[tuple[str, str], Record]:
 
 def printable(text: str) -> str:
     """``text`` on one line, without what a terminal would obey."""
-    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))[:MOST_WORDS]
+    line = " ".join(text.split())[:MOST_WORDS]
+    return line if line.isprintable() else "".join(c if c.isprintable() else " " for c in line)
 
 
 def _record(line: bytes) -> Record | None:

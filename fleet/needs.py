@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import dataclass
+
+ROUNDING = 1e-6  # of shares of a card
 
 
 @dataclass(frozen=True)
@@ -28,17 +30,19 @@ class Capacity:
     cards: tuple[str, ...] = ()
     """Kinds of GPU, as Ray names them."""
 
-    def bears(self, needs: Needs, taken: Sequence[Needs], at_once: int | None = None) -> bool:
+    def bears(self, needs: Needs, taken: Counter[Needs], at_once: int | None = None) -> bool:
         """Whether the machines bear one more task. Where none is at work one goes out anyhow: Ray waits for a machine.
 
         Args:
             needs: of the task.
-            taken: of those at work.
+            taken: how many of each kind are at work; there are few kinds, however many tasks.
             at_once: how many may be, whatever they take; None: as many as fit.
         """
-        if not taken:
+        tasks = taken.total()
+        if not tasks:
             return True
         if at_once is not None:
-            return len(taken) < at_once
-        cores, gpus = sum(one.cores for one in taken), sum(one.gpu for one in taken)
-        return cores + needs.cores <= self.cores and (needs.gpu == 0 or gpus + needs.gpu <= self.gpus + 1e-6)
+            return tasks < at_once
+        cores = sum(one.cores * count for one, count in taken.items())
+        gpus = sum(one.gpu * count for one, count in taken.items())
+        return cores + needs.cores <= self.cores and (needs.gpu == 0 or gpus + needs.gpu <= self.gpus + ROUNDING)

@@ -18,17 +18,19 @@ from fleet.storage import HEADS
 PAGE, TABLE = "report.html", "report.csv"
 FIGURES = ("frames", "gaussians", "iterations", *OF_VAL)
 TEMPLATE = Path(__file__).with_name("report_page.html")
+MOST_PICTURES = 2_000  # of heads, in one page; browsers take no gigabytes
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would work out what begins so
 
 
 def write_report(farm: Farm) -> list[str]:
-    """Write report.html and report.csv into the farm; returns their keys.
+    """Write report.html and report.csv into the farm; returns their keys. Of very many heads no pictures are shown.
 
     Raises:
         EGSTalkerError: there is no farm, or its files are damaged.
     """
     rows, stages = rows_of(farm), [stage.name for stage in way_of(farm.settings())]
-    pictures = {row.source.name: farm.store.read(f"{HEADS}/{row.source.name}/{PICTURE}") for row in rows}
+    names = [row.source.name for row in rows] if len(rows) <= MOST_PICTURES else []
+    pictures = {name: farm.store.read(f"{HEADS}/{name}/{PICTURE}") for name in names}
     farm.store.write(PAGE, page(rows, stages, pictures).encode())
     farm.store.write(TABLE, table(rows, stages).encode())
     return [PAGE, TABLE]

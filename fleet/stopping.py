@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Iterable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -36,7 +34,6 @@ class Stopping:
         self.number = number
 
 
-def patience(due: Iterable[float]) -> float:
-    """Seconds until the next of some times of the monotonic clock, at most one: signals are looked at in between."""
-    now = time.monotonic()
-    return max(0.05, min([1.0, *(one - now for one in due if one > now)]))
+def patience(due: float, now: float) -> float:
+    """Seconds from ``now`` until something is due, at most one: signals are looked at in between."""
+    return min(1.0, max(0.05, due - now))

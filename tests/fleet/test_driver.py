@@ -12,7 +12,7 @@ from fleet.driver import Driver, Options
 from fleet.failures import Failure
 from fleet.farm import Farm, Receipt, driving
 from fleet.gpu_share import gpu_share
-from fleet.manifest import ASKED, FAILED, INPUT, MACHINE, Record, latest
+from fleet.manifest import ASKED, BEGUN, FAILED, INPUT, MACHINE, Record, latest
 from fleet.needs import Capacity, Needs
 from fleet.settings import Settings
 from fleet.work import Order, Outcome, run_stage
@@ -96,6 +96,15 @@ def test_what_somebody_has_removed_is_made_again(farm, tmp_path):
     machines = Machines(farm)
     assert drive(farm, machines)[0] == 0
     assert machines.given.count("preprocess anna") == 1
+
+
+def test_of_many_heads_that_are_begun_files_are_not_looked_at(farm, tmp_path, monkeypatch):
+    preprocess(farm, tmp_path)
+    (tmp_path / "farm/heads/anna/dataset/aud.npy").unlink()
+    monkeypatch.setattr("fleet.standing.MOST_LOOKED_AT", 0)
+    machines = Machines(farm)
+    drive(farm, machines)
+    assert machines.given.count("preprocess anna") == 0
 
 
 def test_what_is_whole_is_not_given_away(farm, tmp_path):
@@ -192,3 +201,104 @@ def test_cores_are_shared_among_the_heads(farm, there, cores):
     farm.store.write("heads/anna/done/preprocess.json", b"")
     drive(farm, small)
     assert small.needs[0].cores == 2
+
+
+def test_what_comes_back_together_goes_to_the_disk_together(farm, monkeypatch):
+    """Of a slow disk each line would hold up all machines."""
+    synced: list[int] = []
+    monkeypatch.setattr("fleet.manifest.os.fsync", synced.append)
+
+    class Together(Machines):
+        def wait(self, seconds: float) -> list[tuple[Order, Outcome | Failure]]:
+            return [one for _ in range(len(self.tasks)) for one in super(Together, self).wait(seconds)]
+
+    assert drive(farm, Together(farm, Capacity(3, 0.0, 3)))[0] == 0
+    assert len(farm.records()) == 3 * 3 * 2
+    assert len(synced) == 4  # all begun; ended and begun, twice; ended
+
+
+def test_a_stage_is_begun_on_the_disk_before_it_is_given_away(farm):
+    class Watched(Machines):
+        def submit(self, order: Order, needs: Needs) -> None:
+            assert states(self.farm)[order.source.name, order.stage] == BEGUN
+            super().submit(order, needs)
+
+    assert drive(farm, Watched(farm))[0] == 0
+
+
+def test_where_nothing_ends_well_any_more_all_wait_longer(farm, monkeypatch):
+    monkeypatch.setattr("fleet.driver.TROUBLE", 4)
+    full = Failure(MACHINE, "the disk is full")
+    now = [0.0]
+    given: list[float] = []
+
+    class Clocked(Machines):
+        def submit(self, order: Order, needs: Needs) -> None:
+            given.append(now[0])
+            super().submit(order, needs)
+
+        def wait(self, seconds: float) -> list[tuple[Order, Outcome | Failure]]:
+            ended = super().wait(seconds)
+            now[0] += 0.0 if ended else seconds
+            return ended
+
+    machines = Clocked(farm, Capacity(3, 0.0, 3), answers=lambda order: full if now[0] < 15 else None)
+    with driving(farm) as manifest:
+        lines: list[str] = []
+        driver = Driver(farm, manifest, machines, Options(attempts=4), lines.append, clock=lambda: now[0])
+        assert driver.run(farm.sources()) == 0
+    waits = [line.partition("again in ")[2] for line in lines if "again in" in line]
+    assert waits == ["1 s", "1 s", "1 s", "2 s", "20 s", "20 s", "40 s"]
+    assert max(given) > 20
+    assert driver.in_a_row == 0
+
+
+def test_a_long_manifest_is_copied_to_the_object_store_less_often(tmp_path):
+    videos = sorted(make_videos(tmp_path / "videos", **{f"v{number}": {} for number in range(20)}).iterdir())
+    copies = {}
+    for size in (0, 50 << 20):
+        farm = Farm(f"file://{tmp_path}/farm{size}", str(tmp_path / f"driver{size}"))
+        farm.take_settings(Settings())
+        farm.add(videos)
+        now, copied = [0.0], []
+
+        class Clocked(Machines):
+            def wait(self, seconds: float) -> list[tuple[Order, Outcome | Failure]]:
+                now[0] += 5.0  # noqa: B023
+                return super().wait(seconds)
+
+        def write(key: str, data: bytes, store=farm.store, copied=copied) -> None:
+            copied.extend([key] if key == "manifest.jsonl" else [])
+            type(store).write(store, key, data)
+
+        farm.store.write = write
+        with driving(farm) as manifest:
+            farm.manifest.write_bytes(b" " * size + b"\n")
+            Driver(farm, manifest, Clocked(farm), Options(), print, clock=lambda: now[0]).run(farm.sources())  # noqa: B023
+        copies[size] = len(copied)
+        assert farm.store.read("manifest.jsonl") == farm.manifest.read_bytes()
+    assert copies == {0: 30 + 1, 50 << 20: 2 + 1}  # each 10 and each 200 of 300 seconds, and in the end
+
+
+@pytest.mark.parametrize(("share", "cores"), [(1.0, 8), (0.25, 2), (0.01, 1)])
+def test_a_stage_on_a_card_has_half_of_the_cores_that_go_with_it(tmp_path, share, cores):
+    """Also where there are more heads than cores: a card that waits for one core is a waste."""
+    farm = Farm(str(tmp_path / "farm"))
+    farm.take_settings(Settings())
+    farm.add(sorted(make_videos(tmp_path / "videos", **{f"v{number}": {} for number in range(40)}).iterdir()))
+    machines = Machines(farm, Capacity(32, 2.0, 32, ("H100",)))
+    drive(farm, machines, gpu_share=share)
+    needs = {given.split()[0]: one for given, one in zip(machines.given[:60], machines.needs, strict=False)}
+    assert needs["preprocess"] == Needs(1)
+    assert needs["train"] == Needs(cores, share)
+
+
+def test_a_card_without_work_gets_its_cores_before_more_is_prepared(tmp_path):
+    farm = Farm(str(tmp_path / "farm"))
+    farm.take_settings(Settings())
+    farm.add(sorted(make_videos(tmp_path / "videos", **{f"v{number:02}": {} for number in range(20)}).iterdir()))
+    machines = Machines(farm, Capacity(8, 1.0, 8, ("T4",)))
+    drive(farm, machines)
+    assert machines.needs[8] == Needs(4, 1.0)
+    assert machines.given[:10] == [*(f"preprocess v{number:02}" for number in range(8)), "train v00", "preprocess v08"]
+    assert len(machines.given) == 60

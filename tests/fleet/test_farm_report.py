@@ -97,6 +97,14 @@ def test_the_report_lies_in_the_farm(farm):
     assert (farm.store.local / "report.csv").read_text().count("\n") == 5
 
 
+def test_of_very_many_heads_there_are_no_pictures(farm, monkeypatch):
+    write_report(farm)
+    assert "<img" in (farm.store.local / "report.html").read_text()
+    monkeypatch.setattr("fleet.report.MOST_PICTURES", 3)
+    write_report(farm)
+    assert "<img" not in (farm.store.local / "report.html").read_text()
+
+
 def test_a_click_sorts_by_figures_and_by_names_and_asks_nothing_of_the_network(farm):
     def order(browser) -> list[str]:
         return browser.locator("tbody th").all_inner_texts()
