@@ -12,8 +12,9 @@ usage() {
   cat <<'TEXT'
 Usage: ./build.sh [--cpu] [OPTION OF docker build ...]
 
-Makes the container image egstalker, in which the other commands then run. The first time takes half an hour, most of it
-for compiling; --cpu makes the image for machines without an NVIDIA GPU, in a few minutes. Run again, it makes only what has changed.
+Makes the container image egstalker, in which the other commands then run. The first time takes half an hour on two cores,
+most of it for compiling (docs/container.md); --cpu makes the image for machines without an NVIDIA GPU, in a few minutes. Run
+again, it makes only what has changed.
 
   VERBOSE=1                            show every line of the build
   MAX_JOBS=8                           compile with 8 processes (4); each takes up to 4 GB of memory

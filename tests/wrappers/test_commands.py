@@ -152,7 +152,8 @@ def test_ci_checks_style_and_types_before_the_tests(checkout):
     assert checkout.run(".ci/run").returncode == 0
     shellcheck, *names = checkout.lines("python.log")
     assert shellcheck.startswith("shellcheck ") and " ./build.sh " in shellcheck and " .ci/run" in shellcheck
-    checks = ["hadolint Dockerfile", "-m ruff format --check .", "-m ruff check .", "-m mypy"]
+    checks = ["hadolint Dockerfile tests/container/cuda118.Dockerfile"]
+    checks += ["-m ruff format --check .", "-m ruff check .", "-m mypy"]
     checks += [
         "lint-imports --no-cache",
         "-m pytest --color=no --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder",
