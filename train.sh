@@ -22,7 +22,8 @@ Learns the head in a dataset. A stopped run goes on from its last checkpoint.
   --iterations N             length of the fine stage; 1000 for a test run
   --test_iterations N ...    validate at these iterations
   --save_iterations N ...    save at these iterations
-  --gpus N                   share each batch among the first N GPUs; pays from batches of XX frames on
+  --gpus N                   share each batch among the first N GPUs of this machine; worth it for batches of 32 frames
+                             and more, or large pictures
   --speech_prior FOLDER ...  other people's datasets, or models: a short clip's lips are learnt from their speech too
   --torso KIND               learnt: neck and shoulders are learnt after the head (default); frames: films show the
                              dataset's pictures of them

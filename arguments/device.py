@@ -117,6 +117,13 @@ def peak_memory() -> int:
     return torch.cuda.max_memory_allocated()
 
 
+def memory_share() -> float:
+    """Of the current GPU's memory, what this process has taken at most so far, 0..1; CUDA's own part is not counted."""
+    import torch
+
+    return torch.cuda.max_memory_reserved() / torch.cuda.mem_get_info()[1]
+
+
 def free_memory(place: Any) -> int:
     """Bytes of a GPU's memory that are free."""
     import torch

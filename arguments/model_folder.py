@@ -78,6 +78,11 @@ class ModelFolder:
         return self.root / "wandb_run.txt"
 
     @property
+    def usage(self) -> Path:
+        """What the training took of a GPU; absent where it had none."""
+        return self.root / "usage.json"
+
+    @property
     def scores(self) -> Path:
         return self.root / "metrics.json"
 

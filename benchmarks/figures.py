@@ -3,8 +3,8 @@
 A figure's value is the median of its runs and its noise the largest minus the smallest; of one run the noise is not
 known. It has moved if it differs from the one kept by more than both noises together (that of one run taken to be the
 other's). Where nothing has changed, chance moves
-a figure all the same: one in 4 with three runs kept and one now, one in 16 with three and three, one in 250 with five
-and five (for normal noise).
+a figure all the same: one in 12 with three runs kept and one now, one in 70 with three and three, one in 10,000 with
+five and five (for normal noise).
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from fleet.manifest import AGAIN, BEGUN, DONE, FAILED, INPUT, SKIPPED, Manifest,
 from fleet.needs import ROUNDING, Capacity, Needs
 from fleet.progress import Progress
 from fleet.settings import Settings
-from fleet.stages import Stage, way_of
+from fleet.stages import MEMORY, Stage, way_of
 from fleet.standing import standings
 from fleet.stopping import Stopping, patience
 from fleet.storage import SharedFolder
@@ -109,6 +109,8 @@ class Driver:
         self.at_work: dict[tuple[str, str], tuple[Job, Needs]] = {}
         self.taken: Counter[Needs] = Counter()
         self.unfinished = self.in_a_row = 0
+        self.memory = 0.0
+        """Of a card's, that a training of this farm took at most."""
         self.news: list[Record] = []
         """What the manifest is told before more is given away: a disk takes many lines as fast as one."""
         self._claimed = self._next_copy = -math.inf
@@ -148,6 +150,7 @@ class Driver:
                 if before is None or before.state not in (DONE, SKIPPED):  # its driver was killed before it wrote so
                     self.news.append(Record(name, receipt.stage, SKIPPED, seconds=receipt.seconds, place=receipt.place))
                 seconds[receipt.stage].append(receipt.seconds)
+                self.memory = max(self.memory, receipt.figures.get(MEMORY, 0.0))
             whole += place
             if place == len(self.way):
                 continue
@@ -201,7 +204,7 @@ class Driver:
         fair = min(MOST_CORES, there.cores // max(1, self.unfinished))
         share, label = self.options.gpu_share, self.options.cpu_label
         if share is None:
-            share = gpu_share(self.settings.configs, there.cards) if there.gpus else 0.0
+            share = gpu_share(self.settings.configs, there.cards, self.memory) if there.gpus else 0.0
         on_card = stage.uses_gpu and share > 0
         if on_card and there.gpus:  # half of the cores that go with its card: it waits for none, and others prepare
             fair = max(fair, min(MOST_CORES, int(there.cores * share / there.gpus / 2)))
@@ -234,6 +237,7 @@ class Driver:
         record = Record(name, stage, DONE, seconds=round(outcome.seconds, 1), place=outcome.place)
         if failure is None:
             self.news.append(replace(record, state=SKIPPED if outcome.skipped else DONE))
+            self.memory = max(self.memory, outcome.figures.get(MEMORY, 0.0))
             job.place, job.attempts, self.in_a_row = job.place + 1, 0.0, 0
             if job.place < len(self.way):
                 self._wait(job)

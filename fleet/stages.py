@@ -16,11 +16,14 @@ from typing import Any
 from arguments.dataset_folder import DatasetFolder
 from arguments.errors import EGSTalkerError
 from arguments.model_folder import CHECKPOINT_NAME, ModelFolder
+from arguments.usage import memory_share_of
 from fleet.settings import Settings
 
 Figures = dict[str, float]
 VIDEO = "dataset"
 """Name of the video without its suffix: its dataset is made beside it under this name."""
+MEMORY = "gpu_memory_share"
+"""Name of the figure that says which share of a GPU's memory a training took."""
 DATASET, MODEL, EXPORT = "dataset", "model", "export"
 OF_VAL = (
     *("composite_psnr", "head_psnr", "mouth_psnr", "ssim", "landmark_distance", "mouth_correlation"),
@@ -125,7 +128,9 @@ def _trained(head: Head, settings: Settings) -> Figures | None:
     iteration, gaussians = state.get("iteration"), state.get("gaussians")
     if not isinstance(iteration, int) or iteration < wanted:
         return None
-    return {"iterations": float(iteration), **({"gaussians": float(gaussians)} if isinstance(gaussians, int) else {})}
+    figures = {"iterations": float(iteration)} | ({"gaussians": float(gaussians)} if isinstance(gaussians, int) else {})
+    memory = memory_share_of(head.model)
+    return figures | ({MEMORY: memory} if memory else {})
 
 
 def _measured(head: Head, settings: Settings) -> Figures | None:

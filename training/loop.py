@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+from arguments.atomic import write_json
+from arguments.device import gpu_name, memory_share, on_gpu
 from arguments.errors import EGSTalkerError, one_line
 from arguments.model_folder import ModelFolder
+from arguments.usage import memory_share_of
 from motion.model_motion import ModelMotion
 from scene.head import GaussianHead
 from scene.head_files import ModelRecord, load_head, read_record
@@ -56,8 +59,16 @@ def train(options: TrainOptions) -> GaussianHead:
                 _learn_torso(options, dataset, followers)
             except NoTorsoError as error:  # a head alone is a model, too
                 say(f"{one_line(error)}; films will show the dataset's pictures")
+        if on_gpu(options.device):
+            note_usage(ModelFolder(options.model_path))
         say(_finished(options, progress.iteration))
     return head
+
+
+def note_usage(folder: ModelFolder) -> None:
+    """Write down which share of its GPU's memory this training has taken, or an earlier run of it that took more."""
+    share = max(memory_share(), memory_share_of(folder))
+    write_json(folder.usage, {"gpu": gpu_name(), "memory_share": round(share, 4)})
 
 
 def learn_torso(options: TrainOptions) -> None:

@@ -24,20 +24,20 @@ def test_a_figure_that_a_run_lacks_is_that_of_the_others():
 @pytest.mark.parametrize(
     ("better", "now", "flag"),
     [
-        *[("higher", 12.1, "better"), ("higher", 7.9, "worse"), ("lower", 12.1, "worse"), ("lower", 7.9, "better")],
-        *[("neither", 12.1, "moved"), ("neither", 7.9, "moved")],
-        *[("higher", 12.0, ""), ("higher", 8.0, ""), ("lower", 10.0, "")],
+        *[("higher", 14.1, "better"), ("higher", 5.9, "worse"), ("lower", 14.1, "worse"), ("lower", 5.9, "better")],
+        *[("neither", 14.1, "moved"), ("neither", 5.9, "moved")],
+        *[("higher", 14.0, ""), ("higher", 6.0, ""), ("lower", 10.0, "")],
     ],
 )
-def test_what_differs_by_more_than_its_noise_has_moved(better, now, flag):
+def test_what_differs_by_more_than_twice_the_noise_of_one_side_has_moved(better, now, flag):
     assert Change(Figure("x", now, "s", better), Figure("x", 10.0, "s", better, noise=2.0)).flag == flag
 
 
 @pytest.mark.parametrize(
     ("noise_now", "noise_kept", "flag"),
-    [(None, 1.0, "worse"), (1.0, None, "worse"), (3.0, 1.0, ""), (1.0, 3.0, ""), (0, 0, "worse"), (None, None, "")],
+    [(None, 0.9, "worse"), (0.9, None, "worse"), (1.5, 0.5, ""), (0.5, 1.4, "worse"), (0, 0, "worse"), (None, None, "")],
 )
-def test_the_larger_noise_counts_and_what_has_no_known_noise_is_not_judged(noise_now, noise_kept, flag):
+def test_both_noises_count_and_what_has_no_known_noise_is_not_judged(noise_now, noise_kept, flag):
     now, kept = Figure("x", 12.0, "s", "lower", noise_now), Figure("x", 10.0, "s", "lower", noise_kept)
     assert Change(now, kept).flag == flag
 

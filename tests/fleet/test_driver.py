@@ -15,6 +15,7 @@ from fleet.gpu_share import gpu_share
 from fleet.manifest import ASKED, BEGUN, FAILED, INPUT, MACHINE, Record, latest
 from fleet.needs import Capacity, Needs
 from fleet.settings import Settings
+from fleet.stages import MEMORY, Figures
 from fleet.work import Order, Outcome, run_stage
 from tests.fleet.fake_checkout import make_checkout, make_videos
 
@@ -32,6 +33,7 @@ class Machines:
     needs: list[Needs] = field(default_factory=list)
     most: int = 0
     tasks: list[Order] = field(default_factory=list)
+    figures: dict[str, Figures] = field(default_factory=dict)
 
     def submit(self, order: Order, needs: Needs) -> None:
         self.given.append(f"{order.stage} {order.source.name}")
@@ -46,8 +48,9 @@ class Machines:
         failure = self.answers(order)
         if failure is not None:
             return [(order, failure)]
-        self.farm.write_receipt(order.source.name, Receipt(order.stage, 1.0))
-        return [(order, Outcome(1.0, "here", {}))]
+        figures = self.figures.get(order.stage, {})
+        self.farm.write_receipt(order.source.name, Receipt(order.stage, 1.0, figures=figures))
+        return [(order, Outcome(1.0, "here", figures))]
 
     def cancel(self, seconds: float) -> None:
         self.tasks.clear()
@@ -177,6 +180,24 @@ def test_a_trainings_share_of_a_card_is_what_was_measured(farm):
     assert gpu_share("arguments/args.py", ["H100", "T4"]) == 1.0
     assert gpu_share("mine.py", ["H100"]) == 1.0
     assert gpu_share("arguments/args.py", []) == 1.0
+
+
+def test_once_a_training_has_ended_as_many_go_on_a_card_as_fit():
+    assert [gpu_share("mine.py", ["T4"], memory) for memory in (0.01, 0.29, 0.31, 0.46, 1.0)] == [
+        *(pytest.approx(1 / 3), pytest.approx(1 / 3), 0.5, 1.0, 1.0)
+    ]
+    assert gpu_share("arguments/args.py", ["H100"], 0.4) == 0.5  # a long clip's
+
+
+def test_the_farm_learns_what_its_trainings_take(farm):
+    machines = Machines(farm, Capacity(64, 1.0, 64, ("T4",)), figures={"train": {MEMORY: 0.4}})
+    drive(farm, machines)
+    trained = [needs.gpu for given, needs in zip(machines.given, machines.needs, strict=True) if "train" in given]
+    assert trained[0] == 1.0 and trained[-1] == 0.5
+    machines = Machines(farm, Capacity(64, 1.0, 64, ("T4",)))
+    farm.store.write("heads/anna/done/metrics.json", b"")
+    drive(farm, machines)  # another start knows it from the receipts
+    assert [needs.gpu for needs in machines.needs] == [0.0, 0.5, 0.5]
 
 
 def test_no_more_goes_out_than_the_cards_bear(farm):
