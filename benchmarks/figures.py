@@ -70,9 +70,9 @@ class Change:
 
     @property
     def noise(self) -> float | None:
-        """What it may differ by; None where neither's noise is known."""
+        """The mean of both noises, or that of one which is known; None where neither is."""
         known = [one.noise for one in (self.now, self.kept) if one is not None and one.noise is not None]
-        return 2 * sum(known) / len(known) if known else None
+        return sum(known) / len(known) if known else None
 
     @property
     def flag(self) -> str:
@@ -80,7 +80,7 @@ class Change:
         if self.now is None or self.kept is None:
             return "gone" if self.now is None else "new"
         difference = self.now.value - self.kept.value
-        if self.noise is None or abs(difference) <= self.noise:
+        if self.noise is None or abs(difference) <= 2 * self.noise:
             return ""
         if self.now.better == "neither":
             return "moved"

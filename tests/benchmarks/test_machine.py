@@ -109,16 +109,16 @@ def test_figures_are_kept_with_their_noise_and_later_ones_compared(bench, capsys
     assert bench.row("rendering") == ["100 frames/s", "14"]
     assert "Not in" in capsys.readouterr().out
     monkeypatch.setattr(machine, "commit_of", lambda _: "fedcba987654 + changes")
-    assert bench.run(speeds=[85], psnrs=[31.0]) == 0
+    assert bench.run(speeds=[70], psnrs=[31.5]) == 0
     assert bench.row("commit") == ["fedcba987654 + changes", "", "0123456789ab", "", ""]
-    assert bench.row("rendering") == ["85 frames/s", "14", "100 frames/s", "-15.0 %", "worse"]
-    assert bench.row("psnr") == ["31 dB", "0.5000", "30.25 dB", "+2.5 %", "better"]
+    assert bench.row("rendering") == ["70 frames/s", "14", "100 frames/s", "-30.0 %", "worse"]
+    assert bench.row("psnr") == ["31.50 dB", "0.5000", "30.25 dB", "+4.1 %", "better"]
     assert capsys.readouterr().out == (bench.folder / "out/machine.md").read_text()
     assert json.loads((bench.folder / "out/machine.json").read_text())["flags"] == {
         "rendering": "worse",
         "psnr": "better",
     }
-    assert bench.run("--strict", speeds=[85], psnrs=[30.0]) == 1
+    assert bench.run("--strict", speeds=[70], psnrs=[30.0]) == 1
     assert bench.run("--strict", speeds=[120], psnrs=[30.0]) == 0
 
 
