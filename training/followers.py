@@ -55,13 +55,15 @@ class Followers:
         self._options = options
         self._others: list[tuple[BaseProcess, Connection]] = []
         self._has_met = self._is_ending = False
-        self._folder = tempfile.TemporaryDirectory()  # NCCL looks into it as long as there is a group
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         check_cards(options.device, options.processes)
 
     def __enter__(self) -> Followers:
+        if self.group.size == 1:
+            return self
+        self._folder = tempfile.TemporaryDirectory(prefix="egstalker-group-")  # NCCL looks there as long as it works
         context = multiprocessing.get_context("spawn")
-        if self.group.size > 1:
-            resource_tracker.ensure_running()  # as it is begun, it lets signals in again
+        resource_tracker.ensure_running()  # as it is begun, it lets signals in again
         with _signals_held_back():  # in the others too: Ctrl-C reaches all, and the leader decides
             for rank in range(1, self.group.size):
                 ours, theirs = context.Pipe()
@@ -88,7 +90,8 @@ class Followers:
             if process.is_alive():
                 process.kill()
                 process.join()
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def meet(self) -> None:
         """Wait for all, unless that is done.
@@ -96,7 +99,7 @@ class Followers:
         Raises:
             EGSTalkerError: one could not load what it needs; the message says why.
         """
-        if self._has_met or not self._others:
+        if self._has_met or self._folder is None:
             return
         for rank, (_, connection) in enumerate(self._others, 1):
             try:
@@ -136,6 +139,8 @@ class Followers:
             pass  # it left no word
         where = _device(self._options, lost)
         say(f"error: {where}: {why}; run the same command again to go on from the last checkpoint")
+        if self._folder is not None:
+            self._folder.cleanup()
         os._exit(1)
 
 
