@@ -35,7 +35,14 @@ def test_what_differs_by_more_than_twice_the_noise_of_one_side_has_moved(better,
 
 @pytest.mark.parametrize(
     ("noise_now", "noise_kept", "flag"),
-    [(None, 0.9, "worse"), (0.9, None, "worse"), (1.5, 0.5, ""), (0.5, 1.4, "worse"), (0, 0, "worse"), (None, None, "")],
+    [
+        (None, 0.9, "worse"),
+        (0.9, None, "worse"),
+        (1.5, 0.5, ""),
+        (0.5, 1.4, "worse"),
+        (0, 0, "worse"),
+        (None, None, ""),
+    ],
 )
 def test_both_noises_count_and_what_has_no_known_noise_is_not_judged(noise_now, noise_kept, flag):
     now, kept = Figure("x", 12.0, "s", "lower", noise_now), Figure("x", 10.0, "s", "lower", noise_kept)
