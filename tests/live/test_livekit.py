@@ -99,10 +99,12 @@ def test_streams_in_any_pieces_are_said_whole_and_in_turn(seed):
 
     scene = play(act)
     assert scene.room.finished == [finished(1.2), finished(0.8)]
-    heard, sound = scene.heard, np.concatenate(sounds)
-    begin = np.flatnonzero(heard)[0] - np.flatnonzero(sound)[0]
-    np.testing.assert_array_equal(heard[begin : begin + len(sound)], sound)
-    assert not heard[begin + len(sound) :].any()
+    heard = scene.heard
+    for sound in sounds:  # on a busy machine the second may come a little late
+        begin = np.flatnonzero(heard)[0] - np.flatnonzero(sound)[0]
+        np.testing.assert_array_equal(heard[begin : begin + len(sound)], sound)
+        heard = heard[begin + len(sound) :]
+    assert not heard.any()
     assert [call[:2] for call in scene.room.calls] == [
         (AGENT, "lk.playback_started"), (AGENT, "lk.playback_finished"),
     ] * 2  # fmt: skip
