@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from arguments.device import GPU, gpu_count, make_current, on_gpu
 from arguments.errors import LESS_MEMORY, EGSTalkerError, is_out_of_memory, one_line
 from training.dataset import TalkingHeadDataset
-from training.group import Group
+from training.group import Group, lost
 from training.log import say
 from training.options import TrainOptions
 from training.torso import learn_torso_of
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
-READY, FAILED, END, JOIN = "ready", "failed", "end", "join"
-END_SECONDS = 10.0  # until a process that does not end is killed
+READY, FAILED, END = "ready", "failed", "end"
+END_SECONDS = 10.0  # until a process that does not end is killed, or a leader ended that does not notice a loss
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -54,7 +54,7 @@ class Followers:
         self.group = Group(0, options.processes)
         self._options = options
         self._others: list[tuple[BaseProcess, Connection]] = []
-        self._has_met = self._is_ending = False
+        self._has_met, self._is_ending = False, threading.Event()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         check_cards(options.device, options.processes)
 
@@ -76,7 +76,7 @@ class Followers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._is_ending = True
+        self._is_ending.set()
         for _, connection in self._others:
             try:
                 connection.send((END,))
@@ -110,7 +110,7 @@ class Followers:
                 raise EGSTalkerError(f"{_device(self._options, rank)}: {why[0]}")
         threading.Thread(target=self._watch, daemon=True).start()
         meeting = Path(self._folder.name) / "meeting"
-        self.tell(JOIN, meeting)
+        self.tell("join", meeting)
         self.group.join(meeting, _device(self._options, 0))
         self._has_met = True
 
@@ -121,24 +121,27 @@ class Followers:
         trainer.share()
 
     def tell(self, name: str, *arguments: Any) -> None:
-        """Let all do something: a method of :class:`Follower`, or of its trainer."""
-        for _, connection in self._others:
-            connection.send((name, *arguments))
+        """Let all do something: a method of :class:`Follower`. Raises EGSTalkerError where one has gone."""
+        for rank, (_, connection) in enumerate(self._others, 1):
+            try:
+                connection.send((name, *arguments))
+            except OSError as error:
+                raise lost(_device(self._options, rank)) from error
 
     def _watch(self) -> None:
-        """End the program where a process is lost: the leader may be waiting for it, on the device."""
+        """End the program where a process is lost and the leader does not notice: it may wait for it, on the device."""
         sentinels = {process.sentinel: rank for rank, (process, _) in enumerate(self._others, 1)}
-        lost = min(sentinels[one] for one in wait(list(sentinels)) if isinstance(one, int))
-        if self._is_ending:
+        rank = min(sentinels[one] for one in wait(list(sentinels)) if isinstance(one, int))
+        if self._is_ending.wait(END_SECONDS):
             return
-        connection, why = self._others[lost - 1][1], "its process has ended"
+        connection, why = self._others[rank - 1][1], "its process has ended"
         try:
             if connection.poll():
                 why = connection.recv()[1]
         except (OSError, EOFError):
             pass  # it left no word
-        where = _device(self._options, lost)
-        say(f"error: {where}: {why}; run the same command again to go on from the last checkpoint")
+        where = _device(self._options, rank)
+        say(f"error: {lost(f'{where}: {why}')}")
         if self._folder is not None:
             self._folder.cleanup()
         os._exit(1)
@@ -182,6 +185,8 @@ class Follower:
 
 def check_cards(device: str, processes: int) -> None:
     """Raise EGSTalkerError where so many processes cannot have a card each, from the first on."""
+    if processes < 1:
+        raise EGSTalkerError(f"--gpus must be at least 1, not {processes}")
     if processes == 1 or not on_gpu(device):
         return
     if device != GPU:

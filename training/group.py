@@ -111,6 +111,14 @@ class Group:
             raise EGSTalkerError("the cards' heads have gone apart; train without --gpus, and report it please")
 
 
+def lost(why: str) -> EGSTalkerError:
+    """What is said where one of the processes has gone."""
+    return EGSTalkerError(
+        f"another process of this training was lost ({why}); run the same command again to go on from the last "
+        "checkpoint"
+    )
+
+
 @contextmanager
 def _exchange() -> Iterator[None]:
     """Of an exchange that fails, in one line; what it was about is not known to have arrived."""
@@ -119,8 +127,4 @@ def _exchange() -> Iterator[None]:
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise
-        why = one_line(error).partition(". ")[0]
-        raise EGSTalkerError(
-            f"another process of this training was lost ({why}); run the same command again to go on from the last "
-            "checkpoint"
-        ) from error
+        raise lost(one_line(error).partition(". ")[0]) from error
