@@ -66,6 +66,7 @@ def run(options: argparse.Namespace) -> None:
     from arguments.device import on_gpu
     from arguments.settings import load_config
     from gaussian_renderer.devices import choose_device
+    from training.followers import check_cards
     from training.loop import learn_speech, learn_torso, train
     from training.options import TrainOptions
 
@@ -77,8 +78,7 @@ def run(options: argparse.Namespace) -> None:
                 raise EGSTalkerError(f"--{name} must be at least 1, not {value}")
             training = replace(training, **{name: value})
     device = choose_device(options.device)
-    if options.gpus < 1:
-        raise EGSTalkerError(f"--gpus must be at least 1, not {options.gpus}")
+    check_cards(device, options.gpus)
     if options.gpus > 1 and not on_gpu(device):
         raise EGSTalkerError(f"--gpus {options.gpus} is for GPUs, and this would be a training on the CPU")
     work = {"speech": learn_speech, "torso": learn_torso, None: train}[options.only]

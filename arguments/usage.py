@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import json
 
+from arguments.atomic import write_json
+from arguments.device import gpu_name, memory_share
 from arguments.model_folder import ModelFolder
+
+
+def note_usage(folder: ModelFolder) -> None:
+    """Write down which share of its GPU's memory this training has taken, or an earlier run of it that took more."""
+    share = max(memory_share(), memory_share_of(folder))
+    write_json(folder.usage, {"gpu": gpu_name(), "memory_share": round(share, 4)})
 
 
 def memory_share_of(folder: ModelFolder) -> float:

@@ -44,6 +44,11 @@ class Progress:
     stage: str  # "coarse" or "fine"
     iteration: int  # done in this stage
 
+    @property
+    def fine(self) -> int:
+        """Iterations of the fine stage; 0 before it."""
+        return self.iteration if self.stage == "fine" else 0
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -112,20 +117,23 @@ def load_head(
 
     ``iteration``: of the fine stage; None is the last. Raises EGSTalkerError where there is none.
     """
-    model_path = Path(model_path)
-    record = read_record(model_path)
+    record = read_record(Path(model_path))
+    chosen = chosen_checkpoint(Path(model_path), iteration)
+    return load_weights(chosen.folder, record, device).eval(), record, chosen.progress.fine
+
+
+def chosen_checkpoint(model_path: Path, iteration: int | None = None) -> Checkpoint:
+    """The checkpoint of a fine-stage iteration; None is the last of all. Raises EGSTalkerError where there is none."""
     available = checkpoints(model_path)
     if not available:
         raise EGSTalkerError(f"{model_path} has no checkpoint yet; let ./train.sh run to its first")
-    chosen = available[-1]
-    if iteration is not None:
-        fine = {c.progress.iteration: c for c in available if c.progress.stage == "fine"}
-        if iteration not in fine:
-            there = ", ".join(map(str, fine)) or "none"
-            raise EGSTalkerError(f"{model_path} has no checkpoint of iteration {iteration}; there are: {there}")
-        chosen = fine[iteration]
-    head = load_weights(chosen.folder, record, device).eval()
-    return head, record, chosen.progress.iteration if chosen.progress.stage == "fine" else 0
+    if iteration is None:
+        return available[-1]
+    fine = {c.progress.iteration: c for c in available if c.progress.stage == "fine"}
+    if iteration not in fine:
+        there = ", ".join(map(str, fine)) or "none"
+        raise EGSTalkerError(f"{model_path} has no checkpoint of iteration {iteration}; there are: {there}")
+    return fine[iteration]
 
 
 def _read_progress(folder: CheckpointFolder) -> Progress:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
-from arguments.atomic import write_json
-from arguments.device import gpu_name, memory_share, on_gpu
+from arguments.device import on_gpu
 from arguments.errors import EGSTalkerError, one_line
 from arguments.model_folder import ModelFolder
-from arguments.usage import memory_share_of
+from arguments.usage import note_usage
 from motion.model_motion import ModelMotion
 from scene.head import GaussianHead
-from scene.head_files import ModelRecord, load_head, read_record
+from scene.head_files import ModelRecord, chosen_checkpoint, read_record
 from scene.torso_files import learnt_with
 from training.dataset import TalkingHeadDataset
 from training.followers import Followers
@@ -36,7 +35,7 @@ def train(options: TrainOptions) -> GaussianHead:
     """
     with stop_signals() as signals, Followers(options) as followers:
         dataset = TalkingHeadDataset(options.source_path)
-        trainer = Trainer(options, dataset, followers.group)
+        trainer = Trainer(options, dataset, followers.group, followers.tell)
         total = sum(trainer.totals.values())
         if trainer.done >= total:
             trainer.learn_speech()
@@ -47,28 +46,19 @@ def train(options: TrainOptions) -> GaussianHead:
             trainer.learn_speech()
             followers.begin(trainer)
             with reporter, signals.deferred():
-                trainer.run(reporter, signals, followers.tell)
+                trainer.run(reporter, signals)
         head, progress = trainer.head, trainer.progress
         del trainer  # and the frames that it keeps: the torso's are larger
-        if (
-            options.torso
-            and progress.stage == "fine"
-            and learnt_with(ModelFolder(options.model_path)) != progress.iteration
-        ):
+        folder = ModelFolder(options.model_path)
+        if options.torso and progress.stage == "fine" and learnt_with(folder) != progress.iteration:
             try:
                 _learn_torso(options, dataset, followers)
             except NoTorsoError as error:  # a head alone is a model, too
                 say(f"{one_line(error)}; films will show the dataset's pictures")
         if on_gpu(options.device):
-            note_usage(ModelFolder(options.model_path))
+            note_usage(folder)
         say(_finished(options, progress.iteration))
     return head
-
-
-def note_usage(folder: ModelFolder) -> None:
-    """Write down which share of its GPU's memory this training has taken, or an earlier run of it that took more."""
-    share = max(memory_share(), memory_share_of(folder))
-    write_json(folder.usage, {"gpu": gpu_name(), "memory_share": round(share, 4)})
 
 
 def learn_torso(options: TrainOptions) -> None:
@@ -77,8 +67,8 @@ def learn_torso(options: TrainOptions) -> None:
     Raises:
         EGSTalkerError: there is no model that moves, or it learnt from another dataset.
     """
-    _, record, iteration = load_head(options.model_path, device="cpu")
-    if iteration == 0:
+    record = read_record(options.model_path)
+    if chosen_checkpoint(options.model_path).progress.fine == 0:
         raise EGSTalkerError(f"{options.model_path} has learnt a head at rest so far; ./train.sh goes on")
     dataset = TalkingHeadDataset(options.source_path)
     _check_poses(options, record, dataset)

@@ -40,7 +40,6 @@ from training.validation import validate
 
 MOVING_STEP = {CPU: 256, GPU: 1024}  # Gaussians
 MOVING_EVERY = {CPU: 25, GPU: 100}  # iterations between two looks at the gates; a step is recorded anew then
-Tell = Callable[..., None]
 LOOK_EVERY = 25  # iterations between two looks at the loss on a GPU: each waits for the device
 # Settings that may change from run to run of one training: the head does not depend on them, but for its length.
 FREE_SETTINGS = (
@@ -57,11 +56,18 @@ class Trainer:
         dataset: of their source path.
         group: the processes that learn the head together; whoever does not lead writes nothing, and does as the leader
             does: :meth:`share`, then :meth:`advance` and :meth:`gather` in the same order.
+        tell: the leader's is told what the rest of the group has to do as well: which method, and with what.
     """
 
-    def __init__(self, options: TrainOptions, dataset: TalkingHeadDataset, group: Group | None = None) -> None:
+    def __init__(
+        self,
+        options: TrainOptions,
+        dataset: TalkingHeadDataset,
+        group: Group | None = None,
+        tell: Callable[..., None] = lambda name, *arguments: None,
+    ) -> None:
         self.options, self.dataset, self.settings = options, dataset, options.training
-        self.group = group or Group()
+        self.group, self._tell = group or Group(), tell
         self.folder = ModelFolder(options.model_path)
         perceptual = perceptual_of(self.settings.perceptual, options.device)
         self.coarse_iterations = options.training.coarse_iterations if options.model.static_init else 0
@@ -111,19 +117,14 @@ class Trainer:
         )
         self.head.train()
         self._saved, self._saved_at = self.done, time.monotonic()
-        self._tell: Tell = lambda name, *arguments: None
 
     @property
     def done(self) -> int:
         """Iterations of both stages."""
         return self.progress.iteration + (self.coarse_iterations if self.progress.stage == "fine" else 0)
 
-    def run(self, reporter: Reporter, signals: StopSignals, tell: Tell = lambda name, *arguments: None) -> None:
-        """Do what is left of both stages; what ends that early leaves a checkpoint of the last whole iteration.
-
-        ``tell`` is told what the rest of the group has to do as well: which method, and with what.
-        """
-        self._tell = tell
+    def run(self, reporter: Reporter, signals: StopSignals) -> None:
+        """Do what is left of both stages; what ends that early leaves a checkpoint of the last whole iteration."""
         try:
             for stage, total in self.totals.items():
                 self._run_stage(stage, total, reporter, signals)
@@ -366,8 +367,7 @@ class Trainer:
             return None
         old, new, latest = read_record(path), self._record(), there[-1]
         _check_same(path, old, new)
-        learnt = latest.progress.iteration if latest.progress.stage == "fine" else 0
-        iterations = max(new.training.iterations, learnt)
+        iterations = max(new.training.iterations, latest.progress.fine)
         if self.group.leads:
             write_record(path, replace(new, training=replace(new.training, iterations=iterations)))
         return latest

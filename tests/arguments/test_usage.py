@@ -7,16 +7,15 @@ from pathlib import Path
 import pytest
 
 from arguments.model_folder import ModelFolder
-from arguments.usage import memory_share_of
-from training.loop import note_usage
+from arguments.usage import memory_share_of, note_usage
 
 
 def test_the_largest_share_of_all_runs_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = ModelFolder(tmp_path)
     assert memory_share_of(folder) == 0
-    monkeypatch.setattr("training.loop.gpu_name", lambda: "a card")
+    monkeypatch.setattr("arguments.usage.gpu_name", lambda: "a card")
     for share, kept in ((0.25, 0.25), (0.125, 0.25), (0.5, 0.5)):
-        monkeypatch.setattr("training.loop.memory_share", lambda share=share: share)
+        monkeypatch.setattr("arguments.usage.memory_share", lambda share=share: share)
         note_usage(folder)
         assert memory_share_of(folder) == kept
 
