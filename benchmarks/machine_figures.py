@@ -125,8 +125,13 @@ def training(work: Work, number: int) -> list[Figure]:
 
 def seeded(configs: Path, number: int) -> str:
     """A configuration file of the same settings, but for a seed that is ``number`` higher."""
+    return configuration(configs, seed=load_config(configs)[1].seed + number)
+
+
+def configuration(configs: Path, **changed: Any) -> str:
+    """A configuration file of the same settings, but for some of how it is trained."""
     model, settings = load_config(configs)
-    settings = replace(settings, seed=settings.seed + number)
+    settings = replace(settings, **changed)
     return f"ModelSettings = {dataclasses.asdict(model)!r}\nTrainingSettings = {dataclasses.asdict(settings)!r}\n"
 
 
