@@ -85,12 +85,15 @@ def by_loop(heads: Sequence[Path], sounds: Sequence[Path], out: Path, device: st
     return Timed("a loop over predict.py", len(pairs), seconds)
 
 
-def by_fleet(heads: Sequence[Path], sounds: Sequence[Path], out: Path, device: str) -> Timed:
-    """A head is loaded once; on Ray, where it is installed."""
+def by_fleet(
+    heads: Sequence[Path], sounds: Sequence[Path], out: Path, device: str, gpu_share: float | None = None
+) -> Timed:
+    """A head is loaded once; on Ray, where it is installed, with that share of a card for each program."""
     count = len(heads) * len(sounds)
     begun = time.perf_counter()
     if has_ray():
-        share = [] if on_gpu(device) else ["--gpu_share", "0"]
+        given = gpu_share if on_gpu(device) else 0.0
+        share = [] if given is None else ["--gpu_share", str(given)]
         folders = [heads[0].parent, sounds[0].parent]
         run([sys.executable, "fleet.py", "films", *map(str, folders), "--out", str(out), *share])
         seconds = time.perf_counter() - begun
@@ -130,7 +133,14 @@ def check(out: Path, count: int) -> None:
 
 
 def measure(
-    models: Sequence[Path], heads: int, sounds: int, seconds: float, device: str, work: Path, most: int | None = None
+    models: Sequence[Path],
+    heads: int,
+    sounds: int,
+    seconds: float,
+    device: str,
+    work: Path,
+    most: int | None = None,
+    gpu_share: float | None = None,
 ) -> dict[str, Any]:
     """The figures of both ways; see the module.
 
@@ -142,6 +152,7 @@ def measure(
         device: on which films are made.
         work: an empty folder.
         most: films that the loop makes; all if None.
+        gpu_share: of a card, for each of the fleet's programs; its own choice if None.
 
     Raises:
         EGSTalkerError: a film was not made.
@@ -155,7 +166,7 @@ def measure(
     there, files = (sorted((work / name).iterdir()) for name in ("heads", "sounds"))
     by_loop(there[:1], files[:1], work / "warm", device)
     fleet_begun = time.time()
-    fleet = by_fleet(there, files, work / "fleet", device).row(fleet_begun)
+    fleet = by_fleet(there, files, work / "fleet", device, gpu_share).row(fleet_begun)
     loop_begun = time.time()
     loop = by_loop(there, files, work / "loop", device, most).row(loop_begun)
     return {"device": device, "loop": loop, "fleet": fleet, "ratio": fleet["films_an_hour"] / loop["films_an_hour"]}
@@ -180,6 +191,7 @@ def main() -> None:
     parser.add_argument("--sounds", type=int, default=20, help="that each head says (20)")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each sound (3)")
     parser.add_argument("--loop", type=int, metavar="N", help="films that the loop makes (all)")
+    parser.add_argument("--gpu_share", type=float, metavar="F", help="as for ./fleet.sh")
     parser.add_argument("--device", help="cpu or cuda (what is here and can render)")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     options = parser.parse_args()
@@ -193,9 +205,8 @@ def main() -> None:
 
     device = choose_device(options.device)
     with tempfile.TemporaryDirectory(prefix="egstalker-films-") as work:
-        figures = measure(
-            options.model_path, options.heads, options.sounds, options.seconds, device, Path(work), options.loop
-        )
+        counts = options.heads, options.sounds, options.seconds
+        figures = measure(options.model_path, *counts, device, Path(work), options.loop, options.gpu_share)
     print(table(figures))
     if options.json:
         write_json(options.json, figures)

@@ -23,5 +23,5 @@ tests=()
 ! has_gpu || tests+=(-m gpu)
 failed=0
 PYTEST_ADDOPTS="${PYTEST_ADDOPTS:-} --junitxml=$quoted" "$ROOT/test.sh" ${tests[@]+"${tests[@]}"} >&2 || failed=$?
-PYTHONPATH="$ROOT" "$VENV/bin/python" -m benchmarks.machine --tests "$junit" "$@"
+PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}" "$VENV/bin/python" -m benchmarks.machine --tests "$junit" "$@"
 exit "$failed"

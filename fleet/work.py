@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arguments.command_log import BEGINS
+from arguments.environment import program_environment
 from arguments.errors import EGSTalkerError, one_line
 from data_utils.parallel import CORES
 from fleet.failures import Failure, failure_of, failure_of_error
@@ -135,9 +136,7 @@ def run_program(command: list[str], title: str, cores: int, checkout: str, log: 
         Its exit code.
     """
     root = checkout or str(ROOT)
-    environment = {**os.environ, "PYTHONPATH": root, "PYTHONUNBUFFERED": "1"}
-    environment.pop("TRAINING_LOG", None)
-    environment |= {name: str(cores) for name in THREADS}
+    environment = program_environment(root) | {name: str(cores) for name in THREADS}
     with log.open("ab") as file:
         file.write(f"{BEGINS}{title}\n".encode())
         file.flush()

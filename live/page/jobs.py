@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from arguments.environment import program_environment
 from arguments.errors import EGSTalkerError
 from live.page.home import NUMBER, checked_number, next_folder
 from live.page.job import CAN_GO_ON, RUNNING, STOPPED, WAITING, Job, Step, read_job
@@ -128,13 +129,11 @@ class Line:
 
 
 def _start(job: Job) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-    environment.pop("TRAINING_LOG", None)
     with job.log.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "live.page.runner", str(job.folder.resolve())],
             cwd=ROOT,
-            env=environment,
+            env=program_environment(ROOT),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

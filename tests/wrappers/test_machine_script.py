@@ -37,7 +37,9 @@ def machine(checkout, tmp_path, repository):
 
 
 def test_what_the_tests_report_is_measured_with_and_the_table_is_all_of_standard_output(machine, tmp_path):
-    result = machine.run("benchmarks/machine.sh", "--strict", "-s", "a set", cwd=tmp_path, PYTEST_ADDOPTS="-x")
+    result = machine.run(
+        "benchmarks/machine.sh", "--strict", "-s", "a set", cwd=tmp_path, PYTEST_ADDOPTS="-x", PYTHONPATH="/mine"
+    )
     assert result.returncode == 0, result.stderr
     assert result.stdout == "the table\n" and "what pytest says" in result.stderr
     (_, tested, options), (_, measured, path) = (line.split("\t") for line in machine.lines("calls.log"))
@@ -46,7 +48,7 @@ def test_what_the_tests_report_is_measured_with_and_the_table_is_all_of_standard
     assert "--numprocesses=auto" in tested and " gpu" not in tested
     assert first == "-x" and report == f"--junitxml={words[3]}"
     assert words[:3] == ["-m", "benchmarks.machine", "--tests"] and words[4:] == ["--strict", "-s", "a set"]
-    assert path == str(machine.root)
+    assert path == f"{machine.root}:/mine"
     assert not list((tmp_path / "temporary files").iterdir())
 
 
