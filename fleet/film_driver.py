@@ -1,18 +1,21 @@
 """Gives films away, many of one head at a time, until each is whole or has failed.
 
-A head takes long to load, so its films go out together, in as few parts as keep all machines at work. What is on the
-disk decides what is left to do: a film is whole if it is there. A program that ends before its films are whole gives
-back the others; they go out again in two parts, so that one film that ends programs is soon alone.
+A head takes long to load, so its films go out together, in as few parts as let the last of all end soonest. What is
+on the disk decides what is left to do: a film is whole if it is there. A program that ends before its films are whole
+gives back the others; they go out again in two parts, so that one film that ends programs is soon alone.
 """
 
 from __future__ import annotations
 
+import heapq
+import math
 import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from arguments.device import CPU, GPU
 from arguments.errors import Interrupted
 from fleet.driver import LONGEST_WAIT, LOST_COUNTS, MOST_CORES, Cluster, Options
 from fleet.failures import Failure
@@ -25,7 +28,8 @@ from fleet.stopping import Stopping, patience
 from fleet.waiting import Waiting
 from fleet.work import GRACE, Outcome
 
-FEWEST = 8  # films for which a head is loaded once more, so that all machines are at work
+LOADING = {CPU: 3.0, GPU: 100.0}
+"""Of a head, in the time of so many of its films; measured: docs/fleet.md."""
 UNFINISHED = Failure(MACHINE, "the program has ended well but the film is not whole")
 
 
@@ -37,21 +41,42 @@ class Part:
     attempts: float = 0.0
 
 
-def parts_of(films: Sequence[Film], workers: int) -> list[Part]:
-    """Films in parts of one head each, the largest first.
+def parts_of(films: Sequence[Film], workers: int, loading: float) -> list[Part]:
+    """Films in parts of one head each, the largest first: as few of them as let the last film end soonest.
 
-    With several workers a head's films are split where parts would be larger than half of a worker's share: the last
-    to end then ends soon after the others.
+    Args:
+        films: all that are left.
+        workers: programs at a time.
+        loading: of a head, in the time of so many films.
     """
     by_head: dict[str, list[Film]] = {}
     for film in films:
         by_head.setdefault(film.head, []).append(film)
-    most = max(FEWEST, -(-len(films) // (2 * workers))) if workers > 1 else len(films)
-    parts = []
-    for ours in by_head.values():
-        count = -(-len(ours) // most)
-        parts += [Part(ours[i * len(ours) // count : (i + 1) * len(ours) // count]) for i in range(count)]
-    return sorted(parts, key=lambda part: -len(part.films))
+    largest = max(map(len, by_head.values()), default=0)
+    best, soonest, count = [], math.inf, 1
+    while count == 1 or count <= min(workers, largest):  # parts of the head that says most
+        most = -(-largest // count)
+        parts = [part for ours in by_head.values() for part in _split(ours, most)]
+        parts.sort(key=lambda part: -len(part.films))
+        end = _end_of(parts, workers, loading)
+        if end < soonest:
+            best, soonest = parts, end
+        count += max(1, count // 2)
+    return best
+
+
+def _split(films: Sequence[Film], most: int) -> list[Part]:
+    """Of one head, in parts of at most so many films, alike in size."""
+    count = -(-len(films) // most)
+    return [Part(list(films[i * len(films) // count : (i + 1) * len(films) // count])) for i in range(count)]
+
+
+def _end_of(parts: Sequence[Part], workers: int, loading: float) -> float:
+    """When the last of them is made, if whoever is free takes the next; in the time of one film."""
+    busy_until = [0.0] * min(workers, max(1, len(parts)))
+    for part in parts:
+        heapq.heapreplace(busy_until, busy_until[0] + loading + len(part.films))
+    return max(busy_until)
 
 
 class FilmDriver:
@@ -121,7 +146,8 @@ class FilmDriver:
                 self.manifest.add(Record(film.head, film.name, SKIPPED))  # its driver was killed before it wrote so
         self.folder.sweep(left)
         self._total, self._begun = len(left), time.monotonic()
-        for part in parts_of(left, self._workers()):
+        loading = LOADING[GPU if self._needs().gpu else CPU]
+        for part in parts_of(left, self._workers(), loading):
             self.waiting.add(part)
         heads = len({film.head for film in left})
         self.say(f"{len(films)} films: {len(films) - len(left)} whole, {len(left)} to do, of {heads} heads")
