@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from arguments.errors import door
+from arguments.errors import EGSTalkerError, door
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -42,8 +42,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     films.add_argument("--seed", type=int, default=0, help="of blinks and idle motion, as for predict.sh (0)")
     _add_machines(films)
-    status = commands.add_parser("status", help="say how far each head is")
-    status.add_argument("farm", metavar="FARM")
+    status = commands.add_parser("status", help="say how far each head is, or all films of each")
+    status.add_argument("farm", metavar="FARM", help="or the folder of films")
     status.add_argument("--json", action="store_true", help="as JSON")
     retry = commands.add_parser("retry", help="try again what has failed, also where the input was at fault")
     retry.add_argument("farm", metavar="FARM")
@@ -103,17 +103,23 @@ def _films(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     return 1 if make_films(options.out, pairs, spread, say, seed=options.seed) else 0
 
 
-def _report_films(path: str) -> bool:
-    """Whether there are films, of which a report is made."""
+def _films_there(options: argparse.Namespace) -> bool:
+    """Whether it is films that status, report or retry are asked about; says what there is to say."""
     from fleet.film_folder import FilmFolder, is_film_folder
 
-    if not is_film_folder(path):
+    if not is_film_folder(options.farm):
         return False
-    from fleet.film_table import as_text, rows_of, write_table
+    from fleet.film_table import as_json, as_text, rows_of, write_table
 
-    folder = FilmFolder(path)
+    if options.command == "retry":
+        raise EGSTalkerError(f"{options.farm} has films: the ./fleet.sh films that began them tries again what failed")
+    folder = FilmFolder(options.farm)
+    if options.command == "status" and options.json:
+        print(json.dumps(as_json(rows_of(folder)), indent=2))
+        return True
     print(as_text(rows_of(folder)))
-    print(write_table(folder))
+    if options.command == "report":
+        print(write_table(folder))
     return True
 
 
@@ -123,7 +129,7 @@ def main() -> int:
     say = functools.partial(print, flush=True)
     if options.command == "films":
         return _films(options, say)
-    if options.command == "report" and _report_films(options.farm):
+    if "farm" in options and _films_there(options):
         return 0
     from fleet.farm import Farm
 

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from arguments.atomic import atomic_path
 from arguments.clock import FPS
@@ -72,11 +73,33 @@ def table(rows: Sequence[FilmRow]) -> str:
 
 def as_text(rows: Sequence[FilmRow]) -> str:
     """A line for each head and for each film that failed, then how many are how far."""
+    by_head: dict[str, list[FilmRow]] = {}
+    for row in rows:
+        by_head.setdefault(row.film.head, []).append(row)
     lines = []
-    for head in dict.fromkeys(row.film.head for row in rows):
-        lines.append(f"{head}: {_words([row for row in rows if row.film.head == head])}")
-        lines += [f"  {row.film.name}: {row.why}" for row in rows if row.film.head == head and row.why]
+    for head, ours in by_head.items():
+        lines.append(f"{head}: {_words(ours)}")
+        lines += [f"  {row.film.name}: {row.why}" for row in ours if row.why]
     return "\n".join([*lines, f"all: {_words(rows)}"])
+
+
+def as_json(rows: Sequence[FilmRow]) -> list[dict[str, Any]]:
+    """The same for programs, film by film; what is not known of a film is null."""
+    return [
+        {
+            "head": row.film.head,
+            "film": row.film.name,
+            "state": row.state,
+            "frames": row.frames or None,
+            "made_in": row.made_in if row.frames else None,
+            "why": row.why,
+            "kind": row.kind,
+            "machine": row.machine,
+            "sound": row.film.sound,
+            "model": row.film.model,
+        }
+        for row in rows
+    ]
 
 
 def _words(rows: Sequence[FilmRow]) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import runpy
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from arguments.atomic import write_json
+from fleet.film_folder import Film, FilmFolder
+from fleet.manifest import DONE, FAILED, INPUT, Manifest, Record
 from tests.fleet.fake_checkout import make_videos
 
 
@@ -30,6 +36,44 @@ def test_a_farm_that_is_not_there_is_one_line(fleet, tmp_path, command):
     assert code == 1
     assert said == f"error: there is no farm at {tmp_path}/farm; ./fleet.sh heads makes one\n"
     assert not (tmp_path / "farm").exists()
+
+
+@pytest.fixture
+def films(tmp_path):
+    """A folder of two films: one is whole, one has failed."""
+    folder = FilmFolder(str(tmp_path / "films"))
+    listed = [Film("anna", name, "anna.head", f"{name}.wav") for name in ("hello", "noise")]
+    (folder.root / "anna").mkdir(parents=True)
+    folder.target(listed[0]).touch()
+    write_json(folder.root / "films.json", {"format": 1, "films": [asdict(film) for film in listed]})
+    manifest = Manifest(folder.manifest)
+    manifest.add(Record("anna", "hello", DONE, seconds=2.0, frames=50.0))
+    manifest.add(Record("anna", "noise", FAILED, why="it is no sound", kind=INPUT))
+    manifest.close()
+    return folder.root
+
+
+def test_films_have_a_status_and_are_tried_again_by_their_command(films, capsys, monkeypatch):
+    def fleet(*words):
+        monkeypatch.setattr("sys.argv", ["fleet.py", *words])
+        code = runpy.run_path("fleet.py")["main"]()
+        return code, capsys.readouterr()
+
+    code, said = fleet("status", str(films))
+    assert code == 0
+    assert said.out.splitlines() == [
+        "anna: 2 films: 1 whole, 1 failed, 0 waiting; 2 s of film",
+        "  noise: it is no sound",
+        "all: 2 films: 1 whole, 1 failed, 0 waiting; 2 s of film",
+    ]
+    code, said = fleet("status", str(films), "--json")
+    hello, noise = json.loads(said.out)
+    assert (hello["film"], hello["state"], hello["frames"], hello["made_in"]) == ("hello", "whole", 50, 2)
+    assert (noise["state"], noise["frames"], noise["why"]) == ("failed", None, "it is no sound")
+    assert not (films / "films.csv").exists()
+    code, said = fleet("retry", str(films))
+    assert code == 1 and said.err.count("\n") == 1
+    assert f"{films} has films: the ./fleet.sh films that began them tries again what failed" in said.err
 
 
 def test_without_ray_it_says_what_is_missing(fleet, tmp_path):
