@@ -1,7 +1,7 @@
 """Many films against one at a time: ``python -m benchmarks.films --model_path M [M ...] [--device cpu|cuda]``.
 
 So many heads say so many sounds twice on the same device: by a loop over ``predict.py``, a program for each film, and
-by ``./fleet.sh films``. Without Ray the second is the program that its workers run, one after the other for each head.
+by ``./fleet.sh films``. Without Ray the second is the program that its workers run.
 The sounds are noise in syllables, each of another seed. ``first`` is the time until a head's first film is whole, from
 when the head before it was done; ``each`` that of every further one. A film by ``predict.py`` comes before, uncounted:
 what is compiled is compiled then. ``--loop 9`` lets the loop make the first nine films alone: each is a program of its
@@ -29,7 +29,7 @@ from arguments.atomic import write_json
 from arguments.clock import SAMPLE_RATE
 from arguments.device import on_gpu
 from arguments.errors import EGSTalkerError, door, one_line
-from fleet.film_work import FilmOrder
+from fleet.film_work import FilmOrder, FilmsOfHead
 from fleet.manifest import DONE, Record, read_manifest
 from media.sound import write_wav
 
@@ -99,15 +99,18 @@ def by_fleet(
         seconds = time.perf_counter() - begun
         how, records = "fleet films, on Ray", read_manifest(out / "manifest.jsonl")
     else:
-        records = []
-        for head in heads:
-            films = tuple((one.stem, str(one), str(out / head.stem / f"{one.stem}.mp4")) for one in sounds)
-            order = FilmOrder(str(out / head.stem), head.stem, str(head), films, 0, 1, gpu=on_gpu(device))
-            out.mkdir(exist_ok=True)
-            run(order.command())
-            records += read_manifest(order.manifest)
+        out.mkdir()
+        orders = [
+            FilmsOfHead(
+                head.stem, str(head), tuple((s.stem, str(s), str(out / head.stem / f"{s.stem}.mp4")) for s in sounds)
+            )
+            for head in heads
+        ]
+        order = FilmOrder(str(out / "order"), tuple(orders), 0, 1, gpu=on_gpu(device))
+        run(order.command())
+        records = read_manifest(order.manifest)
         seconds = time.perf_counter() - begun
-        how = "fleet films without Ray (it is not installed): its program for each head, one after the other"
+        how = "fleet films without Ray (it is not installed): its program"
     check(out, count)
     return Timed(how, count, seconds, tuple(record for record in records if record.state == DONE))
 

@@ -1,26 +1,25 @@
-"""Gives films away, many of one head at a time, until each is whole or has failed.
+"""Gives films away, many at a time, until each is whole or has failed.
 
-A head takes long to load, so its films go out together, in as few parts as let the last of all end soonest. What is
+A program takes long to start and a head to load, so films go out in a few large parts, sorted by their heads. What is
 on the disk decides what is left to do: a film is whole if it is there. A program that ends before its films are whole
 gives back the others; they go out again in two parts, so that one film that ends programs is soon alone.
 """
 
 from __future__ import annotations
 
-import heapq
-import math
 import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from arguments.device import CPU, GPU
 from arguments.errors import Interrupted
 from fleet.driver import LONGEST_WAIT, LOST_COUNTS, MOST_CORES, Cluster, Options
 from fleet.failures import Failure
 from fleet.film_folder import Film, FilmFolder
-from fleet.film_work import FilmOrder
+from fleet.film_work import FilmOrder, FilmsOfHead
 from fleet.manifest import AGAIN, DONE, FAILED, INPUT, MACHINE, SKIPPED, Manifest, Record, latest, read_manifest
 from fleet.needs import Capacity, Needs
 from fleet.progress import length
@@ -28,55 +27,37 @@ from fleet.stopping import Stopping, patience
 from fleet.waiting import Waiting
 from fleet.work import GRACE, Outcome
 
-LOADING = {CPU: 3.0, GPU: 100.0}
-"""Of a head, in the time of so many of its films; measured: docs/fleet.md."""
+STARTING = {CPU: 3, GPU: 100}
+"""A program's start, in the time of so many films; measured: docs/fleet.md."""
+WORTH = 10  # starts that the films of a part take
+MOST_PARTS = 4  # for each program at a time
+MOST_FILMS = 1000  # of a part
 UNFINISHED = Failure(MACHINE, "the program has ended well but the film is not whole")
 
 
 @dataclass
 class Part:
-    """Films of one head that go out together."""
+    """Films that go out together, those of a head one after the other."""
 
     films: list[Film]
     attempts: float = 0.0
 
 
-def parts_of(films: Sequence[Film], workers: int, loading: float) -> list[Part]:
-    """Films in parts of one head each, the largest first: as few of them as let the last film end soonest.
+def parts_of(films: Sequence[Film], workers: int, starting: int) -> list[Part]:
+    """Films in parts of the same size, those of a head together.
+
+    There is a part for each worker; several, where there are so many films that starting a program for each does not
+    matter: what one of them is slow with, the others do.
 
     Args:
         films: all that are left.
         workers: programs at a time.
-        loading: of a head, in the time of so many films.
+        starting: of a program, in the time of so many films.
     """
-    by_head: dict[str, list[Film]] = {}
-    for film in films:
-        by_head.setdefault(film.head, []).append(film)
-    largest = max(map(len, by_head.values()), default=0)
-    best, soonest, count = [], math.inf, 1
-    while count == 1 or count <= min(workers, largest):  # parts of the head that says most
-        most = -(-largest // count)
-        parts = [part for ours in by_head.values() for part in _split(ours, most)]
-        parts.sort(key=lambda part: -len(part.films))
-        end = _end_of(parts, workers, loading)
-        if end < soonest:
-            best, soonest = parts, end
-        count += max(1, count // 2)
-    return best
-
-
-def _split(films: Sequence[Film], most: int) -> list[Part]:
-    """Of one head, in parts of at most so many films, alike in size."""
-    count = -(-len(films) // most)
-    return [Part(list(films[i * len(films) // count : (i + 1) * len(films) // count])) for i in range(count)]
-
-
-def _end_of(parts: Sequence[Part], workers: int, loading: float) -> float:
-    """When the last of them is made, if whoever is free takes the next; in the time of one film."""
-    busy_until = [0.0] * min(workers, max(1, len(parts)))
-    for part in parts:
-        heapq.heapreplace(busy_until, busy_until[0] + loading + len(part.films))
-    return max(busy_until)
+    films = sorted(films, key=lambda film: (film.head, film.name))
+    worth, needed = len(films) // (workers * WORTH * starting), -(-len(films) // (workers * MOST_FILMS))
+    count = min(len(films), workers * max(min(worth, MOST_PARTS), needed))
+    return [Part(films[i * len(films) // count : (i + 1) * len(films) // count]) for i in range(count)]
 
 
 class FilmDriver:
@@ -146,8 +127,8 @@ class FilmDriver:
                 self.manifest.add(Record(film.head, film.name, SKIPPED))  # its driver was killed before it wrote so
         self.folder.sweep(left)
         self._total, self._begun = len(left), time.monotonic()
-        loading = LOADING[GPU if self._needs().gpu else CPU]
-        for part in parts_of(left, self._workers(), loading):
+        starting = STARTING[GPU if self._needs().gpu else CPU]
+        for part in parts_of(left, self._workers(), starting):
             self.waiting.add(part)
         heads = len({film.head for film in left})
         self.say(f"{len(films)} films: {len(films) - len(left)} whole, {len(left)} to do, of {heads} heads")
@@ -181,12 +162,10 @@ class FilmDriver:
     def _give_away(self) -> None:
         for part in self.waiting.due(time.monotonic(), self._fits):
             needs = self._needs()
-            head = part.films[0].head
+            heads = tuple(self._of_head(list(films)) for _, films in groupby(part.films, lambda film: film.head))
             order = FilmOrder(
-                path=str(self.folder.logs / f"{head}-{secrets.token_hex(4)}"),
-                head=head,
-                model=part.films[0].model,
-                films=tuple((film.name, film.sound, str(self.folder.target(film))) for film in part.films),
+                path=str(self.folder.logs / f"{heads[0].head}-{secrets.token_hex(4)}"),
+                heads=heads,
                 seed=self.seed,
                 cores=needs.cores,
                 gpu=needs.gpu > 0,
@@ -196,6 +175,10 @@ class FilmDriver:
             self.cluster.submit(order, needs)
             self.taken[needs] += 1
             self.at_work[order.path] = order, part, needs
+
+    def _of_head(self, films: Sequence[Film]) -> FilmsOfHead:
+        said = tuple((film.name, film.sound, str(self.folder.target(film))) for film in films)
+        return FilmsOfHead(films[0].head, films[0].model, said)
 
     def _note(self, order: FilmOrder) -> None:
         """Write down which films have ended since."""
@@ -234,7 +217,7 @@ class FilmDriver:
         for some in (left[:half], left[half:]):
             if some:
                 self.waiting.add(Part(some, attempts), not_before=time.monotonic() + wait)
-        self.say(f"{order.head}: {failure.why}; {len(left)} films again in {wait:.0f} s")
+        self.say(f"{order.title}: {failure.why}; {len(left)} films again in {wait:.0f} s")
 
     def _end(self, record: Record) -> None:
         self.manifest.add(record)

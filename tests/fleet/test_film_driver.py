@@ -27,6 +27,11 @@ TWO_MACHINES = Capacity(4, 0.0, 2)
 DEATH = Failure(MACHINE, "the program was ended by SIGSEGV")
 
 
+def films_in(*orders: FilmOrder) -> list[tuple[str, ...]]:
+    """Of each film the head, the model, its name, its sound and its target."""
+    return [(one.head, one.model, *film) for order in orders for one in order.heads for film in one.films]
+
+
 @dataclass
 class Machines:
     """Make films at once; those whose sound says so are a bad sound, or end their program."""
@@ -50,16 +55,16 @@ class Machines:
         if failure is not None:
             return [(order, Outcome(1.0, "here", {}, failure))]
         with closing(Manifest(order.manifest)) as manifest:
-            for name, sound, target in order.films:
+            for head, model, name, sound, target in films_in(order):
                 says = Path(sound).read_text()
                 if says == "kill":
                     return [(order, Outcome(1.0, "here", {}, DEATH))]
                 if says == "bad":
-                    manifest.add(Record(order.head, name, FAILED, why="it is no sound", kind=INPUT))
+                    manifest.add(Record(head, name, FAILED, why="it is no sound", kind=INPUT))
                     continue
                 Path(target).parent.mkdir(exist_ok=True)
-                Path(target).write_text(f"{order.model} says {says} with seed {order.seed}")
-                manifest.add(Record(order.head, name, DONE, seconds=2.0, place="here", frames=75.0))
+                Path(target).write_text(f"{model} says {says} with seed {order.seed}")
+                manifest.add(Record(head, name, DONE, seconds=2.0, place="here", frames=75.0))
         return [(order, Outcome(1.0, "here", {}))]
 
     def cancel(self, seconds: float) -> None:
@@ -99,28 +104,37 @@ def films_of(**counts: int) -> list[Film]:
 
 
 @pytest.mark.parametrize(
-    ("counts", "workers", "loading", "sizes"),
+    ("counts", "workers", "starting", "sizes"),
     [
-        ({"a": 20, "b": 20, "c": 20}, 1, 3, [20, 20, 20]),  # a head is loaded once
-        ({"a": 20, "b": 20, "c": 20}, 2, 3, [10] * 6),  # all workers end together
-        ({"a": 20, "b": 20, "c": 20}, 2, 100, [20, 20, 20]),  # to load one again takes longer than its films
-        ({"a": 400, "b": 400, "c": 400}, 2, 100, [200] * 6),
-        ({"a": 100}, 4, 3, [25] * 4),
-        ({"a": 100, "b": 10}, 3, 3, [34, 33, 33, 10]),
-        ({"a": 100, "b": 10}, 3, 100, [50, 50, 10]),
+        ({"a": 20, "b": 20, "c": 20}, 1, 3, [30, 30]),
+        ({"a": 20, "b": 20, "c": 20}, 2, 3, [30, 30]),  # all workers end together
+        ({"a": 20, "b": 20, "c": 20}, 1, 100, [60]),  # to start another program takes longer than its films
+        ({"a": 3000, "b": 3000}, 2, 100, [1000] * 6),
+        ({"a": 3000, "b": 3000}, 4, 100, [750] * 8),
         ({"a": 3, "b": 1}, 8, 3, [1] * 4),
-        ({"a": 2, "b": 2}, 1000, 0, [1] * 4),
         ({}, 3, 3, []),
     ],
 )
-def test_parts_end_soonest_and_load_a_head_as_rarely_as_that_allows(counts, workers, loading, sizes):
+def test_parts_end_together_and_are_worth_the_start_of_a_program(counts, workers, starting, sizes):
     films = films_of(**counts)
-    parts = parts_of(films, workers, loading)
-    assert sorted((len(part.films) for part in parts), reverse=True) == sizes == [len(part.films) for part in parts]
-    assert all(len({film.head for film in part.films}) == 1 for part in parts)
+    parts = parts_of(films[::-1], workers, starting)
+    assert [len(part.films) for part in parts] == sizes
+    heads = [film.head for part in parts for film in part.films]
+    assert heads == sorted(heads)  # each is loaded as rarely as that allows
     assert sorted(film.name + film.head for part in parts for film in part.films) == sorted(
         film.name + film.head for film in films
     )
+
+
+def test_a_program_makes_films_of_many_heads(tmp_path):
+    films = Films(tmp_path, one="1", two="2", three="3")
+    machines = Machines(Capacity(2, 0.0, 2))
+    assert films.run(machines) == 0
+    (order,) = machines.orders
+    assert [(ours.head, len(ours.films)) for ours in order.heads] == [("anna", 3), ("bert", 3)]
+    assert order.title == "anna and 1 more"
+    order.command()
+    assert FilmOrder.from_json(order.json.read_bytes()) == order
 
 
 def test_all_films_are_made_and_a_bad_sound_costs_its_own_alone(tmp_path):
@@ -138,7 +152,7 @@ def test_all_films_are_made_and_a_bad_sound_costs_its_own_alone(tmp_path):
     assert list(films.folder.logs.iterdir()) == []
     again = Machines()
     assert films.run(again) == 2
-    assert [len(order.films) for order in again.orders] == [1, 1]  # what failed, and nothing that is whole
+    assert [film[2] for film in films_in(*again.orders)] == ["two", "two"]  # what failed, and nothing that is whole
 
 
 def test_films_that_end_their_program_are_alone_in_the_end(tmp_path):
@@ -151,10 +165,9 @@ def test_films_that_end_their_program_are_alone_in_the_end(tmp_path):
     assert [row.why for row in rows_of(films.folder) if row.why] == [DEATH.why] * 2
 
 
-def test_a_head_that_cannot_be_loaded_fails_with_all_its_films_at_once(tmp_path):
+def test_what_no_program_can_do_fails_at_once(tmp_path):
     films = Films(tmp_path, one="1", two="2")
-    damaged = Failure(INPUT, "anna is damaged")
-    machines = Machines(result=lambda order: damaged if order.head == "anna" else None)
+    machines = Machines(result=lambda order: Failure(INPUT, "there is no device") if order.title == "anna" else None)
     assert films.run(machines) == 2 and len(machines.orders) == 2
     assert "anna: 2 films: 0 whole, 2 failed" in as_text(rows_of(films.folder))
 
@@ -165,14 +178,14 @@ def test_a_changed_sound_head_or_seed_makes_those_films_anew_and_others_not(tmp_
     (tmp_path / "one.wav").write_text("11")
     machines = Machines()
     assert films.run(machines) == 0
-    assert sorted(name for order in machines.orders for name, _, _ in order.films) == ["one", "one"]
+    assert [film[2] for film in films_in(*machines.orders)] == ["one", "one"]
     assert "says 11" in (tmp_path / "films/anna/one.mp4").read_text()
     weights = tmp_path / "heads/anna/checkpoints/fine-00007/head.safetensors"
     weights.write_text("trained further")
     machines = Machines()
-    assert films.run(machines) == 0 and {order.head for order in machines.orders} == {"anna"}
+    assert films.run(machines) == 0 and {film[0] for film in films_in(*machines.orders)} == {"anna"}
     machines = Machines()
-    assert films.run(machines, seed=1) == 0 and sum(len(order.films) for order in machines.orders) == 4
+    assert films.run(machines, seed=1) == 0 and len(films_in(*machines.orders)) == 4
 
 
 def test_names_stay_with_their_sounds_when_others_come(tmp_path):
@@ -184,7 +197,7 @@ def test_names_stay_with_their_sounds_when_others_come(tmp_path):
     films.pairs = [Pair(tmp_path / "heads/anna", other), *films.pairs]
     machines = Machines()
     assert films.run(machines) == 0
-    assert [name for order in machines.orders for name, _, _ in order.films] == ["one-2"]
+    assert [film[2] for film in films_in(*machines.orders)] == ["one-2"]
     assert "says 1 " in (tmp_path / "films/anna/one.mp4").read_text()
 
 
@@ -199,7 +212,7 @@ def test_what_a_killed_drivers_programs_have_done_is_kept(tmp_path):
         manifest.add(Record("anna", "one", DONE, seconds=2.0, frames=50.0))
     machines = Machines()
     assert films.run(machines) == 0
-    assert [(order.head, len(order.films)) for order in machines.orders] == [("bert", 2), ("anna", 1)]
+    assert [film[::2][:2] for film in films_in(*machines.orders)] == [("anna", "two"), ("bert", "one"), ("bert", "two")]
     assert sorted(path.name for path in (tmp_path / "films/anna").iterdir()) == ["one.mp4", "two.mp4"]
     assert next(row.frames for row in rows_of(films.folder) if row.film.name == "one") == 50
 

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fleet.film_work import FilmOrder
+from fleet.film_work import FilmOrder, FilmsOfHead
 from fleet.manifest import DONE, FAILED, INPUT, read_manifest
 from fleet.work import ROOT
 from media.video import read_frames
@@ -49,7 +50,7 @@ def frames(film: Path) -> int:
 
 def order_of(tmp_path: Path, model: Path, *sounds: Path) -> FilmOrder:
     films = tuple((one.stem, str(one), str(tmp_path / f"films/{one.stem}.mp4")) for one in sounds)
-    return FilmOrder(str(tmp_path / "order"), "anna", str(model), films, 0, 1, gpu=False)
+    return FilmOrder(str(tmp_path / "order"), (FilmsOfHead("anna", str(model), films),), 0, 1, gpu=False)
 
 
 def test_a_worker_makes_films_and_writes_down_each(heads, sounds, tmp_path):
@@ -63,11 +64,19 @@ def test_a_worker_makes_films_and_writes_down_each(heads, sounds, tmp_path):
     assert len(list((tmp_path / "films").iterdir())) == 2
 
 
-def test_a_head_that_is_damaged_is_the_inputs_fault(sounds, tmp_path):
+def test_a_head_that_is_damaged_costs_its_own_films_alone(heads, sounds, tmp_path):
     damaged = tmp_path / "damaged.head"
     damaged.write_bytes(b"no head")
-    failure = order_of(tmp_path, damaged, sounds / "one.wav").carry_out().failure
-    assert failure is not None and failure.kind == INPUT and "is no head, or damaged" in failure.why
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films/two.mp4").write_text("made earlier")
+    bad, good = order_of(tmp_path, damaged, sounds / "one.wav", sounds / "two.wav"), order_of(tmp_path, heads / "anna")
+    films = (("two", str(sounds / "two.wav"), str(tmp_path / "films/bert/two.mp4")),)
+    order = replace(bad, heads=(*bad.heads, replace(good.heads[0], head="bert", films=films)))
+    assert order.carry_out().failure is None
+    one, two = read_manifest(order.manifest)
+    assert (one.name, one.stage, one.state, one.kind) == ("anna", "one", FAILED, INPUT)
+    assert "is no head, or damaged" in one.why and f"anna: {one.why}" in order.log.read_text()
+    assert (two.name, two.stage, two.state) == ("bert", "two", DONE) and frames(tmp_path / "films/bert/two.mp4") == 15
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -91,6 +100,7 @@ def test_a_program_that_is_ended_half_way_leaves_no_half_film_and_goes_on(heads,
 
 def test_the_command_makes_all_films_goes_on_where_it_was_killed_and_reports(heads, sounds, tmp_path):
     pytest.importorskip("ray")
+    write_wav(sounds / "zoo.wav", np.tile(speech_like(5.0), 24))  # long enough to be killed in
     out = tmp_path / "films"
     command = [sys.executable, str(ROOT / "fleet.py")]
     films = [*command, "films", str(heads), str(sounds), "--out", str(out), "--gpu_share", "0"]
@@ -103,15 +113,16 @@ def test_the_command_makes_all_films_goes_on_where_it_was_killed_and_reports(hea
         time.sleep(2.0)  # its programs end with it
         assert subprocess.run(films, stdout=said, stderr=said, check=False).returncode == 1
     assert sorted(str(path.relative_to(out)) for path in out.glob("*/*.mp4")) == [
-        "anna/one.mp4", "anna/two.mp4", "bert/one.mp4", "bert/two.mp4",
-    ]  # fmt: skip
+        f"{head}/{name}.mp4" for head in ("anna", "bert") for name in ("one", "two", "zoo")
+    ]
+    assert 0 < len(early) < 6
     assert {path: path.stat().st_mtime_ns for path in early} == early
     assert [frames(out / "bert" / f"{name}.mp4") for name in ("one", "two")] == [25, 15]
     lines = (tmp_path / "said.txt").read_text()
     assert "bad: FAILED: " in lines and "films an hour" in lines and "Traceback" not in lines
     told = subprocess.run([*command, "report", str(out)], capture_output=True, text=True, check=True).stdout
-    assert "all: 6 films: 4 whole, 2 failed, 0 waiting; 3 s of film" in told
-    assert (out / "films.csv").read_text().count("\n") == 7
+    assert "all: 8 films: 6 whole, 2 failed, 0 waiting; 243 s of film" in told
+    assert (out / "films.csv").read_text().count("\n") == 9
 
 
 def test_a_driver_in_the_background_that_is_asked_to_end_leaves_no_half_film(heads, sounds, tmp_path):
