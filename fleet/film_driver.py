@@ -115,6 +115,7 @@ class FilmDriver:
                 self.cluster.cancel(GRACE + 10)
                 for order, _, _ in self.at_work.values():
                     self._note(order)
+                self.folder.sweep(films)
 
     def _plan(self, films: Sequence[Film]) -> None:
         self._merge()
@@ -125,7 +126,7 @@ class FilmDriver:
                 left.append(film)
             elif (before := known.get((film.head, film.name))) is None or before.state not in (DONE, SKIPPED):
                 self.manifest.add(Record(film.head, film.name, SKIPPED))  # its driver was killed before it wrote so
-        self.folder.sweep(left)
+        self.folder.sweep(films)
         self._total, self._begun = len(left), time.monotonic()
         starting = STARTING[GPU if self._needs().gpu else CPU]
         for part in parts_of(left, self._workers(), starting):
