@@ -3,7 +3,12 @@
 A worker that is killed can end nobody. So the program runs in a session of its own below this process, which looks
 whether PARENT is still its parent. When that is gone, or on SIGTERM, the program is asked to end (a training saves what
 it has learnt) and, after GRACE seconds, killed with all that it has started. On Linux the system kills the program if
-this process itself is killed. The exit code is the program's; 128 and the signal's number where a signal ended it.
+this process itself is killed. Its temporary files go with it, however it ends: it has a folder of its own for them.
+The exit code is the program's; 128 and the signal's number where a signal ended it.
+
+Ray kills a worker's children and its process group at once, where the worker ends. So there are two of this process:
+one, the worker's child, only passes on what is asked and what comes of it; the other, in a session of its own, holds
+the program and takes the end of the first for that of the worker.
 
 It is run by its path, not as a module, and imports nothing of the checkout: it is there before anything else is.
 """
@@ -16,6 +21,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from types import FrameType
 
@@ -36,17 +42,48 @@ def main() -> int:
         signal.signal(number, ask)
     signal.signal(signal.SIGINT, _nothing)  # a terminal's Ctrl-C is for the driver; a handler, as SIG_IGN is inherited
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # those that started us may block some
-    child = subprocess.Popen(
-        program, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_parent if PRCTL else None
-    )
-    while child.poll() is None:
-        if asked or os.getppid() != parent:
-            _end(child, grace)
-            break
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(LOOK_EVERY)
-    _kill_group(child)  # workers that it left
-    code = child.wait()
+    us = os.getpid()
+    holder = os.fork()
+    if holder == 0:
+        os.setsid()
+        return _hold(program, grace, asked, us)
+    return _pass_on(holder, asked, parent)
+
+
+def _pass_on(holder: int, asked: list[int], parent: int) -> int:
+    """Wait for the process that holds the program, as long as the parent is there."""
+    while os.getppid() == parent:
+        if asked:
+            asked.clear()
+            os.kill(holder, signal.SIGTERM)
+        pid, status = os.waitpid(holder, os.WNOHANG)
+        if pid:
+            return _exit_code(os.waitstatus_to_exitcode(status))
+        time.sleep(LOOK_EVERY / 5)
+    return 1  # to nobody; the holder sees that we are gone
+
+
+def _hold(program: list[str], grace: float, asked: list[int], parent: int) -> int:
+    """Run the program until it ends, or until it is to end."""
+    with tempfile.TemporaryDirectory(prefix="egstalker-", ignore_cleanup_errors=True) as temporary:
+        child = subprocess.Popen(
+            program,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": temporary},
+            start_new_session=True,
+            preexec_fn=_die_with_parent if PRCTL else None,
+        )
+        while child.poll() is None:
+            if asked or os.getppid() != parent:
+                _end(child, grace)
+                break
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(LOOK_EVERY)
+        _kill_group(child)  # workers that it left
+        return _exit_code(child.wait())
+
+
+def _exit_code(code: int) -> int:
     return 128 - code if code < 0 else code
 
 

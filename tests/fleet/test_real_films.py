@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,7 +109,8 @@ def test_the_command_makes_all_films_goes_on_where_it_was_killed_and_reports(hea
         driver.kill()
         driver.wait()
         early = {path: path.stat().st_mtime_ns for path in out.glob("*/[!.]*.mp4")}
-        time.sleep(2.0)  # its programs end with it
+        logs = (out / "logs").glob
+        wait_for(lambda: any("ended by SIGTERM" in log.read_text() for log in logs("*.log")), 30)  # asked, not killed
         assert subprocess.run(films, stdout=said, stderr=said, check=False).returncode == 1
     assert sorted(str(path.relative_to(out)) for path in out.glob("*/*.mp4")) == [
         f"{head}/{name}.mp4" for head in ("anna", "bert") for name in ("one", "two", "zoo")
