@@ -114,10 +114,8 @@ def _films_there(options: argparse.Namespace) -> bool:
     if options.command == "retry":
         raise EGSTalkerError(f"{options.farm} has films: the ./fleet.sh films that began them tries again what failed")
     folder = FilmFolder(options.farm)
-    if options.command == "status" and options.json:
-        print(json.dumps(as_json(rows_of(folder)), indent=2))
-        return True
-    print(as_text(rows_of(folder)))
+    rows = rows_of(folder)
+    print(json.dumps(as_json(rows), indent=2) if "json" in options and options.json else as_text(rows))
     if options.command == "report":
         print(write_table(folder))
     return True

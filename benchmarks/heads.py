@@ -13,8 +13,6 @@ import itertools
 import os
 import shlex
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -24,14 +22,14 @@ from typing import Any
 
 from arguments.atomic import write_json
 from arguments.dataset_folder import DatasetFolder
+from arguments.device import gpu_count
 from arguments.errors import EGSTalkerError, door
-from benchmarks.machine_figures import configuration
+from benchmarks.commands import ROOT, configuration, run
 from fleet.farm import Farm, Receipt
 from fleet.manifest import DONE, Record, read_manifest
 from fleet.settings import Settings, with_configuration
 from sample.people import PEOPLE
 
-ROOT = Path(__file__).parent.parent
 CARDS = "CUDA_VISIBLE_DEVICES"
 WARM_UP = 12  # iterations of each kind
 
@@ -56,20 +54,13 @@ class Timed:
         return {"cards": self.cards, "heads": self.heads, "seconds": self.seconds, "heads_an_hour": hour, **stages}
 
 
-def run(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
-    """Run a program of the checkout, what it says on stderr. Raises EGSTalkerError where it fails."""
-    words = [sys.executable, *map(str, command)]
-    if subprocess.run(words, cwd=ROOT, env={**os.environ, **(environment or {})}, stdout=sys.stderr).returncode:
-        raise EGSTalkerError(f"{shlex.join(words[1:3])} failed; what it said is above")
-
-
 def sample_datasets(count: int, folder: Path) -> list[Path]:
     """Data sets of so many of the sample's people, 10 s of 320 x 320 each."""
     found = []
     for number, who in enumerate(itertools.islice(itertools.cycle(PEOPLE), count)):
         video = folder / f"{who}{number}.mp4"
-        run(["-m", "sample", video, "--size", "320", "--seconds", "10", "--seed", str(number), "--person", who])
-        run(["data_utils/process.py", video])
+        run("-m", "sample", video, "--size", "320", "--seconds", "10", "--seed", str(number), "--person", who)
+        run("data_utils/process.py", video)
         found.append(video.with_suffix(""))
     return found
 
@@ -78,7 +69,7 @@ def warm_up(dataset: Path, configs: Path, folder: Path) -> None:
     """A training of a few iterations, for what is compiled."""
     few = folder / "warm.py"
     few.write_text(configuration(configs, coarse_iterations=WARM_UP, iterations=WARM_UP, torso_iterations=WARM_UP))
-    run(["train.py", "-s", dataset, "--model_path", folder / "warm", "--configs", few])
+    run("train.py", "-s", dataset, "--model_path", folder / "warm", "--configs", few)
 
 
 def farm_of(datasets: Sequence[Path], heads: int, settings: Settings, folder: Path) -> Farm:
@@ -115,8 +106,9 @@ def timed(farm: Farm, heads: int, cards: int, options: Sequence[str]) -> Timed:
     if len(seen) < cards:
         raise EGSTalkerError(f"{CARDS} is {there}, which is not {cards} cards")
     share = [] if cards else ["--gpu_share", "0"]
+    visible = {CARDS: ",".join(seen[:cards])}
     begun = time.perf_counter()
-    run(["fleet.py", "heads", "--out", farm.store.local, *options, *share], {CARDS: ",".join(seen[:cards])})
+    run("fleet.py", "heads", "--out", farm.store.local, *options, *share, environment=visible)
     return Timed(cards, heads, time.perf_counter() - begun, tuple(read_manifest(farm.manifest)))
 
 
@@ -145,6 +137,8 @@ def main() -> None:
     options = parser.parse_args()
     if not (1 <= options.heads <= 1000 and all(0 <= number <= 1000 for number in options.gpus)):
         raise EGSTalkerError("--heads is from 1 to 1000, --gpus from 0")
+    if max(options.gpus) > gpu_count():
+        raise EGSTalkerError(f"there are {gpu_count()} cards here, and --gpus asks for {max(options.gpus)}")
     datasets = options.source_path or []
     if missing := [path for path in datasets if not DatasetFolder(path).video.is_file()]:
         raise EGSTalkerError(f"there is no dataset in {missing[0]}; make one with ./preprocess.sh")

@@ -29,9 +29,10 @@ from arguments.errors import EGSTalkerError, door
 from arguments.locks import exclusive
 from arguments.settings import load_config
 from arguments.version import VERSION
+from benchmarks.commands import ROOT
 from benchmarks.figures import changes, summary
 from benchmarks.junit import Outcome, read_outcome
-from benchmarks.machine_figures import ROOT, Work, sample_dataset, speeds, training
+from benchmarks.machine_figures import Work, sample_dataset, speeds, training
 from benchmarks.machine_table import markdown
 from benchmarks.reference import Entry, Subject, entry_of, figures_as_json, keep, read_reference
 from gaussian_renderer.devices import choose_device

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from arguments.device import CPU, GPU, kind_of
-from arguments.errors import EGSTalkerError
 from arguments.model_folder import ModelFolder
 from arguments.settings import load_config
+from benchmarks.commands import configuration, run
 from benchmarks.figures import Better, Figure
 
-ROOT = Path(__file__).parent.parent
 GAUSSIANS = {CPU: 20_000, GPU: 32_768}
 SIZE = 512  # pixels a side, of the pictures that are rendered and learnt
 BATCHES = {CPU: ("1", "4"), GPU: ("1", "32")}
@@ -64,14 +60,6 @@ class Work:
     @property
     def batches(self) -> tuple[str, ...]:
         return BATCHES[kind_of(self.device)]
-
-
-def run(*command: str | Path) -> None:
-    """Run one of the project's commands, shown as it is typed; raises EGSTalkerError where it fails."""
-    words = [str(word) for word in command]
-    print("$ python " + " ".join(words), file=sys.stderr, flush=True)
-    if subprocess.run([sys.executable, *words], cwd=ROOT, stdout=2).returncode:
-        raise EGSTalkerError(f"python {' '.join(words)} failed; what it said is above")
 
 
 def sample_dataset(folder: Path) -> Path:
@@ -126,13 +114,6 @@ def training(work: Work, number: int) -> list[Figure]:
 def seeded(configs: Path, number: int) -> str:
     """A configuration file of the same settings, but for a seed that is ``number`` higher."""
     return configuration(configs, seed=load_config(configs)[1].seed + number)
-
-
-def configuration(configs: Path, **changed: Any) -> str:
-    """A configuration file of the same settings, but for some of how it is trained."""
-    model, settings = load_config(configs)
-    settings = replace(settings, **changed)
-    return f"ModelSettings = {dataclasses.asdict(model)!r}\nTrainingSettings = {dataclasses.asdict(settings)!r}\n"
 
 
 def scores(sets: Mapping[str, Mapping[str, Any]]) -> list[Figure]:

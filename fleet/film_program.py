@@ -32,9 +32,8 @@ def make(order: FilmOrder, say: Callable[[Record], None]) -> None:
     """
     device = choose_device(None if order.gpu else CPU)
     for ours in order.heads:
-        left = {WantedFilm(Path(sound), Path(target), order.seed): name for name, sound, target in ours.films}
-        for wanted in [one for one in left if one.target.exists()]:
-            del left[wanted]
+        wanted = {WantedFilm(Path(sound), Path(target), order.seed): name for name, sound, target in ours.films}
+        left = {one: name for one, name in wanted.items() if not one.target.exists()}
         try:
             _make_of_head(ours, left, device, say)
         except EGSTalkerError as error:

@@ -40,8 +40,8 @@ def test_a_farm_sees_the_first_of_the_cards(tmp_path, dataset, monkeypatch):
     farm = farm_of([dataset], 1, Settings(), tmp_path)
     asked = []
 
-    def run(command, environment):
-        asked.append((command[-2:], environment[heads.CARDS]))
+    def run(*command, environment):
+        asked.append((list(command[-2:]), environment[heads.CARDS]))
         manifest = Manifest(farm.manifest)
         manifest.add(Record("anna-0", "train", DONE, seconds=3.0))
         manifest.close()
@@ -60,4 +60,4 @@ def test_a_farm_sees_the_first_of_the_cards(tmp_path, dataset, monkeypatch):
 
 def test_a_head_that_fails_is_told():
     with pytest.raises(EGSTalkerError, match=r"fleet\.py status failed"):
-        heads.run(["fleet.py", "status", "/nowhere"])
+        heads.run("fleet.py", "status")

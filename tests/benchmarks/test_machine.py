@@ -210,4 +210,4 @@ def test_the_commit_is_told_and_whether_the_tree_differs(tmp_path):
 
 def test_the_commit_is_unknown_without_git(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert machine.commit_of(machine_figures.ROOT) == "unknown"
+    assert machine.commit_of(machine.ROOT) == "unknown"
