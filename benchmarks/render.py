@@ -4,9 +4,10 @@ Every row is one batch of pictures of a head-like cloud, or of a trained head, w
 by made-up audio, or with ``--source_path`` by its dataset's held-out frames at their own size.
 ``forward`` is the whole of a render, ``backward`` its gradient in every input, both with the device synchronised; the
 CPU's forward pass is also shown stage by stage; ``encode`` is the time to write the pictures into an mp4. Medians over
-the repeats, in milliseconds a batch, and half the distance between the quartiles; fps is pictures a second, without
-gradients and encoding. ``--compare`` sets the compiled code against itself on one core and against its twin in plain
-torch, in one run: rasterization, and deformation where there is a trained head.
+the repeats, of half a second at least (a processor that was idle begins slowly), in milliseconds a batch, and half the
+distance between the quartiles; fps is pictures a second, without gradients and encoding. ``--compare`` sets the
+compiled code against itself on one core and against its twin in plain torch, in one run: rasterization, and deformation
+where there is a trained head.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -66,15 +67,29 @@ class Spread(float):
         return spread
 
 
-def milliseconds(call: Callable[[], Any], device: torch.device, repeats: int) -> Spread:
+@dataclass(frozen=True)
+class Often:
+    """How often a call is timed: until both are reached. Raises EGSTalkerError where they say no number of times."""
+
+    repeats: int = 10
+    seconds: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1 or not 0 <= self.seconds <= 3600:
+            raise EGSTalkerError("--repeats is at least 1, --seconds from 0 to 3600")
+
+
+def milliseconds(call: Callable[[], Any], device: torch.device, often: Often) -> Spread:
     """Wall-clock time of ``call``, the device's queue empty before and after."""
-    return side_by_side({"": call}, device, repeats)[""]
+    return side_by_side({"": call}, device, often)[""]
 
 
-def side_by_side(calls: dict[str, Callable[[], Any]], device: torch.device, repeats: int) -> dict[str, Spread]:
+def side_by_side(calls: dict[str, Callable[[], Any]], device: torch.device, often: Often) -> dict[str, Spread]:
     """Wall-clock milliseconds of several calls that take turns, so that what slows the machine slows them all."""
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(repeats):
+    rounds, until = 0, time.perf_counter() + often.seconds
+    while rounds < often.repeats or time.perf_counter() < until:
+        rounds += 1
         for name, call in calls.items():
             _synchronize(device)
             start = time.perf_counter()
@@ -84,19 +99,19 @@ def side_by_side(calls: dict[str, Callable[[], Any]], device: torch.device, repe
     return {name: Spread(values) for name, values in times.items()}
 
 
-def measure(gaussians: Gaussians, camera: Camera, repeats: int) -> dict[str, Any]:
+def measure(gaussians: Gaussians, camera: Camera, often: Often) -> dict[str, Any]:
     """One row: {gaussians, size, batch, stages: {name: ms}, fps} of ``gaussians`` seen by ``camera``."""
     device = gaussians.means.device
-    stages = _cpu_stages(gaussians, camera, repeats) if device.type == "cpu" else {}
+    stages = _cpu_stages(gaussians, camera, often) if device.type == "cpu" else {}
     with torch.no_grad():
         render(gaussians, camera)
-        stages["forward"] = milliseconds(lambda: render(gaussians, camera), device, repeats)
+        stages["forward"] = milliseconds(lambda: render(gaussians, camera), device, often)
 
     leaves = gaussians.map(lambda tensor, _: tensor.clone().requires_grad_())
     image = render(leaves, camera).image
     gradient = torch.rand_like(image)
-    stages["backward"] = milliseconds(lambda: image.backward(gradient, retain_graph=True), device, repeats)
-    stages["encode"] = _encoding(image.detach(), repeats)
+    stages["backward"] = milliseconds(lambda: image.backward(gradient, retain_graph=True), device, often)
+    stages["encode"] = _encoding(image.detach(), often)
     return {
         "gaussians": gaussians.count,
         "size": camera.height,
@@ -107,23 +122,23 @@ def measure(gaussians: Gaussians, camera: Camera, repeats: int) -> dict[str, Any
 
 
 @torch.no_grad()
-def measure_head(head: GaussianHead, drive: Drive, repeats: int) -> dict[str, Any]:
+def measure_head(head: GaussianHead, drive: Drive, often: Often) -> dict[str, Any]:
     """One row of a trained head that ``drive`` moves; ``fps`` counts deformation and rasterization."""
     device = next(head.parameters()).device
     drive = drive.to(str(device))
     at_rest = head.at_rest()
     for _ in range(3):  # compiles and records
         gaussians = head.deform(drive, at_rest)
-    deform = milliseconds(lambda: head.deform(drive, at_rest), device, repeats)
+    deform = milliseconds(lambda: head.deform(drive, at_rest), device, often)
     with torch.enable_grad():
-        row = measure(gaussians, drive.camera, repeats)
+        row = measure(gaussians, drive.camera, often)
     row["stages"] = {"deform": deform, **row["stages"]}
     row["fps"] = 1000 * len(drive) / (deform + row["stages"]["forward"])
     return row
 
 
 @torch.no_grad()
-def compare(gaussians: Gaussians, camera: Camera, repeats: int) -> dict[str, Any]:
+def compare(gaussians: Gaussians, camera: Camera, often: Often) -> dict[str, Any]:
     """One row of rasterization: compiled, compiled on one core, and the twin in plain torch where that fits memory."""
     calls = {
         "rasterize": lambda: render(gaussians, camera),
@@ -131,11 +146,11 @@ def compare(gaussians: Gaussians, camera: Camera, repeats: int) -> dict[str, Any
     }
     if gaussians.count * camera.height * camera.width <= TWIN_PAIRS:
         calls["plain torch"] = lambda: render(gaussians, camera, backend="reference")
-    return _compared(calls, gaussians.count, camera, repeats)
+    return _compared(calls, gaussians.count, camera, often)
 
 
 @torch.no_grad()
-def compare_deformation(head: GaussianHead, drive: Drive, repeats: int) -> dict[str, Any]:
+def compare_deformation(head: GaussianHead, drive: Drive, often: Often) -> dict[str, Any]:
     """One row of a trained head's deformation: compiled, compiled on one core, and the modules in plain torch."""
     at_rest = head.at_rest()
     calls = {
@@ -143,13 +158,13 @@ def compare_deformation(head: GaussianHead, drive: Drive, repeats: int) -> dict[
         "one core": _on_one_core(lambda: head.deform(drive, at_rest)),
         "plain torch": lambda: head.deform(drive, replace(at_rest, compiled=None)),
     }
-    return _compared(calls, head.num_gaussians, drive.camera, repeats)
+    return _compared(calls, head.num_gaussians, drive.camera, often)
 
 
-def _compared(calls: dict[str, Callable[[], Any]], count: int, camera: Camera, repeats: int) -> dict[str, Any]:
+def _compared(calls: dict[str, Callable[[], Any]], count: int, camera: Camera, often: Often) -> dict[str, Any]:
     for call in calls.values():
         call()  # compiles and fills caches
-    stages = side_by_side(calls, torch.device("cpu"), repeats)
+    stages = side_by_side(calls, torch.device("cpu"), often)
     return {"gaussians": count, "size": camera.height, "batch": len(camera), "stages": stages}
 
 
@@ -165,13 +180,13 @@ def _on_one_core(call: Callable[[], Any]) -> Callable[[], Any]:
     return alone
 
 
-def _encoding(images: Float[Tensor, "B H W 3"], repeats: int) -> Spread:
+def _encoding(images: Float[Tensor, "B H W 3"], often: Often) -> Spread:
     """Milliseconds to write the batch into an mp4, over and over, shifted by a pixel each time as a head would be."""
     shown = images.clamp(0, 1).mul(255).byte().cpu()
     shifted = [shown.roll(i, dims=2).numpy() for i in range(ENCODED)]
     times = []
     with tempfile.TemporaryDirectory() as folder:
-        for i in range(max(repeats // ENCODED, 2)):
+        for i in range(max(often.repeats // ENCODED, 2)):
             start = time.perf_counter()
             with VideoWriter(Path(folder) / f"{i}.mp4", shown.shape[2], shown.shape[1]) as writer:
                 for frames in shifted:
@@ -202,7 +217,7 @@ def held_out_drive(
 
 
 @torch.no_grad()
-def _cpu_stages(gaussians: Gaussians, camera: Camera, repeats: int) -> dict[str, float]:
+def _cpu_stages(gaussians: Gaussians, camera: Camera, often: Often) -> dict[str, float]:
     """The compiled rasterizer's stages, one after the other on the same data."""
     cpu = torch.device("cpu")
     batch = len(camera)
@@ -221,11 +236,11 @@ def _cpu_stages(gaussians: Gaussians, camera: Camera, repeats: int) -> dict[str,
         lists = bin_tiles()
         blend(lists, background, threads)
         return {
-            "colors": milliseconds(lambda: view_colors(gaussians, camera.positions), cpu, repeats),
-            "project": milliseconds(lambda: project(*shapes, pinholes), cpu, repeats),
-            "sort": milliseconds(lambda: depth_order(seen, colors), cpu, repeats),
-            "bin": milliseconds(bin_tiles, cpu, repeats),
-            "blend": milliseconds(lambda: blend(lists, background, threads), cpu, repeats),
+            "colors": milliseconds(lambda: view_colors(gaussians, camera.positions), cpu, often),
+            "project": milliseconds(lambda: project(*shapes, pinholes), cpu, often),
+            "sort": milliseconds(lambda: depth_order(seen, colors), cpu, often),
+            "bin": milliseconds(bin_tiles, cpu, often),
+            "blend": milliseconds(lambda: blend(lists, background, threads), cpu, often),
         }
 
 
@@ -263,13 +278,14 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--batches", type=int, nargs="+", default=BATCHES, help="pictures rendered at once")
     parser.add_argument("--degree", type=int, choices=range(4), default=0, help="of the spherical harmonics")
-    parser.add_argument("--repeats", type=int, default=10, help="the median of so many is shown")
+    parser.add_argument("--repeats", type=int, default=Often.repeats, help="the median of so many is shown (10)")
+    parser.add_argument("--seconds", type=float, default=Often.seconds, help="of repeats, at least (0.5)")
     parser.add_argument("--compare", action="store_true", help="against one core and the twin in plain torch (cpu)")
     parser.add_argument("--json", type=Path, help="write the rows to this file too")
     return parser.parse_args()
 
 
-def _head_rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def _head_rows(arguments: argparse.Namespace, often: Often) -> Iterator[dict[str, Any]]:
     head, _, _ = load_head(arguments.model_path, arguments.iteration, arguments.device)
     dataset = ReferenceClip(arguments.source_path) if arguments.source_path else None
     signal = torch.zeros(0)
@@ -281,29 +297,29 @@ def _head_rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
         for batch in arguments.batches:
             drive = held_out_drive(head, dataset, signal, size, batch) if dataset else made_up_drive(head, size, batch)
             if arguments.compare:
-                yield compare_deformation(head, drive, arguments.repeats)
+                yield compare_deformation(head, drive, often)
             else:
-                yield measure_head(head, drive, arguments.repeats)
+                yield measure_head(head, drive, often)
 
 
-def _cloud_rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def _cloud_rows(arguments: argparse.Namespace, often: Often) -> Iterator[dict[str, Any]]:
     for count in arguments.gaussians:
         cloud = head_cloud(count, degree=arguments.degree).to(arguments.device)
         for size in arguments.sizes or SIZES:
             for batch in arguments.batches:
                 camera = head_camera(size, batch).to(arguments.device)
-                yield (compare if arguments.compare else measure)(cloud, camera, arguments.repeats)
+                yield (compare if arguments.compare else measure)(cloud, camera, often)
 
 
 def main() -> None:
     """Measure every combination and print one table."""
     arguments = _arguments()
-    arguments.device = choose_device(arguments.device)
+    arguments.device, often = choose_device(arguments.device), Often(arguments.repeats, arguments.seconds)
     if arguments.source_path and not arguments.model_path:
         raise EGSTalkerError("--source_path is the dataset of a trained head; give its --model_path too")
     if arguments.compare and arguments.device != CPU:
         raise EGSTalkerError("--compare is about the compiled CPU code; use --device cpu")
-    rows = list(_head_rows(arguments) if arguments.model_path else _cloud_rows(arguments))
+    rows = list((_head_rows if arguments.model_path else _cloud_rows)(arguments, often))
     print(table(rows))
     if arguments.json:
         with atomic_path(arguments.json) as path:

@@ -20,6 +20,7 @@ from fleet.driver import LONGEST_WAIT, LOST_COUNTS, MOST_CORES, Cluster, Options
 from fleet.failures import Failure
 from fleet.film_folder import Film, FilmFolder
 from fleet.film_work import FilmOrder, FilmsOfHead
+from fleet.gpu_share import film_share
 from fleet.manifest import AGAIN, DONE, FAILED, INPUT, MACHINE, SKIPPED, Manifest, Record, latest, read_manifest
 from fleet.needs import Capacity, Needs
 from fleet.progress import length
@@ -152,7 +153,8 @@ class FilmDriver:
 
     def _needs(self) -> Needs:
         there, share, label = self.cluster.capacity, self.options.gpu_share, self.options.cpu_label
-        share = (1.0 if there.gpus else 0.0) if share is None else share
+        if share is None:
+            share = film_share(there.cards, there.cores / there.gpus) if there.gpus else 0.0
         fair = _cores_of_a_share(there, share) if share else min(MOST_CORES, there.largest)
         cores = max(1, min(self.options.cores or fair, there.largest or 1))
         return Needs(cores, share, (label,) if label and not share else ())

@@ -35,7 +35,7 @@ from scene.kept_clip import KeptClip
 from synthesis.background import CLIP
 from synthesis.film import make_writable, rest_remark, staged, write_video
 from synthesis.pipeline import ahead, put
-from synthesis.rendering import BATCHES, Reel, Shown, encoding_of, shown
+from synthesis.rendering import BATCHES, Behind, Reel, Shown, encoding_of, shown
 from synthesis.script import Script
 from synthesis.signal import motion_of
 from synthesis.source import Source
@@ -128,7 +128,8 @@ def make_films(
         encoders = stack.enter_context(ThreadPoolExecutor(side_by_side + FLUSHING))
         stack.callback(stopped.set)  # before the encoders are waited for
         films = ahead(_films(speaker, missing, work, 2 * side_by_side, ended, stopped), SCRIPTS_AHEAD)
-        batches = stack.enter_context(contextlib.closing(ahead(_batches(films, batch, side_by_side), 2)))
+        behind = Behind(next(speaker.head.parameters()).device)
+        batches = stack.enter_context(contextlib.closing(ahead(_batches(films, batch, side_by_side, behind), 2)))
         for one in batches:
             begun = time.perf_counter()
             pictures, place = shown(speaker.head, one.drive, one.background, at_rest, encode), 0
@@ -228,7 +229,7 @@ def _films(
         yield _Film(one, script, Reel(head, clip, script), depth, ended, stopped)
 
 
-def _batches(films: Generator[_Film, None, None], batch: int, side_by_side: int) -> Iterator[_Batch]:
+def _batches(films: Generator[_Film, None, None], batch: int, side_by_side: int, behind: Behind) -> Iterator[_Batch]:
     """Batches that are full but for the last, of the frames of so many films, in turns."""
     share = -(-batch // side_by_side)
     at_work: deque[_Film] = deque()
@@ -254,8 +255,7 @@ def _batches(films: Generator[_Film, None, None], batch: int, side_by_side: int)
             if not owners:
                 return
             drive = parts[0][0] if len(parts) == 1 else Drive.stack([drive for drive, _ in parts])
-            background = torch.cat([pictures for _, pictures in parts])
-            yield _Batch(owners, drive, background.to(drive.eye.device).float().div_(255))
+            yield _Batch(owners, drive, behind([picture for _, pictures in parts for picture in pictures]))
     finally:
         for film in at_work:
             film.reel.close()

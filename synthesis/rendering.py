@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -123,12 +123,11 @@ class Reel:
     def __len__(self) -> int:
         return len(self._script) - self._place
 
-    def take(self, count: int) -> tuple[Drive, UInt8[Tensor, "B H W C"]]:
-        """What drives the head in the next frames, at most ``count``, on its device; and what is behind it, on the
-        CPU."""
+    def take(self, count: int) -> tuple[Drive, list[Frame | Cutout]]:
+        """What drives the head in the next frames, at most ``count``, on its device; and the pictures behind it."""
         drive = drive_of(self._head, self._clip, self._script, slice(self._place, self._place + count))
         self._place += len(drive)
-        return drive, torch.from_numpy(np.stack([next(self._pictures) for _ in range(len(drive))]))
+        return drive, [next(self._pictures) for _ in range(len(drive))]
 
     def close(self) -> None:
         """Let go of what reads pictures ahead."""
@@ -137,15 +136,40 @@ class Reel:
             close()
 
 
+class Behind:
+    """Brings what is behind heads to their device; a picture that stays is brought once.
+
+    Args:
+        device: of the heads.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._still: Frame | Cutout | None = None
+        self._there = torch.zeros(0)
+
+    def __call__(self, pictures: Sequence[Frame | Cutout]) -> Float[Tensor, "B H W C"]:
+        """Pictures of one size, 0..1; not to be written to: those of one that stays share their memory."""
+        first = pictures[0]
+        if any(picture is not first for picture in pictures):
+            return self._brought(np.stack(pictures))
+        if first is not self._still:
+            self._still, self._there = first, self._brought(first[None])
+        return self._there.expand(len(pictures), -1, -1, -1)
+
+    def _brought(self, pictures: UInt8[np.ndarray, "B H W C"]) -> Float[Tensor, "B H W C"]:
+        return torch.from_numpy(pictures).to(self._device).float().div_(255)
+
+
 def _inputs(
     head: GaussianHead, clip: Clip, script: Script, batch: int
 ) -> Iterator[tuple[Drive, Float[Tensor, "B H W C"]]]:
     """What drives the head in each batch of frames, and the background, on the head's device."""
-    device, reel = next(head.parameters()).device, Reel(head, clip, script)
+    behind, reel = Behind(next(head.parameters()).device), Reel(head, clip, script)
     try:
         while len(reel):
-            drive, background = reel.take(batch)
-            yield drive, background.to(device).float().div_(255)
+            drive, pictures = reel.take(batch)
+            yield drive, behind(pictures)
     finally:
         reel.close()
 

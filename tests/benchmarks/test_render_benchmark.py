@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable
 
 import pytest
@@ -24,9 +25,27 @@ def test_head_cloud_is_a_closed_head_in_the_middle_of_the_picture():
     assert 0.2 < alpha.mean() < 0.6
 
 
+def test_a_call_is_timed_for_as_long_and_as_often_as_is_asked():
+    calls: list[float] = []
+    cpu = torch.device("cpu")
+    begun = time.perf_counter()
+    render.milliseconds(lambda: calls.append(time.perf_counter()), cpu, render.Often(2, 0.05))
+    assert len(calls) > 20 and calls[-1] - begun > 0.02
+    calls.clear()
+    render.milliseconds(lambda: calls.append(0.0), cpu, render.Often(7, 0))
+    assert len(calls) == 7
+
+
+@pytest.mark.parametrize("words", ["--repeats 0", "--seconds nan", "--seconds inf", "--seconds -1"])
+def test_a_number_of_times_that_is_none_is_refused(words, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["render", *words.split()])
+    with pytest.raises(EGSTalkerError, match="--repeats is at least 1, --seconds from 0 to 3600"):
+        render.main()
+
+
 def test_prints_a_table_and_writes_the_rows(tmp_path, monkeypatch, capsys):
     target = tmp_path / "rows.json"
-    options = "--gaussians 500 1000 --sizes 32 --batches 2 --repeats 2 --degree 1 --json"
+    options = "--gaussians 500 1000 --sizes 32 --batches 2 --repeats 2 --seconds 0 --degree 1 --json"
     monkeypatch.setattr(sys, "argv", ["render", *options.split(), str(target)])
     render.main()
     rows = json.loads(target.read_text())
@@ -40,7 +59,7 @@ def test_prints_a_table_and_writes_the_rows(tmp_path, monkeypatch, capsys):
 def test_a_trained_heads_speed_counts_its_deformation(tmp_path, monkeypatch):
     model = make_model(tmp_path / "m", make_dataset(tmp_path / "set"))
     target = tmp_path / "rows.json"
-    options = f"--model_path {model} --sizes 32 48 --batches 2 --repeats 2 --json {target}"
+    options = f"--model_path {model} --sizes 32 48 --batches 2 --repeats 2 --seconds 0 --json {target}"
     monkeypatch.setattr(sys, "argv", ["render", *options.split()])
     render.main()
     rows = json.loads(target.read_text())
@@ -60,7 +79,7 @@ def test_a_trained_head_is_measured_on_its_own_held_out_frames(tmp_path, monkeyp
     assert torch.allclose(drive.camera.project(points), expected.camera.project(points) / 2, atol=1e-4)
 
     model, target = make_model(tmp_path / "m", folder), tmp_path / "rows.json"
-    options = f"--model_path {model} --source_path {folder.root} --batches 1 3 --repeats 2 --json {target}"
+    options = f"--model_path {model} --source_path {folder.root} --batches 1 3 --repeats 2 --seconds 0 --json {target}"
     monkeypatch.setattr(sys, "argv", ["render", *options.split()])
     render.main()
     rows = json.loads(target.read_text())
@@ -104,7 +123,7 @@ def test_medians_come_with_half_the_distance_between_the_quartiles():
 def test_compiled_code_is_compared_with_one_core_and_with_its_twin(tmp_path, monkeypatch, capsys):
     target = tmp_path / "rows.json"
     monkeypatch.setattr(render, "TWIN_PAIRS", 700 * 32 * 32)
-    options = f"--compare --gaussians 500 1000 --sizes 32 --repeats 2 --json {target}"
+    options = f"--compare --gaussians 500 1000 --sizes 32 --repeats 2 --seconds 0 --json {target}"
     monkeypatch.setattr(sys, "argv", ["render", *options.split()])
     render.main()
     small, large = json.loads(target.read_text())
@@ -113,7 +132,7 @@ def test_compiled_code_is_compared_with_one_core_and_with_its_twin(tmp_path, mon
     assert capsys.readouterr().out.splitlines()[2].endswith(" -")
 
     model = make_model(tmp_path / "m", make_dataset(tmp_path / "set"))
-    options = f"--compare --model_path {model} --sizes 32 --repeats 2 --json {target}"
+    options = f"--compare --model_path {model} --sizes 32 --repeats 2 --seconds 0 --json {target}"
     monkeypatch.setattr(sys, "argv", ["render", *options.split()])
     render.main()
     (row,) = json.loads(target.read_text())

@@ -17,6 +17,7 @@ from fleet.film_driver import FilmDriver, parts_of
 from fleet.film_folder import Film, FilmFolder
 from fleet.film_table import as_text, rows_of, write_table
 from fleet.film_work import FilmOrder
+from fleet.gpu_share import film_share
 from fleet.manifest import DONE, FAILED, INPUT, MACHINE, Manifest, Record, latest, read_manifest
 from fleet.needs import Capacity, Needs
 from fleet.pairs import Pair
@@ -217,6 +218,26 @@ def test_what_a_killed_drivers_programs_have_done_is_kept(tmp_path):
     assert [film[::2][:2] for film in films_in(*machines.orders)] == [("anna", "two"), ("bert", "one"), ("bert", "two")]
     assert sorted(path.name for path in (tmp_path / "films/anna").iterdir()) == ["one.mp4", "two.mp4"]
     assert next(row.frames for row in rows_of(films.folder) if row.film.name == "one") == 50
+
+
+def test_a_card_takes_as_many_programs_as_its_memory_and_its_cores_bear():
+    programs = {
+        ("H100",): [(1, 1), (4, 1), (5, 2), (16, 6), (64, 6)],
+        ("A100", "L4"): [(4, 1), (8, 2), (64, 2)],  # the smaller one's
+        ("A100",): [(8, 3), (64, 4)],
+        ("T4",): [(64, 1)],
+        ("H100", "Quadro"): [(64, 1)],  # not known
+        (): [(64, 1)],
+    }
+    for cards, wanted in programs.items():
+        assert [film_share(cards, cores) for cores, _ in wanted] == [1 / count for _, count in wanted], cards
+
+
+def test_several_programs_share_a_card_and_its_cores(tmp_path):
+    machines = Machines(Capacity(32, 2.0, 16, ("H100",)))
+    assert Films(tmp_path, one="1", two="2", three="3").run(machines) == 0
+    assert machines.needs == [Needs(2, 1 / 6)] * 6
+    assert [len(order.heads) for order in machines.orders] == [1] * 6
 
 
 def test_gpus_take_an_order_each_with_their_share_of_the_cores(tmp_path):
