@@ -24,10 +24,10 @@ from statistics import median
 from typing import Any
 
 from arguments.atomic import atomic_path
-from arguments.errors import EGSTalkerError, door, one_line
+from arguments.errors import EGSTalkerError, door
 from arguments.threads import WAIT
+from benchmarks.commands import ROOT, last_line
 
-ROOT = Path(__file__).parent.parent
 LIBRARYS_OWN = {"GOMP_SPINCOUNT": "300000", "KMP_BLOCKTIME": "200"}  # GNU's and LLVM's defaults, where nothing is set
 BUSY = "while True: pass"
 
@@ -56,8 +56,7 @@ def seconds_of(command: Sequence[str], wait: dict[str, str]) -> float:
         done = subprocess.run(words, cwd=ROOT, env={**os.environ, **wait}, capture_output=True, text=True)
         seconds = time.perf_counter() - begun
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["(it said nothing)"])[-1]
-        raise EGSTalkerError(f"{' '.join(command)} failed: {one_line(Exception(last))}")
+        raise EGSTalkerError(f"{' '.join(command)} failed: {last_line(done.stderr)}")
     return seconds
 
 

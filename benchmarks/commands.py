@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from arguments.errors import EGSTalkerError
+from arguments.errors import EGSTalkerError, one_line
 from arguments.settings import load_config
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +28,11 @@ def run(*command: str | Path, environment: Mapping[str, str] | None = None) -> N
     there = {**os.environ, **(environment or {})}
     if subprocess.run([sys.executable, *words], cwd=ROOT, env=there, stdout=2).returncode:
         raise EGSTalkerError(f"python {' '.join(words)} failed; what it said is above")
+
+
+def last_line(said: str) -> str:
+    """The last line of what a program has said that failed: why."""
+    return one_line(Exception((said.strip().splitlines() or ["it said nothing"])[-1]))
 
 
 def configuration(configs: Path, **changed: Any) -> str:

@@ -28,12 +28,12 @@ import numpy as np
 from arguments.atomic import write_json
 from arguments.clock import SAMPLE_RATE
 from arguments.device import on_gpu
-from arguments.errors import EGSTalkerError, door, one_line
+from arguments.errors import EGSTalkerError, door
+from benchmarks.commands import ROOT, last_line
 from fleet.film_work import FilmOrder, FilmsOfHead
 from fleet.manifest import DONE, Record, read_manifest
 from media.sound import write_wav
 
-ROOT = Path(__file__).parent.parent
 SYLLABLES = 3  # a second
 AS_NICE = {"RAY_worker_niceness": "0"}  # as the loop's programs: Ray's workers give way to others otherwise
 
@@ -124,8 +124,7 @@ def run(command: list[str]) -> None:
     """Run a program of the checkout. Raises EGSTalkerError with its last line where it fails."""
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **AS_NICE}, capture_output=True, text=True)
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["(it said nothing)"])[-1]
-        raise EGSTalkerError(f"{' '.join(command[1:3])} failed: {one_line(Exception(last))}")
+        raise EGSTalkerError(f"{' '.join(command[1:3])} failed: {last_line(done.stderr)}")
 
 
 def check(out: Path, count: int) -> None:

@@ -25,6 +25,7 @@ from typing import Any
 
 from arguments.atomic import write_json
 from arguments.errors import EGSTalkerError, door
+from benchmarks.commands import ROOT, last_line
 from benchmarks.simulated_cluster import Faults, Killed, Machines, SimulatedCluster, StageTimes
 from fleet.driver import Driver, Options
 from fleet.farm import Farm, driving
@@ -32,7 +33,6 @@ from fleet.manifest import DONE, Manifest, Record
 from fleet.report import write_report
 from fleet.settings import Settings
 
-ROOT = Path(__file__).resolve().parent.parent
 SIZES = ("1000:10", "10000:100", "100000:1000")
 IN_MEMORY = Path("/dev/shm")  # where the farm costs the disk nothing
 SYNCED = 2_000  # lines
@@ -224,7 +224,7 @@ def _apart(size: str) -> dict[str, Any]:
         command = [sys.executable, "-m", "benchmarks.scale", size, *arguments, "--json", str(file)]
         done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if done.returncode:
-            raise EGSTalkerError(f"{size}: {(done.stderr.strip().splitlines() or ['it ended without a word'])[-1]}")
+            raise EGSTalkerError(f"{size}: {last_line(done.stderr)}")
         row: dict[str, Any] = json.loads(file.read_text())[0]
         return row
 

@@ -82,8 +82,7 @@ class Followers:
                 connection.send((END,))
             except OSError:
                 continue  # it has ended
-        if kind is None and self._has_met:
-            self.group.leave()
+        self.group.leave(together=kind is None)
         for process, connection in self._others:
             connection.close()
             process.join(END_SECONDS)
@@ -200,17 +199,18 @@ def follow(options: TrainOptions, rank: int, commands: Connection) -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    group = Group(rank, options.processes)
     try:
         options = replace(options, device=_device(options, rank))
         if on_gpu(options.device):
             make_current(options.device)
-        follower = Follower(options, Group(rank, options.processes))
+        follower = Follower(options, group)
         commands.send((READY,))
         while (told := commands.recv())[0] != END:
             getattr(follower, told[0])(*told[1:])
-        follower.group.leave()
-    except EOFError:
-        return  # the leader has gone
+        group.leave()
+    except EOFError:  # the leader has gone
+        group.leave(together=False)
     except Exception as error:
         expected = isinstance(error, EGSTalkerError) or is_out_of_memory(error)
         if not expected:

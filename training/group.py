@@ -19,6 +19,7 @@ from arguments.device import by_device
 from arguments.errors import EGSTalkerError, is_out_of_memory, one_line
 
 T = TypeVar("T")
+GLOO, NCCL = "gloo", "nccl"
 LOOPBACK = {"NCCL_SOCKET_IFNAME": "lo", "GLOO_SOCKET_IFNAME": "lo"}  # of Linux, where several cards are
 
 
@@ -47,13 +48,18 @@ class Group:
         for name, value in LOOPBACK.items():
             os.environ.setdefault(name, value)
         store = distributed.FileStore(str(meeting), self.size)
-        backend = by_device(device, cpu="gloo", gpu="nccl")
+        backend = by_device(device, cpu=GLOO, gpu=NCCL)
         distributed.init_process_group(backend, store=store, rank=self.rank, world_size=self.size)
         self.same([torch.zeros(1, device=device)])  # connections are made by the first exchange
 
-    def leave(self) -> None:
-        """Part from the others, when all do so."""
-        if self.size > 1 and distributed.is_initialized():
+    def leave(self, *, together: bool = True) -> None:
+        """Part from the others.
+
+        Args:
+            together: all do so. Where they do not, NCCL would wait for them and is left as it is; Gloo does not wait,
+                but now and then aborts a program that ends without having left (std::terminate, of a thread of its).
+        """
+        if self.size > 1 and distributed.is_initialized() and (together or distributed.get_backend() == GLOO):
             distributed.destroy_process_group()
 
     def rounded(self, batch: int) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import distributed
 
 from arguments.errors import EGSTalkerError
 from arguments.model_folder import ModelFolder
@@ -207,7 +208,7 @@ def test_a_lost_process_ends_the_others_in_one_line(dataset: Path, tmp_path: Pat
     with training(dataset, tmp_path / "m", tmp_path / "run.py", repository) as program:
         os.kill(follower_of(program), signal.SIGKILL)
         _, said = program.communicate(timeout=STUCK)
-        assert program.returncode == 1
+        assert program.returncode == 1, said
         assert said.count("error: ") == 1 and "Traceback" not in said, said
         assert_all_end(program)
 
@@ -217,6 +218,16 @@ def test_a_lost_leader_takes_the_others_with_it(dataset: Path, tmp_path: Path, r
         os.kill(program.pid, signal.SIGKILL)
         program.wait()
         assert_all_end(program)
+
+
+def test_a_leader_that_fails_leaves_all_the_same(dataset: Path, tmp_path: Path) -> None:
+    """Else Gloo may abort the program as it ends."""
+    followers = Followers(options(dataset, tmp_path / "m"))
+    with pytest.raises(ValueError, match="something else"), followers:
+        followers.meet()
+        assert distributed.is_initialized()
+        raise ValueError("something else")
+    assert not distributed.is_initialized()
 
 
 def test_what_another_process_cannot_load_is_told(tmp_path: Path) -> None:
