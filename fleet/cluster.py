@@ -129,8 +129,9 @@ class RayCluster:
         cores = [int(node["Resources"].get("CPU", 0)) for node in nodes]
         with_gpu = [node for node in nodes if node["Resources"].get("GPU", 0)]
         cards = {(node.get("Labels") or {}).get("ray.io/accelerator-type", "") for node in with_gpu}
-        gpus = sum(node["Resources"]["GPU"] for node in with_gpu)
-        return Capacity(sum(cores), gpus, max(cores, default=1), tuple(sorted(cards)))
+        pairs = [(int(node["Resources"].get("CPU", 0)), node["Resources"]["GPU"]) for node in with_gpu]
+        gpus = sum(count for _, count in pairs)
+        return Capacity(sum(cores), gpus, max(cores, default=1), tuple(sorted(cards)), tuple(sorted(set(pairs))))
 
 
 def _carry_out(task: Task) -> Any:

@@ -206,9 +206,9 @@ class Driver:
         if share is None:
             share = gpu_share(self.settings.configs, there.cards, self.memory) if there.gpus else 0.0
         on_card = stage.uses_gpu and share > 0
-        if on_card and there.gpus:  # half of the cores that go with its card: it waits for none, and others prepare
-            fair = max(fair, min(MOST_CORES, int(there.cores * share / there.gpus / 2)))
-        cores = max(1, min(self.options.cores or fair, there.largest or 1))
+        if on_card:  # half of the cores that go with its card: it waits for none, and others prepare
+            fair = max(fair, min(MOST_CORES, int(there.cores_of_card * share / 2)))
+        cores = max(1, min(self.options.cores or fair, there.most_cores(on_card)))
         return Needs(cores, share) if on_card else Needs(cores, 0.0, (label,) if label else ())
 
     def _fits(self, place: int) -> bool:

@@ -22,7 +22,7 @@ from fleet.film_folder import Film, FilmFolder
 from fleet.film_work import FilmOrder, FilmsOfHead
 from fleet.gpu_share import film_share
 from fleet.manifest import AGAIN, DONE, FAILED, INPUT, MACHINE, SKIPPED, Manifest, Record, latest, read_manifest
-from fleet.needs import Capacity, Needs
+from fleet.needs import Needs
 from fleet.progress import length
 from fleet.stopping import Stopping, patience
 from fleet.waiting import Waiting
@@ -154,9 +154,9 @@ class FilmDriver:
     def _needs(self) -> Needs:
         there, share, label = self.cluster.capacity, self.options.gpu_share, self.options.cpu_label
         if share is None:
-            share = film_share(there.cards, there.cores / there.gpus) if there.gpus else 0.0
-        fair = _cores_of_a_share(there, share) if share else min(MOST_CORES, there.largest)
-        cores = max(1, min(self.options.cores or fair, there.largest or 1))
+            share = film_share(there.cards, there.cores_of_card) if there.gpus else 0.0
+        fair = int(there.cores_of_card * share) if share and there.gpus else MOST_CORES  # encoding takes a card's cores
+        cores = max(1, min(self.options.cores or fair, there.most_cores(share > 0)))
         return Needs(cores, share, (label,) if label and not share else ())
 
     def _fits(self, _: int) -> bool:
@@ -235,8 +235,3 @@ class FilmDriver:
         left = self._total - len(self.ended)
         rest = f", {length(left * seconds / len(self.ended))} left" if left else ""
         self.say(f"[{len(self.ended)}/{self._total}] {record.name}: {record.stage}: {what}{rate}{rest}")
-
-
-def _cores_of_a_share(there: Capacity, share: float) -> int:
-    """Cores that go with a share of a GPU: encoding takes them."""
-    return int(there.cores * share / there.gpus) if there.gpus else MOST_CORES

@@ -29,6 +29,21 @@ class Capacity:
     """Cores of the machine with most."""
     cards: tuple[str, ...] = ()
     """Kinds of GPU, as Ray names them."""
+    with_cards: tuple[tuple[int, float], ...] = ()
+    """Cores and GPUs of the machines that have GPUs, each pair once; where it is not known all machines are alike."""
+
+    @property
+    def cores_of_card(self) -> float:
+        """Cores that go with each GPU, on the machine that has fewest for it; 0 where there is none."""
+        if not self.gpus:
+            return 0.0
+        return min((cores / gpus for cores, gpus in self.with_cards), default=self.cores / self.gpus)
+
+    def most_cores(self, on_card: bool) -> int:
+        """That a task may ask for: of the largest machine, or of the smallest that has a GPU, as any may get it."""
+        if not on_card:
+            return max(1, self.largest)
+        return max(1, min((cores for cores, _ in self.with_cards), default=self.largest))
 
     def bears(self, needs: Needs, taken: Counter[Needs], at_once: int | None = None) -> bool:
         """Whether the machines bear one more task. Where none is at work one goes out anyhow: Ray waits for a machine.

@@ -314,6 +314,15 @@ def test_a_stage_on_a_card_has_half_of_the_cores_that_go_with_it(tmp_path, share
     assert needs["train"] == Needs(cores, share)
 
 
+@pytest.mark.parametrize(("asked", "cores"), [(None, 4), (16, 4), (3, 3)])
+def test_a_stage_on_a_card_asks_for_no_more_cores_than_machines_with_cards_have(farm, asked, cores):
+    machines = Machines(farm, Capacity(68, 1.0, 64, ("T4",), ((4, 1.0),)))
+    drive(farm, machines, cores=asked)
+    needs = {given.split()[0]: one for given, one in zip(machines.given, machines.needs, strict=True)}
+    assert needs["preprocess"] == Needs(asked or 8)
+    assert needs["train"] == Needs(cores, 1.0)
+
+
 def test_a_card_without_work_gets_its_cores_before_more_is_prepared(tmp_path):
     farm = Farm(str(tmp_path / "farm"))
     farm.take_settings(Settings())

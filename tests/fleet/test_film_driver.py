@@ -240,6 +240,15 @@ def test_several_programs_share_a_card_and_its_cores(tmp_path):
     assert [len(order.heads) for order in machines.orders] == [1] * 6
 
 
+def test_where_other_machines_have_many_cores_a_program_asks_for_no_more_than_those_with_cards_have(tmp_path):
+    machines = Machines(Capacity(8 + 4 + 64, 3.0, 64, ("T4",), ((4, 1.0), (8, 2.0))))
+    assert Films(tmp_path, one="1").run(machines) == 0
+    assert set(machines.needs) == {Needs(4, 1.0)}
+    machines = Machines(Capacity(8 + 4 + 64, 3.0, 64, ("T4",), ((4, 1.0), (8, 2.0))))
+    assert Films(tmp_path / "more", one="1").run(machines, cores=16) == 0
+    assert set(machines.needs) == {Needs(4, 1.0)}
+
+
 def test_gpus_take_an_order_each_with_their_share_of_the_cores(tmp_path):
     machines = Machines(Capacity(16, 2.0, 16))
     assert Films(tmp_path, one="1").run(machines) == 0
