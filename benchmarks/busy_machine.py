@@ -53,7 +53,7 @@ def seconds_of(command: Sequence[str], wait: dict[str, str]) -> float:
     with tempfile.TemporaryDirectory() as work:
         words = [sys.executable, *(word.replace("{work}", work) for word in command)]
         begun = time.perf_counter()
-        done = subprocess.run(words, cwd=ROOT, env={**os.environ, **wait}, capture_output=True, text=True)
+        done = subprocess.run(words, cwd=ROOT, env={**os.environ, **wait}, capture_output=True)
         seconds = time.perf_counter() - begun
     if done.returncode:
         raise EGSTalkerError(f"{' '.join(command)} failed: {last_line(done.stderr)}")

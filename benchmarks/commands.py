@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from arguments.errors import EGSTalkerError, one_line
+from arguments.errors import EGSTalkerError
 from arguments.settings import load_config
+from synthesis.voices.last_words import last_words
 
 ROOT = Path(__file__).parent.parent
 
@@ -30,9 +31,9 @@ def run(*command: str | Path, environment: Mapping[str, str] | None = None) -> N
         raise EGSTalkerError(f"python {' '.join(words)} failed; what it said is above")
 
 
-def last_line(said: str) -> str:
-    """The last line of what a program has said that failed: why."""
-    return one_line(Exception((said.strip().splitlines() or ["it said nothing"])[-1]))
+def last_line(said: bytes) -> str:
+    """Why a program failed: the last line of what it has said."""
+    return last_words(said) or "it said nothing"
 
 
 def configuration(configs: Path, **changed: Any) -> str:

@@ -122,7 +122,7 @@ def has_ray() -> bool:
 
 def run(command: list[str]) -> None:
     """Run a program of the checkout. Raises EGSTalkerError with its last line where it fails."""
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **AS_NICE}, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **AS_NICE}, capture_output=True)
     if done.returncode:
         raise EGSTalkerError(f"{' '.join(command[1:3])} failed: {last_line(done.stderr)}")
 

@@ -222,7 +222,7 @@ def _apart(size: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "row.json"
         command = [sys.executable, "-m", "benchmarks.scale", size, *arguments, "--json", str(file)]
-        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         if done.returncode:
             raise EGSTalkerError(f"{size}: {last_line(done.stderr)}")
         row: dict[str, Any] = json.loads(file.read_text())[0]

@@ -29,7 +29,7 @@ from scene.kept_clip import KeptClip
 from synthesis.background import CLIP, Background
 from synthesis.eyes import blinks_of
 from synthesis.poses import head_motion_of
-from synthesis.rendering import render_drive, rooms_of
+from synthesis.rendering import Behind, render_drive, rooms_of
 from synthesis.signal import HEARD, motion_of
 from synthesis.torso import LearntTorso, own_torso
 
@@ -122,7 +122,7 @@ class ModelPerformer:
         self._head, self._motion, self._torso, self._clip = head, motion, torso, clip
         self._device = next(head.parameters()).device
         self._rooms = rooms_of(clip, background)
-        self._room: tuple[np.ndarray, Tensor] | None = None
+        self._behind = Behind(self._device)
         self._rest = middle_frame(clip.camera.viewmats.double().numpy(), clip.usable_mask(clip.train))
         with torch.no_grad():
             self._at_rest = head.at_rest(torso.torso)
@@ -169,7 +169,7 @@ class ModelPerformer:
         numbers = torch.arange(codes.shape[1]).expand(len(looks), -1)
         eyes = torch.tensor([[look.eye] for look in looks])
         drive = Drive(codes, numbers, eyes, camera, body).to(self._device)
-        behind = self._behind().expand(len(looks), -1, -1, -1)
+        behind = self._behind([next(self._rooms)]).expand(len(looks), -1, -1, -1)
         images = render_drive(self._head, drive, behind, self._at_rest)
         return list(images.mul_(255).round_().byte().cpu().numpy())
 
@@ -177,12 +177,6 @@ class ModelPerformer:
         pose = self._clip.camera.viewmats[self._rest].double().numpy()
         body = self._torso.motion.measured[self._rest]
         return Look(self.speech.rest.cpu().expand(self.window, -1), 0.0, pose, body)
-
-    def _behind(self) -> Float[Tensor, "1 H W C"]:
-        picture = next(self._rooms)
-        if self._room is None or self._room[0] is not picture:
-            self._room = picture, torch.from_numpy(picture)[None].to(self._device).float().div_(255)
-        return self._room[1]
 
 
 def load_performer(model_path: Path, device: str = CPU, background: Background = CLIP) -> ModelPerformer:

@@ -92,18 +92,22 @@ class Received:
     def flashes(self) -> np.ndarray:
         return np.array([when for (_, before), (when, now) in pairwise(self.pictures) if now and not before])
 
-    def is_in_step(self, count: int = FRAMES // CLICK) -> None:
+    def is_in_step(self, count: int = FRAMES // CLICK, missing: int = 2) -> None:
         """Every flash lies with its click within a frame, and the sound has no hole.
 
-        A busy machine leaves out pictures that it has no time for, and flashes with them.
+        At most so many flashes are ``missing``, and where no picture is left out around a click none is: a server on a
+        busy machine leaves out those that it has no time for.
         """
         starts = np.array([when for when, _ in self.sound])
         lengths = np.array([len(samples) for _, samples in self.sound]) / 48_000
         np.testing.assert_allclose(np.diff(starts), lengths[:-1], atol=0.0015)  # what FLV's clock knows is 1 ms
         assert len(self.clicks) == count
         np.testing.assert_allclose(np.diff(self.clicks), CLICK * 0.04, atol=0.006)
-        assert count // 4 <= len(self.flashes) <= count
+        assert len(self.flashes) >= count - missing
         assert all(np.abs(self.clicks - flash).min() <= 0.041 for flash in self.flashes)
+        times = np.array([when for when, _ in self.pictures])
+        whole = [click for click in self.clicks if (np.abs(times - click) <= 0.045).sum() == 3]
+        assert all(np.abs(self.flashes - click).min() <= 0.041 for click in whole)
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
