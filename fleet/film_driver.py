@@ -15,18 +15,19 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from arguments.device import CPU, GPU
-from arguments.errors import Interrupted
+from arguments.errors import EGSTalkerError, Interrupted, one_line
 from fleet.driver import LONGEST_WAIT, LOST_COUNTS, MOST_CORES, Cluster, Options
 from fleet.failures import Failure
 from fleet.film_folder import Film, FilmFolder
 from fleet.film_work import FilmOrder, FilmsOfHead
 from fleet.gpu_share import film_share
-from fleet.manifest import AGAIN, DONE, FAILED, INPUT, MACHINE, SKIPPED, Manifest, Record, latest, read_manifest
+from fleet.manifest import AGAIN, BEGUN, DONE, FAILED, INPUT, MACHINE, SKIPPED, Manifest, Record, latest, read_manifest
 from fleet.needs import Needs
 from fleet.progress import length
 from fleet.stopping import Stopping, patience
 from fleet.waiting import Waiting
 from fleet.work import GRACE, Outcome
+from media.video import probe
 
 STARTING = {CPU: 3, GPU: 100}
 """A program's start, in the time of so many films; measured: docs/fleet.md."""
@@ -123,10 +124,14 @@ class FilmDriver:
         known = latest(read_manifest(self.folder.manifest))
         left = []
         for film in films:
+            before = known.get((film.head, film.name))
+            written = before is not None and before.state in (DONE, SKIPPED)
             if not self.folder.target(film).exists():
                 left.append(film)
-            elif (before := known.get((film.head, film.name))) is None or before.state not in (DONE, SKIPPED):
-                self.manifest.add(Record(film.head, film.name, SKIPPED))  # its driver was killed before it wrote so
+                if written:  # of what it was made of before
+                    self.manifest.add(Record(film.head, film.name, BEGUN))
+            elif not written:  # it was whole, and all were killed before one had written so
+                self.manifest.add(self._found(film))
         self.folder.sweep(films)
         self._total, self._begun = len(left), time.monotonic()
         starting = STARTING[GPU if self._needs().gpu else CPU]
@@ -183,6 +188,15 @@ class FilmDriver:
         said = tuple((film.name, film.sound, str(self.folder.target(film))) for film in films)
         return FilmsOfHead(films[0].head, films[0].model, said)
 
+    def _found(self, film: Film) -> Record:
+        """Of a film that is whole without a word of who made it; its frames are what the file has."""
+        try:
+            frames = probe(self.folder.target(film)).num_frames
+        except EGSTalkerError as error:
+            self.say(f"{film.head}: {film.name}: its length is not known: {one_line(error)}")
+            frames = 0
+        return Record(film.head, film.name, SKIPPED, frames=float(frames))
+
     def _note(self, order: FilmOrder) -> None:
         """Write down which films have ended since."""
         for record in read_manifest(order.manifest):
@@ -202,7 +216,7 @@ class FilmDriver:
             if (film.head, film.name) in self.ended:
                 continue
             if self.folder.target(film).exists():  # another program has made it meanwhile
-                self._end(Record(film.head, film.name, SKIPPED))
+                self._end(self._found(film))
             else:
                 left.append(film)
         if not left:

@@ -13,7 +13,7 @@ from arguments.atomic import atomic_path
 from arguments.clock import FPS
 from arguments.errors import EGSTalkerError
 from fleet.film_folder import TABLE, Film, FilmFolder
-from fleet.manifest import DONE, FAILED, Record, latest, read_manifest
+from fleet.manifest import DONE, FAILED, SKIPPED, Record, latest, read_manifest
 from fleet.overview import FAILED_IN, WAITING, WHOLE
 from fleet.report import tame
 
@@ -30,7 +30,7 @@ class FilmRow:
     frames: float
     """0 where it is not known."""
     made_in: float
-    """Seconds from its first frames until it was whole; others were made meanwhile."""
+    """Seconds from its first frames until it was whole; others were made meanwhile. 0 where they are not known."""
     why: str = ""
     kind: str = ""
     machine: str = ""
@@ -46,7 +46,7 @@ def rows_of(folder: FilmFolder) -> list[FilmRow]:
     if not films:
         raise EGSTalkerError(f"there are no films in {folder.root}; ./fleet.sh films makes some")
     records = read_manifest(folder.manifest)
-    last, made = latest(records), latest(record for record in records if record.state == DONE)
+    last, made = latest(records), latest(record for record in records if record.state in (DONE, SKIPPED))
     return [_row(folder, film, last.get((film.head, film.name)), made.get((film.head, film.name))) for film in films]
 
 
@@ -64,9 +64,10 @@ def table(rows: Sequence[FilmRow]) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows:
-        figures = [f"{row.frames / FPS:.2f}", f"{row.frames:.0f}", row.made_in] if row.frames else ["", "", ""]
+        figures = [f"{row.frames / FPS:.2f}", f"{row.frames:.0f}"] if row.frames else ["", ""]
         film = row.film
-        cells = [film.head, film.name, row.state, *figures, row.why, row.kind, row.machine, film.sound, film.model]
+        cells = [film.head, film.name, row.state, *figures, row.made_in or "", row.why, row.kind, row.machine]
+        cells += [film.sound, film.model]
         writer.writerow([tame(cell) if isinstance(cell, str) else cell for cell in cells])
     return file.getvalue()
 
@@ -91,7 +92,7 @@ def as_json(rows: Sequence[FilmRow]) -> list[dict[str, Any]]:
             "film": row.film.name,
             "state": row.state,
             "frames": row.frames or None,
-            "made_in": row.made_in if row.frames else None,
+            "made_in": row.made_in or None,
             "why": row.why,
             "kind": row.kind,
             "machine": row.machine,

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from arguments.errors import EGSTalkerError
@@ -23,6 +24,7 @@ from fleet.needs import Capacity, Needs
 from fleet.pairs import Pair
 from fleet.work import Outcome
 from tests.fleet.test_pairs import make_model
+from tests.tiny_video import write_video
 
 TWO_MACHINES = Capacity(4, 0.0, 2)
 DEATH = Failure(MACHINE, "the program was ended by SIGSEGV")
@@ -218,6 +220,41 @@ def test_what_a_killed_drivers_programs_have_done_is_kept(tmp_path):
     assert [film[::2][:2] for film in films_in(*machines.orders)] == [("anna", "two"), ("bert", "one"), ("bert", "two")]
     assert sorted(path.name for path in (tmp_path / "films/anna").iterdir()) == ["one.mp4", "two.mp4"]
     assert next(row.frames for row in rows_of(films.folder) if row.film.name == "one") == 50
+
+
+def lengths(films: Films) -> dict[str, tuple[float, float]]:
+    """Of anna's films: their frames, and how long they took."""
+    return {row.film.name: (row.frames, row.made_in) for row in rows_of(films.folder) if row.film.head == "anna"}
+
+
+def make_unseen(films: Films, name: str, num_frames: int) -> None:
+    """A film that is whole, of which all that knew were killed before they wrote so."""
+    write_video(films.root / f"films/anna/{name}.mp4", np.arange(num_frames) / 25, audio=np.zeros(num_frames * 640))
+
+
+def test_a_film_of_which_nothing_is_written_down_is_as_long_as_its_file(tmp_path):
+    films = Films(tmp_path, one="1", two="2", three="3")
+    films.folder.ask(films.pairs, 0)
+    (tmp_path / "films/anna").mkdir()
+    make_unseen(films, "one", 13)
+    (tmp_path / "films/anna/two.mp4").write_text("no film")
+    assert films.run(Machines()) == 0
+    assert lengths(films) == {"one": (13, 0), "two": (0, 0), "three": (75, 2)}
+    assert [line for line in films.lines if "anna: two: its length is not known: " in line]
+    lines = write_table(films.folder).read_text().splitlines()
+    assert [line.split(",")[:6] for line in lines if line.startswith("anna,one,")] == [
+        ["anna", "one", "whole", "0.52", "13", ""]
+    ]
+    assert films.run(Machines()) == 0 and len(films.lines) == 1  # it is looked at once
+
+
+def test_a_film_that_is_made_anew_unseen_is_not_as_long_as_the_one_before(tmp_path):
+    films = Films(tmp_path, one="1")
+    assert films.run(Machines()) == 0 and lengths(films) == {"one": (75, 2)}
+    (tmp_path / "one.wav").write_text("11")
+    assert films.run(Machines(result=lambda order: Failure(INPUT, "there is no device"))) == 2
+    make_unseen(films, "one", 13)
+    assert films.run(Machines()) == 0 and lengths(films) == {"one": (13, 0)}
 
 
 def test_a_card_takes_as_many_programs_as_its_memory_and_its_cores_bear():
