@@ -50,7 +50,7 @@ class Timed:
     sound: io.BytesIO = field(default_factory=io.BytesIO)
     """Of these."""
     spoken: list[tuple[bytes, float]] = field(default_factory=list)
-    """Each piece, and when it was given in."""
+    """Each piece, and when its last sample was due; where this program is late, so is the moment."""
     ahead: float = 0.0
     """Seconds of work between steps."""
     wall: float = 0.0
@@ -130,10 +130,11 @@ def run(performer: Performer, seconds: float, phase_ms: int) -> Timed:
     begin = time.perf_counter()
     clock.start()
     for number in range(len(sound) // size):
-        pause(max(0.0, begin + ((number + 1) * PIECE_MS + phase_ms) / 1000 - time.perf_counter()))
+        due = begin + ((number + 1) * PIECE_MS + phase_ms) / 1000
+        pause(max(0.0, due - time.perf_counter()))
         piece = sound[number * size : (number + 1) * size]
         timed.session.speak(piece, SOUND_RATE)
-        timed.spoken.append((piece.tobytes(), time.perf_counter()))
+        timed.spoken.append((piece.tobytes(), due))
     timed.session.end()
     pause(0.5)
     clock.close()
