@@ -1,11 +1,17 @@
-"""What a program or a server said last, fit for one line of ours."""
+"""What others have written - names, messages, what programs say -, fit for one line of ours."""
 
 from __future__ import annotations
 
 import re
 
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-_LONGEST = 200  # characters
+_LONGEST = 200  # characters of a program's last words
+MOST_WORDS = 500  # characters of anything else
+
+
+def printable(text: str) -> str:
+    """``text`` on one line, without what a terminal would obey."""
+    return _harmless(" ".join(text.split())[:MOST_WORDS])
 
 
 def last_words(raw: bytes) -> str:
@@ -16,6 +22,10 @@ def last_words(raw: bytes) -> str:
         'no such model'
     """
     text = _COLOURS.sub("", raw[-8192:].decode(errors="replace"))
-    lines = ("".join(c if c.isprintable() else " " for c in line).strip() for line in text.splitlines())
+    lines = (_harmless(line).strip() for line in text.splitlines())
     line = next((line for line in reversed(list(lines)) if line), "")
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+def _harmless(line: str) -> str:
+    return line if line.isprintable() else "".join(c if c.isprintable() else " " for c in line)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from arguments.errors import EGSTalkerError
+from arguments.foreign_text import last_words
 from arguments.settings import load_config
-from synthesis.voices.last_words import last_words
 
 ROOT = Path(__file__).parent.parent
 

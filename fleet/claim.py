@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from arguments.errors import EGSTalkerError
-from fleet.manifest import printable
+from arguments.foreign_text import printable
 from fleet.storage import Store
 
 KEY = "driver.json"

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from arguments.command_log import last_error, lines_of, said_error
 from arguments.errors import one_line
-from fleet.manifest import INPUT, MACHINE, printable
+from arguments.foreign_text import printable
+from fleet.manifest import INPUT, MACHINE
 
 OF_THE_MACHINE = (
     *("out of memory", "can't allocate memory", "cannot allocate memory", "worker process was killed"),

@@ -25,9 +25,10 @@ from typing import Any
 
 from arguments.atomic import atomic_path
 from arguments.errors import EGSTalkerError
+from arguments.foreign_text import printable
 from arguments.locks import exclusive
 from fleet.claim import claim, release
-from fleet.manifest import NAME, Manifest, Record, printable, read_manifest
+from fleet.manifest import NAME, Manifest, Record, read_manifest
 from fleet.settings import Settings
 from fleet.stages import STAGES, VIDEO, Figures, Head
 from fleet.storage import HEADS, SharedFolder, Store, store_of

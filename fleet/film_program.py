@@ -14,8 +14,9 @@ from pathlib import Path
 
 from arguments.device import CPU
 from arguments.errors import EGSTalkerError, door, end_on_sigterm, one_line
+from arguments.foreign_text import printable
 from fleet.film_work import FilmOrder, FilmsOfHead
-from fleet.manifest import DONE, FAILED, INPUT, Manifest, Record, printable
+from fleet.manifest import DONE, FAILED, INPUT, Manifest, Record
 from gaussian_renderer.devices import choose_device
 from scene.head_file import opened
 from synthesis.films import Speaker, WantedFilm, make_films

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from arguments.errors import EGSTalkerError
+from arguments.foreign_text import printable
 
 BEGUN, DONE, SKIPPED, AGAIN, FAILED, ASKED = "begun", "done", "skipped", "again", "failed", "asked"
 """A stage has been given away; is whole now; was whole already; failed and will be tried again; failed for good; failed
@@ -28,7 +29,6 @@ INPUT, MACHINE = "input", "machine"
 KINDS = ("", INPUT, MACHINE)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 LONGEST = 8192  # bytes of a line
-MOST_WORDS = 500
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,6 @@ def read_manifest(path: Path) -> list[Record]:
 def latest(records: Iterable[Record]) -> dict[tuple[str, str], Record]:
     """The last record of each stage, by the names of head and stage."""
     return {(record.name, record.stage): record for record in records}
-
-
-def printable(text: str) -> str:
-    """``text`` on one line, without what a terminal would obey."""
-    line = " ".join(text.split())[:MOST_WORDS]
-    return line if line.isprintable() else "".join(c if c.isprintable() else " " for c in line)
 
 
 def _record(line: bytes) -> Record | None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arguments.errors import EGSTalkerError
+from arguments.foreign_text import printable
 from arguments.model_folder import ModelFolder
 from fleet.farm import SETTINGS, Farm
-from fleet.manifest import NAME, printable
+from fleet.manifest import NAME
 from fleet.videos import VIDEOS
 
 HEAD_FILE = ".head"

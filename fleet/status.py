@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from arguments.command_log import lines_of
+from arguments.foreign_text import printable
 from arguments.locks import is_held
 from fleet.farm import Farm
-from fleet.manifest import printable
 from fleet.overview import AT_WORK, FAILED_IN, WAITING, WHOLE, Row, rows_of
 from fleet.progress import length
 from fleet.stages import way_of

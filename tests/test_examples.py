@@ -9,7 +9,7 @@ import pytest
 
 MODULES = (
     "scene.attention", "scene.cameras", "scene.deformation", "scene.gaussian_model", "scene.head", "scene.kan",
-    "scene.triplane", "gaussian_renderer.render", "synthesis.voices.text", "synthesis.voices.last_words",
+    "scene.triplane", "gaussian_renderer.render", "synthesis.voices.text", "arguments.foreign_text",
     "live.access", "live.page.home", "live.page.views",
 )  # fmt: skip
 

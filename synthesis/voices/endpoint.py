@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from arguments.errors import EGSTalkerError
-from synthesis.voices.last_words import last_words
+from arguments.foreign_text import last_words
 from synthesis.voices.text import checked, passages
 from synthesis.voices.wav import RATE, wav_blocks
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from arguments.foreign_text import printable
 from fleet import manifest as module
-from fleet.manifest import DONE, FAILED, INPUT, LONGEST, Manifest, Record, latest, printable, read_manifest
+from fleet.manifest import DONE, FAILED, INPUT, LONGEST, Manifest, Record, latest, read_manifest
 
 
 def write(path: Path, *records: Record) -> None:

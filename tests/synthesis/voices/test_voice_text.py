@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from arguments.errors import EGSTalkerError
-from synthesis.voices.last_words import last_words
 from synthesis.voices.text import LONGEST, checked, film_name, passages, read_text, sentences
 
 
@@ -97,9 +96,3 @@ def test_no_text_takes_long_to_cut(text: str) -> None:
 )  # fmt: skip
 def test_a_film_is_called_by_the_first_words_as_any_file_system_takes_them(text: str, name: str) -> None:
     assert film_name(text) == name
-
-
-def test_of_what_a_program_says_its_last_line_is_told_without_what_a_terminal_obeys() -> None:
-    assert last_words(b"first\n\x1b[2J\x1b[31mno \x07voice\x1b[0m\n  \n") == "no  voice"
-    assert last_words(b"\xff\xfe") == "\ufffd\ufffd" and last_words(b"") == ""
-    assert len(last_words(b"a" * 10**6)) == 201
