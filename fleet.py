@@ -6,12 +6,17 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import re
 import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from arguments.errors import EGSTalkerError, door
+
+_PART = "[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+LABEL = re.compile(rf"(?:{_PART}/)?{_PART}={_PART}")
+"""Of a machine, as Ray takes them (docs.ray.io, "Use labels to control scheduling"); no selector as KEY=!VALUE."""
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -88,9 +93,9 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _label(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not (key and equals and value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    if not LABEL.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE, as in ray start --labels")
+    key, _, value = text.partition("=")
     return key, value
 
 

@@ -26,7 +26,7 @@ from typing import Any
 from arguments.atomic import write_json
 from arguments.errors import EGSTalkerError, door
 from benchmarks.commands import ROOT, last_line
-from benchmarks.simulated_cluster import Faults, Killed, Machines, SimulatedCluster, StageTimes
+from benchmarks.simulated_cluster import CPU_LABEL, Faults, Killed, Machines, SimulatedCluster, StageTimes
 from fleet.driver import Driver, Options
 from fleet.farm import Farm, driving
 from fleet.manifest import DONE, Manifest, Record
@@ -188,6 +188,7 @@ def main() -> None:
     parser.add_argument(
         "--cpu_machines", type=int, default=0, metavar="N", help="further ones, of 8 times so many cores"
     )
+    parser.add_argument("--cpu_nodes", action="store_true", help="preparing keeps to those, as by fleet.sh --cpu_nodes")
     parser.add_argument("--train", type=float, default=StageTimes.train, metavar="S", help="seconds of a training")
     parser.add_argument("--gpu_share", type=float, default=1.0, metavar="F", help="of a card for a training")
     parser.add_argument("--cores", type=int, metavar="N", help="of a stage, as for fleet.sh")
@@ -213,7 +214,8 @@ def _one(size: str, options: argparse.Namespace) -> dict[str, Any]:
     faults = Faults(full_at=about * 0.6, full_for=options.full_for, killed_at=about / 2)
     if options.no_faults:
         faults = Faults(bad_videos=0.0, worker_hours=1e12, machine_hours=1e12, killed_at=about / 2)
-    spread = Options(cores=options.cores, gpu_share=options.gpu_share, attempts=options.attempts)
+    label = CPU_LABEL if options.cpu_nodes else None
+    spread = Options(options.cores, options.gpu_share, options.attempts, label)
     return measure(int(videos), machines, times, faults, spread)
 
 

@@ -18,10 +18,11 @@ from itertools import count
 from fleet.failures import Failure
 from fleet.farm import Farm, Receipt
 from fleet.manifest import INPUT, MACHINE
-from fleet.needs import ROUNDING, Capacity, Needs
+from fleet.needs import ROUNDING, Capacity, MachineKind, Needs
 from fleet.work import Order, Outcome
 
 FRAME_RATE = 25.0
+CPU_LABEL = ("role", "cpu")
 
 
 class Killed(Exception):
@@ -37,7 +38,7 @@ class Machines:
     cores_each: int = 128
     """Of a machine with GPUs."""
     cpu_machines: int = 0
-    """Further ones, without GPUs and with as many cores."""
+    """Further ones, without GPUs, with as many cores and with ``CPU_LABEL``."""
 
 
 @dataclass(frozen=True)
@@ -97,14 +98,17 @@ class Faults:
 class Machine:
     """One of them, and what is free there."""
 
-    cores: int
-    gpus: float
+    kind: MachineKind
     tasks: set[Task] = field(default_factory=set)
     there: bool = True
 
+    def __post_init__(self) -> None:
+        self.cores, self.gpus = self.kind.cores, self.kind.gpus
+
     def bears(self, needs: Needs) -> bool:
         """Whether a stage fits."""
-        return self.there and needs.cores <= self.cores and needs.gpu <= self.gpus + ROUNDING
+        fits = self.there and needs.cores <= self.cores and needs.gpu <= self.gpus + ROUNDING
+        return fits and self.kind.takes(needs)
 
 
 @dataclass(eq=False)
@@ -134,10 +138,10 @@ class SimulatedCluster:
         self.nodes = []
         while left > 0:  # the last has fewer cards, and cores with them
             cards = min(each, left)
-            self.nodes.append(Machine(machines.cores_each * cards // each, cards))
+            self.nodes.append(Machine(MachineKind(machines.cores_each * cards // each, cards, "H100")))
             left -= cards
-        self.nodes += [Machine(machines.cores_each, 0.0) for _ in range(machines.cpu_machines)]
-        self._sizes = {id(node): (node.cores, node.gpus) for node in self.nodes}
+        others = MachineKind(machines.cores_each, labels=(CPU_LABEL,))
+        self.nodes += [Machine(others) for _ in range(machines.cpu_machines)]
         self._look()
         self.now = self.own = 0.0
         self.card_seconds: dict[str, float] = defaultdict(float)
@@ -254,9 +258,7 @@ class SimulatedCluster:
                 self._place(queue.popleft())
 
     def _look(self) -> None:
-        there = [self._sizes[id(node)] for node in self.nodes if node.there]
-        cores = [cores for cores, _ in there]
-        self.capacity = Capacity(sum(cores), sum(gpus for _, gpus in there), max(cores, default=1), ("H100",))
+        self.capacity = Capacity(Counter(node.kind for node in self.nodes if node.there))
 
     def _free(self, task: Task) -> None:
         node = task.machine

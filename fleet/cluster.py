@@ -13,12 +13,13 @@ import queue
 import secrets
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, runtime_checkable
 
 from arguments.errors import EGSTalkerError, one_line
 from fleet.failures import failure_of_error
-from fleet.needs import Capacity, Needs
+from fleet.needs import Capacity, Label, MachineKind, Needs
 
 OBJECTS = 100 << 20  # bytes of Ray's own store; what tasks return is small
 OWN_INSTANCE = {
@@ -26,6 +27,7 @@ OWN_INSTANCE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # "no cluster", on any system: 127.0.0.1 is the machine's address
     "RAY_AUTH_MODE": "token",
 }
+OWN_NAME, CARD = "ray.io/node-id", "ray.io/accelerator-type"  # labels that Ray gives to each machine
 LOOK_EVERY = 10.0  # seconds between two looks at what the cluster has
 
 
@@ -51,7 +53,7 @@ class RayCluster:
                 f"RAY_ADDRESS={address}: give HOST:PORT of the cluster's head, or auto on one of its nodes"
             )
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        if not address or address == "local":
+        if _is_this_machine(address):
             os.environ.update(OWN_INSTANCE)
             os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # for this run alone; Ray would keep one in HOME
         try:
@@ -63,7 +65,7 @@ class RayCluster:
         self._ray: Any = ray
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         try:
-            if not address or address == "local":
+            if _is_this_machine(address):
                 context = ray.init("local", num_cpus=cores, object_store_memory=OBJECTS, **quiet)
             else:
                 context = ray.init(address, **quiet)
@@ -125,13 +127,14 @@ class RayCluster:
             return failure_of_error(error)
 
     def _look(self) -> Capacity:
-        nodes = [node for node in self._ray.nodes() if node.get("Alive")]
-        cores = [int(node["Resources"].get("CPU", 0)) for node in nodes]
-        with_gpu = [node for node in nodes if node["Resources"].get("GPU", 0)]
-        cards = {(node.get("Labels") or {}).get("ray.io/accelerator-type", "") for node in with_gpu}
-        pairs = [(int(node["Resources"].get("CPU", 0)), node["Resources"]["GPU"]) for node in with_gpu]
-        gpus = sum(count for _, count in pairs)
-        return Capacity(sum(cores), gpus, max(cores, default=1), tuple(sorted(cards)), tuple(sorted(set(pairs))))
+        kinds = (_kind_of(node) for node in self._ray.nodes() if node.get("Alive"))
+        return Capacity(Counter(kind for kind in kinds if kind.cores))  # a head node may have none: it takes no task
+
+
+def _kind_of(node: dict[str, Any]) -> MachineKind:
+    has, labels = node["Resources"], dict(node.get("Labels") or {})
+    labels.pop(OWN_NAME, None)
+    return MachineKind(int(has.get("CPU", 0)), has.get("GPU", 0.0), labels.get(CARD, ""), tuple(sorted(labels.items())))
 
 
 def _carry_out(task: Task) -> Any:
@@ -142,14 +145,30 @@ def _carry_out(task: Task) -> Any:
 
 
 @contextlib.contextmanager
-def started_cluster(say: Callable[[str], None]) -> Iterator[RayCluster]:
-    """The cluster, as long as the context; ``say`` is told what it has. Raises as :class:`RayCluster` does."""
+def started_cluster(say: Callable[[str], None], label: Label | None = None) -> Iterator[RayCluster]:
+    """The cluster, as long as the context.
+
+    Args:
+        say: is told what it has.
+        label: of machines that there should be in it.
+
+    Raises:
+        EGSTalkerError: as of :class:`RayCluster`; or it is this machine alone, and a label is asked for.
+    """
+    if label and _is_this_machine(os.environ.get("RAY_ADDRESS", "")):
+        raise EGSTalkerError("--cpu_nodes is for a cluster: set RAY_ADDRESS, or leave it out")
     cluster = RayCluster()
     try:
         there = cluster.capacity
         gpus = f", {there.gpus:g} GPUs" if there.gpus else ""
         board = f"; dashboard: {cluster.dashboard}" if cluster.dashboard else ""
         say(f"Ray has {there.cores} cores{gpus}{board}")
+        if label and not there.has(label):
+            say(f"no machine of it has the label {'='.join(label)} yet; what asks for it waits for one")
         yield cluster
     finally:
         cluster.close()
+
+
+def _is_this_machine(address: str) -> bool:
+    return address in ("", "local")

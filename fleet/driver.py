@@ -20,7 +20,7 @@ from fleet.failures import Failure
 from fleet.farm import MANIFEST, Farm, Source
 from fleet.gpu_share import gpu_share
 from fleet.manifest import AGAIN, BEGUN, DONE, FAILED, INPUT, SKIPPED, Manifest, Record, latest
-from fleet.needs import ROUNDING, Capacity, Needs
+from fleet.needs import ROUNDING, Capacity, Label, Needs
 from fleet.progress import Progress
 from fleet.settings import Settings
 from fleet.stages import MEMORY, Stage, way_of
@@ -63,11 +63,15 @@ class Options:
     """Of a card, for a stage that uses one; None: as measured; 0: no GPU."""
     attempts: int = 8
     """At a stage, before a failure of the machine is for good."""
-    cpu_label: tuple[str, str] | None = None
+    cpu_label: Label | None = None
     """A label of Ray: stages without a GPU go to the machines that have it."""
     at_once: int | None = None
     """Stages that are given away at a time; None: what the machines bear."""
     first_wait: float = FIRST_WAIT
+
+    def needs(self, share: float) -> Needs:
+        """Of a task with such a share of a GPU, but for its cores."""
+        return Needs(1, share) if share > 0 or self.cpu_label is None else Needs(1, 0.0, (self.cpu_label,))
 
 
 @dataclass
@@ -200,31 +204,31 @@ class Driver:
             self.cluster.submit(order, needs)
 
     def _needs(self, stage: Stage) -> Needs:
-        there = self.cluster.capacity
-        fair = min(MOST_CORES, there.cores // max(1, self.unfinished))
-        share, label = self.options.gpu_share, self.options.cpu_label
+        there, share = self.cluster.capacity, self.options.gpu_share
         if share is None:
             share = gpu_share(self.settings.configs, there.cards, self.memory) if there.gpus else 0.0
-        on_card = stage.uses_gpu and share > 0
-        if on_card:  # half of the cores that go with its card: it waits for none, and others prepare
-            fair = max(fair, min(MOST_CORES, int(there.cores_of_card * share / 2)))
-        cores = max(1, min(self.options.cores or fair, there.most_cores(on_card)))
-        return Needs(cores, share) if on_card else Needs(cores, 0.0, (label,) if label else ())
+        needs = self.options.needs(share if stage.uses_gpu else 0.0)
+        ours = there.of(needs)
+        fair = min(MOST_CORES, ours.cores // max(1, self.unfinished))
+        if needs.gpu:  # half of the cores that go with its card: it waits for none, and others prepare
+            fair = max(fair, min(MOST_CORES, int(ours.cores_of_card * share / 2)))
+        return replace(needs, cores=max(1, min(self.options.cores or fair, there.most_cores(needs))))
 
     def _fits(self, place: int) -> bool:
-        needs, there = self._needs(self.way[place]), self.cluster.capacity
-        if not needs.gpu:  # where a card waits for its cores, one by one would go to others else
-            there = replace(there, cores=there.cores - self._kept())
-        return there.bears(needs, self.taken, self.options.at_once)
+        needs = self._needs(self.way[place])
+        kept = None if needs.gpu else self._kept()  # where a card waits for its cores, one by one would go to others
+        return self.cluster.capacity.bears(needs, self.taken, self.options.at_once, kept)
 
-    def _kept(self) -> int:
-        """Cores that cards without work will need for the stages that wait for them."""
-        free, kept = self.cluster.capacity.gpus - sum(one.gpu * count for one, count in self.taken.items()), 0
+    def _kept(self) -> Counter[Needs]:
+        """Stages that wait for cards which have no work."""
+        free = self.cluster.capacity.gpus - sum(one.gpu * count for one, count in self.taken.items())
+        kept: Counter[Needs] = Counter()
         for place, stage in enumerate(self.way):
             needs = self._needs(stage)
             if needs.gpu and free >= needs.gpu - ROUNDING:
                 stages = min(self.waiting.count(place), int(free / needs.gpu + ROUNDING))
-                free, kept = free - stages * needs.gpu, kept + stages * needs.cores
+                free -= stages * needs.gpu
+                kept[needs] += stages
         return kept
 
     def _take(self, order: Order, result: Outcome | Failure) -> int:

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from arguments.device import CPU, GPU
@@ -22,7 +22,7 @@ from fleet.film_folder import Film, FilmFolder
 from fleet.film_work import FilmOrder, FilmsOfHead
 from fleet.gpu_share import film_share
 from fleet.manifest import AGAIN, BEGUN, DONE, FAILED, INPUT, MACHINE, SKIPPED, Manifest, Record, latest, read_manifest
-from fleet.needs import Needs
+from fleet.needs import ROUNDING, Needs
 from fleet.progress import length
 from fleet.stopping import Stopping, patience
 from fleet.waiting import Waiting
@@ -152,17 +152,18 @@ class FilmDriver:
             path.with_suffix(".json").unlink(missing_ok=True)
 
     def _workers(self) -> int:
-        needs, there = self._needs(), self.cluster.capacity
-        bear = int(there.gpus / needs.gpu + 1e-6) if needs.gpu else there.cores // needs.cores
+        needs = self._needs()
+        ours = self.cluster.capacity.of(needs)
+        bear = int(ours.gpus / needs.gpu + ROUNDING) if needs.gpu else ours.cores // needs.cores
         return max(1, min(bear, self.options.at_once or bear))
 
     def _needs(self) -> Needs:
-        there, share, label = self.cluster.capacity, self.options.gpu_share, self.options.cpu_label
+        there, share = self.cluster.capacity, self.options.gpu_share
         if share is None:
             share = film_share(there.cards, there.cores_of_card) if there.gpus else 0.0
+        needs = self.options.needs(share)
         fair = int(there.cores_of_card * share) if share and there.gpus else MOST_CORES  # encoding takes a card's cores
-        cores = max(1, min(self.options.cores or fair, there.most_cores(share > 0)))
-        return Needs(cores, share, (label,) if label and not share else ())
+        return replace(needs, cores=max(1, min(self.options.cores or fair, there.most_cores(needs))))
 
     def _fits(self, _: int) -> bool:
         return self.cluster.capacity.bears(self._needs(), self.taken, self.options.at_once)

@@ -95,7 +95,7 @@ def retry(farm: Farm, names: Sequence[str], options: Options, say: Say, *, check
 
 
 def _drive(farm: Farm, manifest: Manifest, sources: Sequence[Source], options: Options, say: Say, checkout: str) -> int:
-    with started_cluster(say) as cluster:
+    with started_cluster(say, options.cpu_label) as cluster:
         try:
             return Driver(farm, manifest, cluster, options, say, checkout).run(sources)
         finally:

@@ -60,7 +60,10 @@ def make_films(
     folder = FilmFolder(out)
     with exclusive(folder.root):
         films = folder.ask(pairs, seed)
-        with contextlib.closing(Manifest(folder.manifest)) as manifest, started_cluster(say) as cluster:
+        with (
+            contextlib.closing(Manifest(folder.manifest)) as manifest,
+            started_cluster(say, options.cpu_label) as cluster,
+        ):
             try:
                 return FilmDriver(folder, manifest, cluster, options, seed, say, checkout).run(films)
             finally:

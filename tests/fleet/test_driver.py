@@ -13,13 +13,13 @@ from fleet.failures import Failure
 from fleet.farm import Farm, Receipt, driving
 from fleet.gpu_share import gpu_share
 from fleet.manifest import ASKED, BEGUN, FAILED, INPUT, MACHINE, Record, latest
-from fleet.needs import Capacity, Needs
+from fleet.needs import Capacity, MachineKind, Needs
 from fleet.settings import Settings
 from fleet.stages import MEMORY, Figures
 from fleet.work import Order, Outcome, run_stage
 from tests.fleet.fake_checkout import make_checkout, make_videos
 
-TWO_CORES = Capacity(2, 0.0, 2)
+TWO_CORES = Capacity({MachineKind(2): 1})
 
 
 @dataclass
@@ -173,7 +173,7 @@ def test_a_lost_worker_is_hardly_held_against_a_stage(farm):
 
 
 def test_a_trainings_share_of_a_card_is_what_was_measured(farm):
-    machines = Machines(farm, Capacity(64, 2.0, 32, ("H100",)))
+    machines = Machines(farm, Capacity({MachineKind(32, 1.0, "H100"): 2}))
     drive(farm, machines)
     shares = {given.split()[0]: needs.gpu for given, needs in zip(machines.given, machines.needs, strict=True)}
     assert shares == {"preprocess": 0.0, "train": pytest.approx(1 / 3), "metrics": pytest.approx(1 / 3)}
@@ -190,18 +190,18 @@ def test_once_a_training_has_ended_as_many_go_on_a_card_as_fit():
 
 
 def test_the_farm_learns_what_its_trainings_take(farm):
-    machines = Machines(farm, Capacity(64, 1.0, 64, ("T4",)), figures={"train": {MEMORY: 0.4}})
+    machines = Machines(farm, Capacity({MachineKind(64, 1.0, "T4"): 1}), figures={"train": {MEMORY: 0.4}})
     drive(farm, machines)
     trained = [needs.gpu for given, needs in zip(machines.given, machines.needs, strict=True) if "train" in given]
     assert trained[0] == 1.0 and trained[-1] == 0.5
-    machines = Machines(farm, Capacity(64, 1.0, 64, ("T4",)))
+    machines = Machines(farm, Capacity({MachineKind(64, 1.0, "T4"): 1}))
     farm.store.write("heads/anna/done/metrics.json", b"")
     drive(farm, machines)  # another start knows it from the receipts
     assert [needs.gpu for needs in machines.needs] == [0.0, 0.5, 0.5]
 
 
 def test_no_more_goes_out_than_the_cards_bear(farm):
-    machines = Machines(farm, Capacity(64, 1.0, 64, ("T4",)))
+    machines = Machines(farm, Capacity({MachineKind(64, 1.0, "T4"): 1}))
     sent: list[str] = []
 
     def answers(order: Order) -> None:
@@ -215,10 +215,10 @@ def test_no_more_goes_out_than_the_cards_bear(farm):
 
 @pytest.mark.parametrize(("there", "cores"), [(2, 1), (12, 4), (600, 8)])
 def test_cores_are_shared_among_the_heads(farm, there, cores):
-    machines = Machines(farm, Capacity(there, 0.0, there))
+    machines = Machines(farm, Capacity({MachineKind(there, labels=(("role", "cpu"),)): 1}))
     drive(farm, machines, cpu_label=("role", "cpu"))
     assert machines.needs[0] == Needs(cores, 0.0, (("role", "cpu"),))
-    small = Machines(farm, Capacity(600, 0.0, 2))
+    small = Machines(farm, Capacity({MachineKind(2): 300}))
     farm.store.write("heads/anna/done/preprocess.json", b"")
     drive(farm, small)
     assert small.needs[0].cores == 2
@@ -233,7 +233,7 @@ def test_what_comes_back_together_goes_to_the_disk_together(farm, monkeypatch):
         def wait(self, seconds: float) -> list[tuple[Order, Outcome | Failure]]:
             return [one for _ in range(len(self.tasks)) for one in super(Together, self).wait(seconds)]
 
-    assert drive(farm, Together(farm, Capacity(3, 0.0, 3)))[0] == 0
+    assert drive(farm, Together(farm, Capacity({MachineKind(3): 1})))[0] == 0
     assert len(farm.records()) == 3 * 3 * 2
     assert len(synced) == 4  # all begun; ended and begun, twice; ended
 
@@ -263,7 +263,7 @@ def test_where_nothing_ends_well_any_more_all_wait_longer(farm, monkeypatch):
             now[0] += 0.0 if ended else seconds
             return ended
 
-    machines = Clocked(farm, Capacity(3, 0.0, 3), answers=lambda order: full if now[0] < 15 else None)
+    machines = Clocked(farm, Capacity({MachineKind(3): 1}), answers=lambda order: full if now[0] < 15 else None)
     with driving(farm) as manifest:
         lines: list[str] = []
         driver = Driver(farm, manifest, machines, Options(attempts=4), lines.append, clock=lambda: now[0])
@@ -307,7 +307,7 @@ def test_a_stage_on_a_card_has_half_of_the_cores_that_go_with_it(tmp_path, share
     farm = Farm(str(tmp_path / "farm"))
     farm.take_settings(Settings())
     farm.add(sorted(make_videos(tmp_path / "videos", **{f"v{number}": {} for number in range(40)}).iterdir()))
-    machines = Machines(farm, Capacity(32, 2.0, 32, ("H100",)))
+    machines = Machines(farm, Capacity({MachineKind(32, 2.0, "H100"): 1}))
     drive(farm, machines, gpu_share=share)
     needs = {given.split()[0]: one for given, one in zip(machines.given[:60], machines.needs, strict=False)}
     assert needs["preprocess"] == Needs(1)
@@ -316,7 +316,7 @@ def test_a_stage_on_a_card_has_half_of_the_cores_that_go_with_it(tmp_path, share
 
 @pytest.mark.parametrize(("asked", "cores"), [(None, 4), (16, 4), (3, 3)])
 def test_a_stage_on_a_card_asks_for_no_more_cores_than_machines_with_cards_have(farm, asked, cores):
-    machines = Machines(farm, Capacity(68, 1.0, 64, ("T4",), ((4, 1.0),)))
+    machines = Machines(farm, Capacity({MachineKind(64): 1, MachineKind(4, 1.0, "T4"): 1}))
     drive(farm, machines, cores=asked)
     needs = {given.split()[0]: one for given, one in zip(machines.given, machines.needs, strict=True)}
     assert needs["preprocess"] == Needs(asked or 8)
@@ -327,7 +327,7 @@ def test_a_card_without_work_gets_its_cores_before_more_is_prepared(tmp_path):
     farm = Farm(str(tmp_path / "farm"))
     farm.take_settings(Settings())
     farm.add(sorted(make_videos(tmp_path / "videos", **{f"v{number:02}": {} for number in range(20)}).iterdir()))
-    machines = Machines(farm, Capacity(8, 1.0, 8, ("T4",)))
+    machines = Machines(farm, Capacity({MachineKind(8, 1.0, "T4"): 1}))
     drive(farm, machines)
     assert machines.needs[8] == Needs(4, 1.0)
     assert machines.given[:10] == [*(f"preprocess v{number:02}" for number in range(8)), "train v00", "preprocess v08"]

@@ -20,13 +20,13 @@ from fleet.film_table import as_text, rows_of, write_table
 from fleet.film_work import FilmOrder
 from fleet.gpu_share import film_share
 from fleet.manifest import DONE, FAILED, INPUT, MACHINE, Manifest, Record, latest, read_manifest
-from fleet.needs import Capacity, Needs
+from fleet.needs import Capacity, MachineKind, Needs
 from fleet.pairs import Pair
 from fleet.work import Outcome
 from tests.fleet.test_pairs import make_model
 from tests.tiny_video import write_video
 
-TWO_MACHINES = Capacity(4, 0.0, 2)
+TWO_MACHINES = Capacity({MachineKind(2): 2})
 DEATH = Failure(MACHINE, "the program was ended by SIGSEGV")
 
 
@@ -132,7 +132,7 @@ def test_parts_end_together_and_are_worth_the_start_of_a_program(counts, workers
 
 def test_a_program_makes_films_of_many_heads(tmp_path):
     films = Films(tmp_path, one="1", two="2", three="3")
-    machines = Machines(Capacity(2, 0.0, 2))
+    machines = Machines(Capacity({MachineKind(2): 1}))
     assert films.run(machines) == 0
     (order,) = machines.orders
     assert [(ours.head, len(ours.films)) for ours in order.heads] == [("anna", 3), ("bert", 3)]
@@ -271,26 +271,27 @@ def test_a_card_takes_as_many_programs_as_its_memory_and_its_cores_bear():
 
 
 def test_several_programs_share_a_card_and_its_cores(tmp_path):
-    machines = Machines(Capacity(32, 2.0, 16, ("H100",)))
+    machines = Machines(Capacity({MachineKind(16, 1.0, "H100"): 2}))
     assert Films(tmp_path, one="1", two="2", three="3").run(machines) == 0
     assert machines.needs == [Needs(2, 1 / 6)] * 6
     assert [len(order.heads) for order in machines.orders] == [1] * 6
 
 
 def test_where_other_machines_have_many_cores_a_program_asks_for_no_more_than_those_with_cards_have(tmp_path):
-    machines = Machines(Capacity(8 + 4 + 64, 3.0, 64, ("T4",), ((4, 1.0), (8, 2.0))))
+    there = Capacity({MachineKind(8, 2.0, "T4"): 1, MachineKind(4, 1.0, "T4"): 1, MachineKind(64): 1})
+    machines = Machines(there)
     assert Films(tmp_path, one="1").run(machines) == 0
     assert set(machines.needs) == {Needs(4, 1.0)}
-    machines = Machines(Capacity(8 + 4 + 64, 3.0, 64, ("T4",), ((4, 1.0), (8, 2.0))))
+    machines = Machines(there)
     assert Films(tmp_path / "more", one="1").run(machines, cores=16) == 0
     assert set(machines.needs) == {Needs(4, 1.0)}
 
 
 def test_gpus_take_an_order_each_with_their_share_of_the_cores(tmp_path):
-    machines = Machines(Capacity(16, 2.0, 16))
+    machines = Machines(Capacity({MachineKind(16, 2.0): 1}))
     assert Films(tmp_path, one="1").run(machines) == 0
     assert machines.needs == [Needs(8, 1.0)] * 2 and all(order.gpu for order in machines.orders)
-    machines = Machines(Capacity(16, 2.0, 16))
+    machines = Machines(Capacity({MachineKind(16, 2.0): 1}))
     assert Films(tmp_path / "other", one="1").run(machines, gpu_share=0.0, cores=3) == 0
     assert machines.needs == [Needs(3, 0.0)] * 2 and not any(order.gpu for order in machines.orders)
 

@@ -89,6 +89,7 @@ def test_without_ray_it_says_what_is_missing(fleet, tmp_path):
         (["heads", "x", "--out", "f", "--cores", "0"], "--cores is at least 1"),
         (["heads", "x", "--out", "f", "--gpu_share", "2"], "--gpu_share is from 0 to 1"),
         (["heads", "x", "--out", "f", "--cpu_nodes", "cpu"], "is not KEY=VALUE"),
+        (["heads", "x", "--out", "f", "--cpu_nodes", "role=!gpu"], "is not KEY=VALUE"),
         (["heads", "x", "--out", "f", "--train_options", "--a 'b"], "No closing quotation"),
         (["films", "x", "y"], "the following arguments are required: --out"),
         (["films", "x", "y", "--out", "f", "--seed", "-1"], "--seed is at least 0"),

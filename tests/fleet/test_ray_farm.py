@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -168,3 +169,14 @@ def test_an_address_that_is_no_clusters_is_one_line(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
     with pytest.raises(EGSTalkerError, match="RAY_ADDRESS=ray://head:10001: give HOST:PORT"):
         RayCluster()
+
+
+def test_on_a_cluster_of_two_kinds_of_machine_tasks_come_where_they_belong():
+    command = [sys.executable, "-m", "tests.fleet.two_machines"]
+    told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout)
+    assert told == {
+        "places": [["learn", "card"], ["learn", "card"], ["prepare", "cpu"], ["prepare", "cpu"]],
+        "most": {"prepare": 1, "learn": 2},
+        "address": "127.0.0.1",
+        "said": ["Ray has 3 cores, 1 GPUs"],
+    }
