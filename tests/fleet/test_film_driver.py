@@ -19,7 +19,7 @@ from fleet.film_folder import Film, FilmFolder
 from fleet.film_table import as_text, rows_of, write_table
 from fleet.film_work import FilmOrder
 from fleet.gpu_share import film_share
-from fleet.manifest import DONE, FAILED, INPUT, MACHINE, Manifest, Record, latest, read_manifest
+from fleet.manifest import DONE, FAILED, INPUT, MACHINE, SKIPPED, Manifest, Record, latest, read_manifest
 from fleet.needs import Capacity, MachineKind, Needs
 from fleet.pairs import Pair
 from fleet.work import Outcome
@@ -246,6 +246,22 @@ def test_a_film_of_which_nothing_is_written_down_is_as_long_as_its_file(tmp_path
         ["anna", "one", "whole", "0.52", "13", ""]
     ]
     assert films.run(Machines()) == 0 and len(films.lines) == 1  # it is looked at once
+
+
+def test_a_program_that_is_killed_between_a_film_and_its_line_has_made_it(tmp_path):
+    films = Films(tmp_path, one="1", two="2")
+
+    def killed(order: FilmOrder) -> Failure | None:
+        if order.title != "anna" or films.folder.root.joinpath("anna").exists():
+            return None
+        (tmp_path / "films/anna").mkdir()
+        make_unseen(films, "one", 13)
+        return DEATH
+
+    machines = Machines(result=killed)
+    assert films.run(machines) == 0
+    assert sorted(film[2] for film in films_in(*machines.orders) if film[0] == "anna") == ["one", "two", "two"]
+    assert films.states()["anna/one"] == SKIPPED and lengths(films) == {"one": (13, 0), "two": (75, 2)}
 
 
 def test_a_film_that_is_made_anew_unseen_is_not_as_long_as_the_one_before(tmp_path):
