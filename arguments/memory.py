@@ -4,9 +4,9 @@ glibc gives back what is free at the heap's end as soon as that is twice its lar
 training step on the CPU takes the same pictures and feature maps again and again: so each time the system hands out
 new pages and fills them with zeros. Measured on two cores of an AMD EPYC with ``arguments/cpu.py``: the loss of an
 iteration takes 30 to 31 ms with the bounds below and 41 to 51 without, of 120 to 160 in all (``python -m
-benchmarks.train_step``, four runs in turn); a training of 460 iterations 1.6 million new pages for 6.2, and 13 s of the
-system's for 23; its peak of memory is the same, and so are its weights. A film takes as long as without. With 64 MB at
-the heap's end it is sometimes so and sometimes not; 256 MB give no more.
+benchmarks.train_step``, four runs in turn); a training of 460 iterations 1.6 million new pages for 6.2, and 13 to 15 s
+of the system's for 23; its peak of memory is the same, and so are its weights. A film takes as long as without. With
+64 MB at the heap's end it is sometimes so and sometimes not; 256 MB give no more.
 https://man7.org/linux/man-pages/man3/mallopt.3.html
 """
 

@@ -22,9 +22,7 @@ from tests.http_server import QuietHandler, serving
 @pytest.fixture
 def mirror(checkout, repository, tmp_path) -> Path:
     """A mirror of all files, a few bytes each, whose sizes and checksums the checkout's catalogues state instead."""
-    (checkout.root / "arguments").mkdir()
-    for name in ("__init__.py", "errors.py", "threads.py"):
-        shutil.copy(repository / "arguments" / name, checkout.root / "arguments")
+    shutil.copytree(repository / "arguments", checkout.root / "arguments", ignore=shutil.ignore_patterns("__pycache__"))
     mirror = tmp_path / "a mirror"
     for path in (checkout.root / "scripts/downloads").glob("*.json"):
         catalogue = json.loads(path.read_text())
