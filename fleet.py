@@ -14,8 +14,9 @@ from pathlib import Path
 
 from arguments.errors import EGSTalkerError, door
 
+_PREFIX = "[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?"
 _PART = "[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
-LABEL = re.compile(rf"(?:{_PART}/)?{_PART}={_PART}")
+LABEL = re.compile(rf"((?:{_PREFIX}/)?{_PART})=({_PART})")
 """Of a machine, as Ray takes them (docs.ray.io, "Use labels to control scheduling"); no selector as KEY=!VALUE."""
 
 
@@ -93,10 +94,10 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _label(text: str) -> tuple[str, str]:
-    if not LABEL.fullmatch(text):
+    label = LABEL.fullmatch(text)
+    if label is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE, as in ray start --labels")
-    key, _, value = text.partition("=")
-    return key, value
+    return label[1], label[2]
 
 
 def _films(options: argparse.Namespace, say: Callable[[str], None]) -> int:

@@ -6,12 +6,12 @@ import re
 
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _LONGEST = 200  # characters of a program's last words
-MOST_WORDS = 500  # characters of anything else
+_MOST = 500  # characters of anything else
 
 
 def printable(text: str) -> str:
     """``text`` on one line, without what a terminal would obey."""
-    return _harmless(" ".join(text.split())[:MOST_WORDS])
+    return harmless(" ".join(text.split())[:_MOST])
 
 
 def last_words(raw: bytes) -> str:
@@ -22,10 +22,11 @@ def last_words(raw: bytes) -> str:
         'no such model'
     """
     text = _COLOURS.sub("", raw[-8192:].decode(errors="replace"))
-    lines = (_harmless(line).strip() for line in text.splitlines())
+    lines = (harmless(line).strip() for line in text.splitlines())
     line = next((line for line in reversed(list(lines)) if line), "")
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
-def _harmless(line: str) -> str:
-    return line if line.isprintable() else "".join(c if c.isprintable() else " " for c in line)
+def harmless(text: str, instead: str = " ") -> str:
+    """``text`` with another letter for each that a terminal would obey or cannot show."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else instead for c in text)

@@ -18,7 +18,7 @@ import os
 KEPT = 128 << 20  # bytes, free at the heap's end
 LARGE = 32 << 20  # bytes of a piece that is given back when it is freed; the most that all versions of glibc take
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
-USERS_OWN = ("MALLOC_", "glibc.malloc.")
+OWN, OWN_TUNABLES = "MALLOC_", "glibc.malloc."  # the user's: variables, and in GLIBC_TUNABLES
 
 
 def keep_memory() -> bool:
@@ -26,8 +26,7 @@ def keep_memory() -> bool:
 
     They do not where malloc is another library's: on macOS, on Windows, with musl.
     """
-    own, tunables = USERS_OWN
-    if any(name.startswith(own) for name in os.environ) or tunables in os.environ.get("GLIBC_TUNABLES", ""):
+    if any(name.startswith(OWN) for name in os.environ) or OWN_TUNABLES in os.environ.get("GLIBC_TUNABLES", ""):
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -26,7 +26,7 @@ from arguments.dataset_folder import DatasetFolder
 from arguments.device import CPU, GPU, cuda_version, gpu_name, kind_of, on_gpu
 from arguments.digest import sha256
 from arguments.errors import EGSTalkerError, door
-from arguments.foreign_text import printable
+from arguments.foreign_text import harmless
 from arguments.locks import exclusive
 from arguments.settings import load_config
 from arguments.version import VERSION
@@ -84,9 +84,9 @@ def subject_of(work: Work, *, sample: bool) -> Subject:
         raise EGSTalkerError(f"there is no dataset in {work.dataset}; make one with ./preprocess.sh")
     return Subject(
         device=hardware(work.device),
-        dataset="the sample" if sample else printable(work.dataset.name),
+        dataset="the sample" if sample else harmless(work.dataset.name, "?"),
         dataset_digest="" if sample else sha256(transforms),
-        configuration=printable(work.configs.name),
+        configuration=harmless(work.configs.name, "?"),
         configuration_digest=sha256(work.configs),
         iterations=settings.iterations if work.iterations is None else work.iterations,
     )

@@ -214,8 +214,9 @@ def _one(size: str, options: argparse.Namespace) -> dict[str, Any]:
     faults = Faults(full_at=about * 0.6, full_for=options.full_for, killed_at=about / 2)
     if options.no_faults:
         faults = Faults(bad_videos=0.0, worker_hours=1e12, machine_hours=1e12, killed_at=about / 2)
-    label = CPU_LABEL if options.cpu_nodes else None
-    spread = Options(options.cores, options.gpu_share, options.attempts, label)
+    spread = Options(cores=options.cores, gpu_share=options.gpu_share, attempts=options.attempts)
+    if options.cpu_nodes:
+        spread = replace(spread, cpu_label=CPU_LABEL)
     return measure(int(videos), machines, times, faults, spread)
 
 

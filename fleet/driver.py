@@ -73,6 +73,10 @@ class Options:
         """Of a task with such a share of a GPU, but for its cores."""
         return Needs(1, share) if share > 0 or self.cpu_label is None else Needs(1, 0.0, (self.cpu_label,))
 
+    def with_cores(self, needs: Needs, fair: int, there: Capacity) -> Needs:
+        """The same with its cores: as many as are asked for, or a ``fair`` number, but no more than it may come to."""
+        return replace(needs, cores=max(1, min(self.cores or fair, there.most_cores(needs))))
+
 
 @dataclass
 class Job:
@@ -212,7 +216,7 @@ class Driver:
         fair = min(MOST_CORES, ours.cores // max(1, self.unfinished))
         if needs.gpu:  # half of the cores that go with its card: it waits for none, and others prepare
             fair = max(fair, min(MOST_CORES, int(ours.cores_of_card * share / 2)))
-        return replace(needs, cores=max(1, min(self.options.cores or fair, there.most_cores(needs))))
+        return self.options.with_cores(needs, fair, there)
 
     def _fits(self, place: int) -> bool:
         needs = self._needs(self.way[place])

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 
 from arguments.device import CPU, GPU
@@ -122,16 +122,17 @@ class FilmDriver:
     def _plan(self, films: Sequence[Film]) -> None:
         self._merge()
         known = latest(read_manifest(self.folder.manifest))
-        left = []
+        left, news = [], []
         for film in films:
             before = known.get((film.head, film.name))
             written = before is not None and before.state in (DONE, SKIPPED)
             if not self.folder.target(film).exists():
                 left.append(film)
                 if written:  # of what it was made of before
-                    self.manifest.add(Record(film.head, film.name, BEGUN))
+                    news.append(Record(film.head, film.name, BEGUN))
             elif not written:  # it was whole, and all were killed before one had written so
-                self.manifest.add(self._found(film))
+                news.append(self._found(film))
+        self.manifest.add(*news)
         self.folder.sweep(films)
         self._total, self._begun = len(left), time.monotonic()
         starting = STARTING[GPU if self._needs().gpu else CPU]
@@ -144,10 +145,12 @@ class FilmDriver:
         """Take over what a killed driver's programs have written down."""
         known = latest(read_manifest(self.folder.manifest))
         for path in sorted(self.folder.logs.glob("*.jsonl")):
+            news = []
             for record in read_manifest(path):
                 before = known.get((record.name, record.stage))
                 if before is None or before.when < record.when:
-                    self.manifest.add(record)
+                    news.append(record)
+            self.manifest.add(*news)
             path.unlink()
             path.with_suffix(".json").unlink(missing_ok=True)
 
@@ -163,7 +166,7 @@ class FilmDriver:
             share = film_share(there.cards, there.cores_of_card) if there.gpus else 0.0
         needs = self.options.needs(share)
         fair = int(there.cores_of_card * share) if share and there.gpus else MOST_CORES  # encoding takes a card's cores
-        return replace(needs, cores=max(1, min(self.options.cores or fair, there.most_cores(needs))))
+        return self.options.with_cores(needs, fair, there)
 
     def _fits(self, _: int) -> bool:
         return self.cluster.capacity.bears(self._needs(), self.taken, self.options.at_once)
@@ -229,8 +232,8 @@ class FilmDriver:
                 self._end(Record(film.head, film.name, FAILED, why=failure.why, kind=failure.kind))
             return
         wait = min(LONGEST_WAIT, self.options.first_wait * 2 ** max(0.0, attempts - 1))
-        for film in left:
-            self.manifest.add(Record(film.head, film.name, AGAIN, why=failure.why, kind=failure.kind))
+        why, kind = failure.why, failure.kind
+        self.manifest.add(*(Record(film.head, film.name, AGAIN, why=why, kind=kind) for film in left))
         half = -(-len(left) // 2)
         for some in (left[:half], left[half:]):
             if some:

@@ -82,8 +82,8 @@ class Capacity:
 
     def most_cores(self, needs: Needs) -> int:
         """That such a task may ask for: of the largest machine, or of the smallest with a GPU, as any may get it."""
-        cores = [kind.cores for kind in self.of(needs).machines]
-        return max(1, (min if needs.gpu else max)(cores, default=1))
+        cores = (kind.cores for kind in self.of(needs).machines)
+        return (min if needs.gpu else max)(cores, default=1)
 
     def bears(
         self, needs: Needs, taken: Counter[Needs], at_once: int | None = None, kept: Counter[Needs] | None = None
